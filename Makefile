@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Live Update Orchestrator: build it, boot it, test it. `make help` says what there is.
+
+# A tree of the user's own as the base, and what the demo's guest is started with
+KSRC ?=
+KERNEL_ARGS ?=
+MEMORY ?= 2G
+TEST ?=
+export KSRC KERNEL_ARGS MEMORY
+
+build := build
+lean := $(build)/out/lean/arch/x86/boot/bzImage
+check := scripts/check.py
+
+# One job at a time here; the kernel's own make runs in parallel.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+#: The Live Update Orchestrator: file descriptors that survive the replacement of the kernel.
+#:
+#:   make demo         watch memfds survive a kexec in a QEMU guest   (KERNEL_ARGS=, MEMORY=2G)
+#:   make check        the everyday tests                            (TEST=<name> runs one)
+#:
+#:   make shell        busybox in the guest, /dev/liveupdate and a second kernel at hand
+#:   make kernel       build our kernel: build/out/lean/arch/x86/boot/bzImage
+#:   make debug-kernel the same with lockdep, KASAN, fault injection: build/out/debug
+#:   make stock        build the untouched base with the same configuration: build/out/stock
+#:   make kernel-off   compile with CONFIG_LIVEUPDATE=n
+#:
+#:   make check-user   the pure code in user space, under sanitizers: seconds
+#:   make kunit        the KUnit suites
+#:   make check-stock  the base's own selftests on our kernel
+#:   make check-debug  KUnit and selftests on the debug kernel
+#:   make check-all    all of it, and style, stock and kernel-off: long
+#:   make style        checkpatch, W=1, sparse, kernel-doc on our files
+#:
+#:   make setup        install what all this needs; every target does so by itself
+#:   make clean        remove the kernels, keep the source trees
+#:   make distclean    remove all of build/
+#:
+#: KSRC=<tree> builds on a kernel tree of your own instead of Debian's linux-source-7.3.
+
+setup:
+	@scripts/setup.sh
+
+kernel: setup
+	@scripts/build.sh lean
+
+debug-kernel: setup
+	@scripts/build.sh debug
+
+stock: setup
+	@scripts/build.sh stock
+
+kernel-off: setup
+	@scripts/build.sh off
+
+demo: kernel
+	@scripts/demo.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
+
+shell: kernel
+	@scripts/shell.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
+
+check: kernel
+	@$(check) --tier check $(if $(TEST),--test '$(TEST)')
+
+check-debug: debug-kernel
+	@$(check) --tier debug $(if $(TEST),--test '$(TEST)')
+
+check-all: export STYLE := all
+check-all: kernel debug-kernel kernel-off stock
+	@$(check) --tier all $(if $(TEST),--test '$(TEST)')
+
+check-user: setup
+	@scripts/tree.sh linux
+	@$(check) --tier user
+
+kunit: kernel
+	@$(check) --tier kunit
+
+check-stock: kernel
+	@$(check) --tier stock
+
+style: kernel
+	@scripts/style.sh all
+
+clean:
+	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo
+
+distclean:
+	rm -rf $(build)
+
+.PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-all \
+	check-user kunit check-stock style clean distclean

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Live Update Orchestrator: the drivers' door.
+ *
+ * A subsystem whose files can outlive the kernel registers a file handler: how to
+ * recognize such a file, how to write it down in memory that Kexec HandOver keeps,
+ * and how to make it again in the next kernel. Handlers are found there by their
+ * compatible string.
+ */
+#ifndef _LINUX_LIVEUPDATE_H
+#define _LINUX_LIVEUPDATE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+#include <uapi/linux/liveupdate.h>
+
+struct file;
+struct liveupdate_file_handler;
+struct liveupdate_session;
+struct module;
+
+/* Room for a compatible string, with its terminating zero */
+#define LIVEUPDATE_HNDL_COMPAT_LENGTH	48
+
+/**
+ * struct liveupdate_file_op_args - what a file handler's ops are called with
+ * @handler: the handler as it was registered
+ * @retrieve_status: for can_finish() and finish(): 0 if retrieve() was not tried,
+ *	greater than 0 if it succeeded, else the errno it failed with
+ * @file: the file; retrieve() sets it and gives its reference to the core; NULL in
+ *	finish() if it was not retrieved
+ * @serialized_data: one number for the next kernel, mostly a physical address;
+ *	preserve() and freeze() may set it
+ * @private_data: for the handler's own use in this kernel, from preserve() to
+ *	unpreserve() or from retrieve() to finish()
+ * @compatible: the string that was handed over, @handler's own or one of
+ *	@handler->also_retrieves; before the handover, @handler's own
+ * @session: the session that the file is in
+ */
+struct liveupdate_file_op_args {
+	struct liveupdate_file_handler *handler;
+	int retrieve_status;
+	struct file *file;
+	u64 serialized_data;
+	void *private_data;
+	const char *compatible;
+	struct liveupdate_session *session;
+};
+
+/**
+ * struct liveupdate_file_ops - how to carry one kind of file over
+ * @can_preserve: required. Whether the file is of this kind. Quick; allocates and
+ *	changes nothing.
+ * @preserve: required. Write the file down in preserved memory, and reserve what
+ *	freeze() will need. An error leaves nothing behind.
+ * @unpreserve: required. Undo preserve(). Cannot fail.
+ * @freeze: optional. The last look before the jump, or ahead of it for a program that
+ *	asks. Allocates only for what has appeared since preserve(). An error undoes the
+ *	freeze of all files, and the reboot returns it.
+ * @unfreeze: optional. Undo freeze(). Cannot fail, takes no lock that a task waiting
+ *	for it might hold.
+ * @retrieve: required. Make the file from what was handed over. An error is final for
+ *	it unless @retrieve_retry says otherwise.
+ * @can_finish: optional. Whether finish() may be called now.
+ * @finish: required. Free what was handed over and no file uses; also called for files
+ *	that nobody retrieved. Cannot fail.
+ * @get_id: optional. What makes two files the same object; default the file's address.
+ *	Constant while the file is open.
+ * @owner: the module that these ops are in, NULL if built in. Held by every object that
+ *	is preserved or retrieved.
+ * @retrieve_retry: a promise that after -ENOMEM or -EINTR retrieve() has consumed
+ *	nothing and can be called again.
+ *
+ * Context: all may sleep. The core serializes the ops of one file, no more.
+ */
+struct liveupdate_file_ops {
+	bool (*can_preserve)(struct liveupdate_file_handler *handler, struct file *file);
+	int (*preserve)(struct liveupdate_file_op_args *args);
+	void (*unpreserve)(struct liveupdate_file_op_args *args);
+	int (*freeze)(struct liveupdate_file_op_args *args);
+	void (*unfreeze)(struct liveupdate_file_op_args *args);
+	int (*retrieve)(struct liveupdate_file_op_args *args);
+	bool (*can_finish)(struct liveupdate_file_op_args *args);
+	void (*finish)(struct liveupdate_file_op_args *args);
+	unsigned long (*get_id)(struct file *file);
+	struct module *owner;
+	bool retrieve_retry;
+};
+
+/**
+ * struct liveupdate_file_handler - one kind of file that can be carried over
+ * @ops: how; constant while registered
+ * @compatible: the format it writes, for example "memfd-v2": printable, without spaces,
+ *	unique among handlers. The same name with another -v<number> is the same family.
+ * @also_retrieves: older formats it can read too, NULL-terminated, most wanted first;
+ *	NULL for none
+ */
+struct liveupdate_file_handler {
+	const struct liveupdate_file_ops *ops;
+	const char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	const char *const *also_retrieves;
+};
+
+/**
+ * enum liveupdate_stamp - phases of a reboot that LUO notes the time of
+ * @LIVEUPDATE_STAMP_REBOOT: liveupdate_reboot() was called
+ * @LIVEUPDATE_STAMP_FROZEN: all files are frozen
+ * @LIVEUPDATE_STAMP_SERIALIZED: all is written down
+ * @LIVEUPDATE_STAMP_SYSCORE: devices and system core are shut down
+ * @LIVEUPDATE_STAMP_MACHINE: the other CPUs are stopped; next is the jump
+ * @LIVEUPDATE_STAMPS: how many there are
+ */
+enum liveupdate_stamp {
+	LIVEUPDATE_STAMP_REBOOT,
+	LIVEUPDATE_STAMP_FROZEN,
+	LIVEUPDATE_STAMP_SERIALIZED,
+	LIVEUPDATE_STAMP_SYSCORE,
+	LIVEUPDATE_STAMP_MACHINE,
+	LIVEUPDATE_STAMPS
+};
+
+#ifdef CONFIG_LIVEUPDATE
+
+bool liveupdate_enabled(void);
+int liveupdate_reboot(void);
+void liveupdate_stamp(enum liveupdate_stamp stamp);
+
+int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
+void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);
+
+/* Called from inside a file handler's ops */
+int liveupdate_get_token_outgoing(struct liveupdate_session *session, struct file *file,
+				  u64 *token);
+int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
+				 struct file **file);
+const char *liveupdate_session_name(struct liveupdate_session *session);
+
+#else /* !CONFIG_LIVEUPDATE */
+
+static inline bool liveupdate_enabled(void)
+{
+	return false;
+}
+
+static inline int liveupdate_reboot(void)
+{
+	return 0;
+}
+
+static inline void liveupdate_stamp(enum liveupdate_stamp stamp)
+{
+}
+
+static inline int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
+{
+	return 0;
+}
+
+static inline void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
+{
+}
+
+static inline int liveupdate_get_token_outgoing(struct liveupdate_session *session,
+						struct file *file, u64 *token)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
+					       struct file **file)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline const char *liveupdate_session_name(struct liveupdate_session *session)
+{
+	return "";
+}
+
+#endif /* CONFIG_LIVEUPDATE */
+#endif /* _LINUX_LIVEUPDATE_H */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Compatible strings: their grammar, and how one that was handed over meets those that
+ * a handler or an FLB knows. Pure code, also built in user space.
+ */
+#ifndef _LUO_COMPAT_H
+#define _LUO_COMPAT_H
+
+#include <linux/types.h>
+
+/* How well a string fits; the greater the better */
+enum luo_compat_fit {
+	LUO_COMPAT_NONE,	/* something else */
+	LUO_COMPAT_FAMILY,	/* same family, in a version that is not read */
+	LUO_COMPAT_LISTED,	/* one of the older strings that are read too */
+	LUO_COMPAT_EXACT,	/* the string itself */
+};
+
+bool luo_compat_valid(const char *string, size_t room);
+size_t luo_compat_family_len(const char *string);
+bool luo_compat_same_family(const char *a, const char *b);
+enum luo_compat_fit luo_compat_fit(const char *found, const char *own,
+				   const char *const *also);
+
+#endif /* _LUO_COMPAT_H */

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files of a session: preserving, freezing and giving up, and how files are found.
+ * Retrieving and finishing are in luo_retrieve.c.
+ *
+ * A file is found by session and token, and by the object it stands for: no object is
+ * carried over twice, and none that came over before it is finished. The latter is the
+ * file's *claim*.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/printk.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+
+#include "luo_internal.h"
+
+const struct rhashtable_params luo_file_tokens = {
+	.key_len = sizeof(struct luo_file_key),
+	.key_offset = offsetof(struct luo_file, key),
+	.head_offset = offsetof(struct luo_file, by_token),
+	.automatic_shrinking = true,
+};
+
+/* A hole in the key would be hashed too */
+static_assert(sizeof(struct luo_file_key) == sizeof(void *) + sizeof(u64));
+
+/**
+ * luo_file_find() - a session's file by its token
+ * @session: the session; its lock is held, for reading at least, here or up the stack
+ * @token: the token
+ *
+ * Return: the file, which stays while that lock is held; NULL: there is none.
+ */
+struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token)
+{
+	struct luo_file_key key = { .session = session, .token = token };
+
+	return rhashtable_lookup_fast(&session->luo->tokens, &key, luo_file_tokens);
+}
+
+static struct luo_file *luo_file_of_object(struct luo *luo, unsigned long id)
+{
+	struct luo_file *lf;
+
+	lockdep_assert_held(&luo->files_lock);
+	hash_for_each_possible(luo->claims, lf, by_id, id) {
+		if (lf->id == id)
+			return lf;
+	}
+	return NULL;
+}
+
+/**
+ * luo_file_claim() - keep others from preserving the same object
+ * @lf: the file, its id set
+ *
+ * Return: 0; -EBUSY: the object is claimed.
+ */
+int luo_file_claim(struct luo_file *lf)
+{
+	struct luo *luo = lf->key.session->luo;
+
+	guard(spinlock)(&luo->files_lock);
+	if (luo_file_of_object(luo, lf->id))
+		return -EBUSY;
+	hash_add(luo->claims, &lf->by_id, lf->id);
+	return 0;
+}
+
+/**
+ * luo_file_unclaim() - undo luo_file_claim()
+ * @lf: the file, claimed or not
+ */
+void luo_file_unclaim(struct luo_file *lf)
+{
+	guard(spinlock)(&lf->key.session->luo->files_lock);
+	hash_del(&lf->by_id);
+}
+
+static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
+{
+	guard(spinlock)(&lf->key.session->luo->files_lock);
+	lf->state = state;
+}
+
+static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 token,
+				       enum luo_file_state state)
+{
+	struct luo_file *lf = kzalloc_obj(*lf);
+
+	if (!lf)
+		return NULL;
+	lf->key.session = session;
+	lf->key.token = token;
+	INIT_LIST_HEAD(&lf->in_session);
+	lf->state = state;
+	lf->args.session = session;
+	return lf;
+}
+
+static int luo_file_insert(struct luo_file *lf)
+{
+	return rhashtable_lookup_insert_fast(&lf->key.session->luo->tokens, &lf->by_token,
+					     luo_file_tokens);
+}
+
+static void luo_file_remove(struct luo_file *lf)
+{
+	rhashtable_remove_fast(&lf->key.session->luo->tokens, &lf->by_token, luo_file_tokens);
+}
+
+/* Found and claimed: from here on the file has a handler and holds its object */
+static int luo_file_take(struct luo_file *lf, struct file *file)
+{
+	struct luo *luo = lf->key.session->luo;
+	int err;
+
+	lf->handler = luo_handler_for_file(luo, file);
+	if (!lf->handler)
+		return -ENOENT;
+
+	lf->id = luo_handler_id(lf->handler, file);
+	err = luo_file_claim(lf);
+	if (err) {
+		luo_handler_put(lf->handler);
+		return err;
+	}
+
+	lf->args.handler = lf->handler->fh;
+	lf->args.compatible = lf->handler->fh->compatible;
+	lf->args.file = get_file(file);
+	return 0;
+}
+
+static void luo_file_untake(struct luo_file *lf)
+{
+	luo_file_unclaim(lf);
+	fput(lf->args.file);
+	luo_handler_put(lf->handler);
+}
+
+/**
+ * luo_file_preserve() - preserve a file in an outgoing session
+ * @session: the session, locked for writing, open
+ * @file: the file; the core takes its own reference
+ * @token: what the program calls it
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EEXIST: the token is taken; -ENOENT: no handler takes the file; -EBUSY:
+ * its object is preserved, or retrieved and not finished; -ENOMEM; -ENOSPC: more files
+ * than the format can hold; else what the handler's preserve() said.
+ */
+int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64 token)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+
+	lf = luo_file_alloc(session, token, LUO_FILE_NEW);
+	if (!lf)
+		return -ENOMEM;
+
+	err = luo_file_insert(lf);
+	if (err)
+		goto err_free;
+
+	err = luo_file_take(lf, file);
+	if (err)
+		goto err_remove;
+
+	err = luo_chain_reserve(&session->chain);
+	if (err)
+		goto err_untake;
+
+	err = lf->handler->fh->ops->preserve(&lf->args);
+	if (err) {
+		pr_warn_ratelimited("session '%s': '%s' cannot preserve token %llu: %pe\n",
+				    luo_session_name(session), lf->args.compatible, token,
+				    ERR_PTR(err));
+		goto err_unreserve;
+	}
+
+	list_add_tail(&lf->in_session, &session->files);
+	luo_file_set_state(lf, LUO_FILE_PRESERVED);
+	atomic_long_inc(&session->luo->nr_preserved);
+	return 0;
+
+err_unreserve:
+	luo_chain_unreserve(&session->chain);
+err_untake:
+	luo_file_untake(lf);
+err_remove:
+	luo_file_remove(lf);
+err_free:
+	kfree_rcu(lf, rcu);
+	return err;
+}
+
+/* The optional ops, wrapped once; the state says whether the undo is owed */
+static int luo_file_freeze(struct luo_file *lf)
+{
+	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
+	int err = ops->freeze ? ops->freeze(&lf->args) : 0;
+
+	if (!err)
+		luo_file_set_state(lf, LUO_FILE_FROZEN);
+	return err;
+}
+
+static void luo_file_thaw(struct luo_file *lf)
+{
+	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
+
+	if (lf->state != LUO_FILE_FROZEN)
+		return;
+	if (ops->unfreeze)
+		ops->unfreeze(&lf->args);
+	luo_file_set_state(lf, LUO_FILE_PRESERVED);
+}
+
+/**
+ * luo_file_thaw_all() - undo luo_file_freeze_all()
+ * @session: the session, locked for writing
+ */
+void luo_file_thaw_all(struct liveupdate_session *session)
+{
+	struct luo_file *lf;
+
+	lockdep_assert_held_write(&session->lock);
+	list_for_each_entry_reverse(lf, &session->files, in_session)
+		luo_file_thaw(lf);
+}
+
+/**
+ * luo_file_freeze_all() - freeze all files of a session, in order of preservation
+ * @session: the session, locked for writing
+ * @token: where a file refused, its token
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; else what the handler of @token said, and nothing is frozen.
+ */
+int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+	list_for_each_entry(lf, &session->files, in_session) {
+		err = luo_file_freeze(lf);
+		if (err) {
+			pr_warn_ratelimited("session '%s': '%s' cannot freeze token %llu: %pe\n",
+					    luo_session_name(session), lf->args.compatible,
+					    lf->key.token, ERR_PTR(err));
+			*token = lf->key.token;
+			luo_file_thaw_all(session);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * luo_file_unpreserve_all() - give up all files of an outgoing session, last one first
+ * @session: the session, locked for writing; frozen or not
+ */
+void luo_file_unpreserve_all(struct liveupdate_session *session)
+{
+	struct luo_file *lf, *next;
+
+	lockdep_assert_held_write(&session->lock);
+	luo_file_thaw_all(session);
+	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session) {
+		lf->handler->fh->ops->unpreserve(&lf->args);
+		atomic_long_dec(&session->luo->nr_preserved);
+		luo_chain_unreserve(&session->chain);
+		luo_file_untake(lf);
+		luo_file_forget(lf);
+	}
+}
+
+/**
+ * luo_file_token_outgoing() - which token has this file in this session?
+ * @session: the session, outgoing, from inside a handler's op
+ * @file: the file, or another of the same object
+ * @token: set to the token; may be NULL
+ *
+ * Context: Process context. Takes no lock that is held around ops.
+ * Return: 0; -ENOENT: not preserved in this session.
+ */
+int luo_file_token_outgoing(struct liveupdate_session *session, struct file *file, u64 *token)
+{
+	struct luo *luo = session->luo;
+	struct luo_handler *handler;
+	struct luo_file *lf;
+	unsigned long id;
+
+	handler = luo_handler_for_file(luo, file);
+	if (!handler)
+		return -ENOENT;
+	id = luo_handler_id(handler, file);
+	luo_handler_put(handler);
+
+	guard(spinlock)(&luo->files_lock);
+	lf = luo_file_of_object(luo, id);
+	if (!lf || lf->key.session != session)
+		return -ENOENT;
+	if (lf->state != LUO_FILE_PRESERVED && lf->state != LUO_FILE_FROZEN)
+		return -ENOENT;
+	if (token)
+		*token = lf->key.token;
+	return 0;
+}
+
+/**
+ * luo_file_adopt() - take up a file that was handed over
+ * @session: the session, locked for writing, incoming
+ * @ser: what was handed over, valid
+ *
+ * Return: 0; -EEXIST: the token is taken; -ENOMEM.
+ */
+int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser *ser)
+{
+	struct luo_file *lf = luo_file_alloc(session, ser->token, LUO_FILE_UNTRIED);
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+	if (!lf)
+		return -ENOMEM;
+
+	strscpy(lf->found, ser->compatible);
+	lf->args.compatible = lf->found;
+	lf->args.serialized_data = ser->data;
+	err = luo_file_insert(lf);
+	if (err) {
+		kfree_rcu(lf, rcu);
+		return err;
+	}
+	list_add_tail(&lf->in_session, &session->files);
+	return 0;
+}
+
+/**
+ * luo_file_forget() - the last of a file; nothing is held by it any more
+ * @lf: the file, in a session that is locked for writing
+ */
+void luo_file_forget(struct luo_file *lf)
+{
+	list_del(&lf->in_session);
+	luo_file_remove(lf);
+	kfree_rcu(lf, rcu);
+}

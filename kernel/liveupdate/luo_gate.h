@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The gate: lets calls in until the reboot shuts it. See luo_gate.c. */
+#ifndef _LUO_GATE_H
+#define _LUO_GATE_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+/**
+ * struct luo_gate - counts calls in and out
+ * @lock: all below; held for a few instructions
+ * @inside: calls under way
+ * @shut: the reboot has begun
+ * @deferred: closes that came since
+ * @empty: where the reboot waits for the last call to leave
+ */
+struct luo_gate {
+	spinlock_t lock;	/* all below */
+	unsigned int inside;
+	bool shut;
+	struct list_head deferred;
+	wait_queue_head_t empty;
+};
+
+/**
+ * struct luo_gate_deferred - something to be done once the gate is open again
+ * @link: in gate->deferred
+ * @run: called outside the gate, in process context
+ */
+struct luo_gate_deferred {
+	struct list_head link;
+	void (*run)(struct luo_gate_deferred *deferred);
+};
+
+void luo_gate_init(struct luo_gate *gate);
+int luo_gate_enter(struct luo_gate *gate);
+bool luo_gate_enter_or_defer(struct luo_gate *gate, struct luo_gate_deferred *deferred);
+void luo_gate_leave(struct luo_gate *gate);
+int luo_gate_shut(struct luo_gate *gate);
+void luo_gate_open(struct luo_gate *gate);
+
+#endif /* _LUO_GATE_H */

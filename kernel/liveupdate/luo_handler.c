@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The registry of file handlers.
+ *
+ * What a driver registers stays its own; the registry hangs a struct luo_handler on it,
+ * which lives as long as it is registered or a file holds it. A file also holds the
+ * driver's module, so that a module's exit never meets one.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/bug.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "luo_compat.h"
+#include "luo_internal.h"
+
+static bool luo_handler_sound(const struct liveupdate_file_handler *fh)
+{
+	const struct liveupdate_file_ops *ops = fh->ops;
+	const char *const *older;
+
+	if (!ops || !ops->can_preserve || !ops->preserve || !ops->unpreserve ||
+	    !ops->retrieve || !ops->finish)
+		return false;
+	if (!luo_compat_valid(fh->compatible, sizeof(fh->compatible)))
+		return false;
+	for (older = fh->also_retrieves; older && *older; older++) {
+		if (!luo_compat_valid(*older, LIVEUPDATE_HNDL_COMPAT_LENGTH))
+			return false;
+	}
+	return true;
+}
+
+static struct luo_handler *luo_handler_find(struct luo *luo, struct liveupdate_file_handler *fh)
+{
+	struct luo_handler *handler;
+
+	lockdep_assert_held(&luo->handlers_lock);
+	list_for_each_entry(handler, &luo->handlers, in_list) {
+		if (handler->fh == fh)
+			return handler;
+	}
+	return NULL;
+}
+
+static bool luo_handler_string_taken(struct luo *luo, const char *compatible)
+{
+	struct luo_handler *handler;
+
+	lockdep_assert_held(&luo->handlers_lock);
+	list_for_each_entry(handler, &luo->handlers, in_list) {
+		if (!strcmp(handler->fh->compatible, compatible))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * luo_handler_register() - make a handler known
+ * @luo: where
+ * @fh: the handler; the caller's, constant until unregistered
+ *
+ * Context: Process context, from early_initcall on. May sleep.
+ * Return: 0, also when live update is off. -EINVAL: a required op is missing, or a
+ * string is malformed. -EEXIST: a handler with that string is there. -ENOMEM.
+ */
+int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
+{
+	struct luo_handler *handler;
+
+	if (!luo->enabled)
+		return 0;
+	if (!luo_handler_sound(fh)) {
+		pr_warn("handler '%.*s' lacks an op or has a malformed string\n",
+			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible);
+		return -EINVAL;
+	}
+
+	handler = kzalloc_obj(*handler);
+	if (!handler)
+		return -ENOMEM;
+	handler->fh = fh;
+	refcount_set(&handler->refs, 1);
+
+	down_write(&luo->handlers_lock);
+	if (luo_handler_string_taken(luo, fh->compatible)) {
+		up_write(&luo->handlers_lock);
+		kfree(handler);
+		pr_warn("handler '%s' is registered already\n", fh->compatible);
+		return -EEXIST;
+	}
+	list_add_tail(&handler->in_list, &luo->handlers);
+	up_write(&luo->handlers_lock);
+	return 0;
+}
+
+static void luo_handler_unref(struct luo_handler *handler)
+{
+	if (refcount_dec_and_test(&handler->refs))
+		kfree(handler);
+}
+
+/**
+ * luo_handler_unregister() - forget a handler
+ * @luo: where
+ * @fh: the handler; nothing is done if its registration did nothing
+ *
+ * Files that it still looks after are the caller's mistake. They keep it in use, but
+ * only to be given up.
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
+{
+	struct luo_handler *handler;
+
+	if (!luo->enabled)
+		return;
+
+	down_write(&luo->handlers_lock);
+	handler = luo_handler_find(luo, fh);
+	if (handler)
+		list_del(&handler->in_list);
+	up_write(&luo->handlers_lock);
+
+	if (WARN_ONCE(!handler, "luo: handler '%s' is not registered\n", fh->compatible))
+		return;
+	WARN_ONCE(refcount_read(&handler->refs) > 1,
+		  "luo: handler '%s' goes away while files need it\n", fh->compatible);
+	luo_handler_unref(handler);
+}
+
+/* A module on its way out is no longer asked */
+static bool luo_handler_get(struct luo_handler *handler)
+{
+	if (!try_module_get(handler->fh->ops->owner))
+		return false;
+	refcount_inc(&handler->refs);
+	return true;
+}
+
+/**
+ * luo_handler_put() - a file no longer needs its handler
+ * @handler: what luo_handler_for_file() or luo_handler_for_string() returned
+ */
+void luo_handler_put(struct luo_handler *handler)
+{
+	struct module *owner = handler->fh->ops->owner;
+
+	luo_handler_unref(handler);
+	module_put(owner);
+}
+
+/**
+ * luo_handler_for_file() - who takes this file?
+ * @luo: where to look
+ * @file: the file
+ *
+ * Context: Process context. Calls can_preserve() of handlers, in order of registration.
+ * Return: the handler, to be put; NULL: nobody takes it.
+ */
+struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
+{
+	struct luo_handler *handler;
+
+	guard(rwsem_read)(&luo->handlers_lock);
+	list_for_each_entry(handler, &luo->handlers, in_list) {
+		if (!luo_handler_get(handler))
+			continue;
+		if (handler->fh->ops->can_preserve(handler->fh, file))
+			return handler;
+		luo_handler_put(handler);
+	}
+	return NULL;
+}
+
+/**
+ * luo_handler_for_string() - who reads what was handed over?
+ * @luo: where to look
+ * @found: the string that was handed over
+ *
+ * Context: Process context. May sleep.
+ * Return: the handler, to be put. -EPROTONOSUPPORT: somebody knows the family, but not
+ * this version. -ENODEV: nobody knows it.
+ */
+struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
+{
+	enum luo_compat_fit fit, best_fit = LUO_COMPAT_NONE;
+	struct luo_handler *handler, *best = NULL;
+
+	guard(rwsem_read)(&luo->handlers_lock);
+	list_for_each_entry(handler, &luo->handlers, in_list) {
+		fit = luo_compat_fit(found, handler->fh->compatible, handler->fh->also_retrieves);
+		if (fit > best_fit) {
+			best_fit = fit;
+			best = handler;
+		}
+	}
+
+	if (best_fit == LUO_COMPAT_FAMILY)
+		return ERR_PTR(-EPROTONOSUPPORT);
+	if (!best || !luo_handler_get(best))
+		return ERR_PTR(-ENODEV);
+	return best;
+}
+
+/**
+ * luo_handler_id() - the object that a file stands for
+ * @handler: the file's handler
+ * @file: the file
+ *
+ * Return: a number that all files of the object share.
+ */
+unsigned long luo_handler_id(struct luo_handler *handler, struct file *file)
+{
+	const struct liveupdate_file_ops *ops = handler->fh->ops;
+
+	return ops->get_id ? ops->get_id(file) : (unsigned long)file;
+}

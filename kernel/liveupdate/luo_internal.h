@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Live Update Orchestrator: what its parts know of each other.
+ *
+ * A *session* is a named set of *files*. It is *outgoing* while it gathers files for the
+ * next kernel, *incoming* when the last kernel handed it over. A *handler* knows how to
+ * carry one kind of file over. A *store* is memory that the next kernel finds again. All
+ * of it hangs off one struct luo, which can exist twice: tests play two kernels in one.
+ *
+ * Calls go down only: core -> ioctl -> session -> file; all of them -> wire, chain,
+ * store, compat.
+ *
+ * Locks, outermost first:
+ *
+ *   luo->gate		not a lock: calls are counted in and out, and the reboot shuts it
+ *			and waits until nobody is inside. Nobody ever sleeps on it.
+ *   session->lock	the session's files and state. Held around the handlers' ops: for
+ *			reading by retrieval, else for writing.
+ *   luo->handlers_lock	the list of handlers. Held around can_preserve(), no other op.
+ *   luo->lock		names, lists and sides of sessions, the chain of sessions, and what
+ *			the last kernel handed over. Never held around an op.
+ *   luo->files_lock	spinlock: states of retrieval, who waits for whom, claims of
+ *			objects. Innermost.
+ *
+ * None of them is held across the jump.
+ */
+#ifndef _LUO_INTERNAL_H
+#define _LUO_INTERNAL_H
+
+#include <linux/hashtable.h>
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "luo_chain.h"
+#include "luo_gate.h"
+#include "luo_store.h"
+#include "luo_wire.h"
+
+struct task_struct;
+
+/* Buckets for claims, as a power of two: enough for some 10,000 files at once */
+#define LUO_CLAIM_BITS	12
+
+/**
+ * struct luo_incoming - what the last kernel handed over
+ * @head_read: the root has been judged
+ * @sessions_read: the session chain has been judged
+ * @err: 0, -EPROTONOSUPPORT or -EUCLEAN: what is wrong with all of it
+ * @sessions_err: what is wrong with the session chain
+ * @has_ext: @ext is there and to be trusted
+ * @has_file_crcs: so is the chain of checksums that it points to
+ * @head: the root
+ * @ext: copy of the checksums
+ * @ser_phys: where the root lies; 0: there was no handover
+ * @ext_phys: where the checksums lie; 0: there are none
+ * @unfinished: sessions not yet finished; with the last one the memory is given back
+ */
+struct luo_incoming {
+	bool head_read;
+	bool sessions_read;
+	int err;
+	int sessions_err;
+	bool has_ext;
+	bool has_file_crcs;
+	struct luo_wire_head head;
+	struct luo_ext_ser ext;
+	u64 ser_phys;
+	u64 ext_phys;
+	unsigned long unfinished;
+};
+
+/**
+ * struct luo - one orchestrator
+ * @store: the memory that it hands over in
+ * @enabled: switched on; constant once set up
+ * @misc: /dev/liveupdate
+ * @opened: bit 0: somebody has the device open
+ * @gate: through which calls come in
+ * @handlers_lock: see the top of this file
+ * @handlers: struct luo_handler, in order of registration
+ * @lock: see the top of this file
+ * @names: sessions by side and name
+ * @outgoing: sessions for the next kernel, in order of creation
+ * @incoming: sessions of the last kernel, in their order
+ * @session_chain: reserved: an entry for each session in @outgoing
+ * @crc_chain: reserved: likewise, for checksums of their file chains
+ * @in: what was handed over
+ * @ser: the root for the next kernel
+ * @ext: its checksums and times
+ * @files_lock: see the top of this file
+ * @tokens: files by session and token
+ * @claims: files by the object they stand for
+ * @waiters: tasks that wait for a retrieval elsewhere, struct luo_waiter
+ * @retrieve_wq: where they wait
+ * @nr_preserved: files in outgoing sessions
+ */
+struct luo {
+	struct luo_store *store;
+	bool enabled;
+	struct miscdevice misc;
+	unsigned long opened;
+	struct luo_gate gate;
+
+	struct rw_semaphore handlers_lock;
+	struct list_head handlers;
+
+	struct mutex lock;	/* see the top of this file */
+	struct rhashtable names;
+	struct list_head outgoing;
+	struct list_head incoming;
+	struct luo_chain session_chain;
+	struct luo_chain crc_chain;
+	struct luo_incoming in;
+	struct luo_ser *ser;
+	struct luo_ext_ser *ext;
+
+	spinlock_t files_lock;	/* see the top of this file */
+	struct rhashtable tokens;
+	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
+	struct list_head waiters;
+	wait_queue_head_t retrieve_wq;
+	atomic_long_t nr_preserved;
+};
+
+/*
+ * Sides of a session. It is born on one and changes it nowhere but on these arrows,
+ * under luo->lock:
+ *
+ *   CREATE --> OUTGOING <----- first PRESERVE ----- REBORN -- CREATE by others --> SPENT
+ *                                                     ^
+ *   handed over --> INCOMING --------- FINISH --------+
+ *
+ * An empty outgoing session left by FINISH is reborn: it holds no name until a file is
+ * preserved in it, and is spent once somebody else creates a session of that name.
+ */
+enum luo_side {
+	LUO_OUTGOING,
+	LUO_INCOMING,
+	LUO_REBORN,
+	LUO_SPENT,
+};
+
+/*
+ * State, under session->lock; WAITING and RETRIEVED also under luo->lock:
+ *
+ *   outgoing: OPEN <-- FREEZE, THAW, reboot --> FROZEN
+ *   incoming: WAITING <-- RETRIEVE_SESSION, close that parks --> RETRIEVED
+ */
+enum luo_session_state {
+	LUO_SESSION_OPEN,
+	LUO_SESSION_FROZEN,
+	LUO_SESSION_WAITING,
+	LUO_SESSION_RETRIEVED,
+};
+
+/**
+ * struct luo_session_key - by what sessions are found
+ * @name: padded with zeroes
+ * @side: enum luo_side; spent sessions are not found
+ */
+struct luo_session_key {
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	u32 side;
+};
+
+/**
+ * struct liveupdate_session - a named set of files
+ * @luo: where it belongs
+ * @key: its name and side; in luo->names, but for spent ones
+ * @by_name: link there
+ * @in_side: in luo->outgoing or luo->incoming
+ * @lock: see the top of this file
+ * @state: see there
+ * @files: struct luo_file, in order of preservation
+ * @chain: outgoing: reserved, an entry for each file
+ * @keep: retrieved with LIVEUPDATE_RETRIEVE_KEEP
+ * @reboot_froze: the reboot froze it, and thaws it if it fails
+ * @adopted: incoming: @files is filled
+ * @err: incoming: what is wrong with its file chain
+ * @files_pa: incoming: first block of its file chain
+ * @files_count: incoming: how many entries that shall have
+ * @files_crc: incoming: checksum that it shall have
+ * @deferred: a close that came while the gate was shut
+ */
+struct liveupdate_session {
+	struct luo *luo;
+	struct luo_session_key key;
+	struct rhash_head by_name;
+	struct list_head in_side;
+	struct rw_semaphore lock;
+	enum luo_session_state state;
+	struct list_head files;
+	struct luo_chain chain;
+	bool keep;
+	bool reboot_froze;
+	bool adopted;
+	int err;
+	u64 files_pa;
+	u64 files_count;
+	u32 files_crc;
+	struct luo_gate_deferred deferred;
+};
+
+/**
+ * struct luo_handler - a registered file handler
+ * @in_list: in luo->handlers
+ * @fh: what the driver registered
+ * @refs: one for being registered, one for each file that holds it
+ */
+struct luo_handler {
+	struct list_head in_list;
+	struct liveupdate_file_handler *fh;
+	refcount_t refs;
+};
+
+/*
+ * State of a file, under luo->files_lock:
+ *
+ *   outgoing: NEW --> PRESERVED <--> FROZEN
+ *   incoming: UNTRIED <--> RETRIEVING --> RETRIEVED
+ *                               '-------> FAILED
+ */
+enum luo_file_state {
+	LUO_FILE_NEW,
+	LUO_FILE_PRESERVED,
+	LUO_FILE_FROZEN,
+	LUO_FILE_UNTRIED,
+	LUO_FILE_RETRIEVING,
+	LUO_FILE_RETRIEVED,
+	LUO_FILE_FAILED,
+};
+
+/**
+ * struct luo_file_key - by what files are found
+ * @session: the session
+ * @token: what the program called it there
+ */
+struct luo_file_key {
+	struct liveupdate_session *session;
+	u64 token;
+};
+
+/**
+ * struct luo_file - one file of a session
+ * @key: in luo->tokens
+ * @by_token: link there
+ * @in_session: in session->files
+ * @by_id: in luo->claims while the object is preserved or retrieved
+ * @id: what the handler says the object is
+ * @state: see above
+ * @retriever: the task that is retrieving it
+ * @handler: who looks after it; NULL: nobody yet, or no more
+ * @args: what the handler's ops are called with; keeps their values between calls
+ * @found: incoming: the string that was handed over
+ * @rcu: readers of luo->tokens may still be passing by
+ */
+struct luo_file {
+	struct luo_file_key key;
+	struct rhash_head by_token;
+	struct list_head in_session;
+	struct hlist_node by_id;
+	unsigned long id;
+	enum luo_file_state state;
+	struct task_struct *retriever;
+	struct luo_handler *handler;
+	struct liveupdate_file_op_args args;
+	char found[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	struct rcu_head rcu;
+};
+
+/* luo_core.c */
+int luo_init(struct luo *luo, struct luo_store *store);
+int luo_start(struct luo *luo);
+void luo_exit(struct luo *luo);
+int luo_reboot(struct luo *luo, bool handover);
+void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp);
+
+/* luo_ioctl.c */
+int luo_device_register(struct luo *luo);
+
+/* luo_handler.c */
+int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh);
+void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh);
+struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file);
+struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found);
+void luo_handler_put(struct luo_handler *handler);
+unsigned long luo_handler_id(struct luo_handler *handler, struct file *file);
+
+/* luo_session.c */
+int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session);
+int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
+			 struct liveupdate_session **session);
+void luo_session_unclaim(struct liveupdate_session *session);
+void luo_session_close(struct liveupdate_session *session);
+int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token);
+int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file);
+int luo_session_finish(struct liveupdate_session *session);
+int luo_session_freeze(struct liveupdate_session *session, u64 *token);
+int luo_session_thaw(struct liveupdate_session *session);
+
+/* luo_names.c */
+struct liveupdate_session *luo_session_find(struct luo *luo, const char *name,
+					    enum luo_side side);
+struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
+					     enum luo_side side);
+int luo_session_link(struct liveupdate_session *session);
+void luo_session_unlink(struct liveupdate_session *session);
+int luo_session_move(struct liveupdate_session *session, enum luo_side side);
+void luo_session_free(struct liveupdate_session *session);
+extern const struct rhashtable_params luo_session_names;
+
+static inline const char *luo_session_name(const struct liveupdate_session *session)
+{
+	return session->key.name;
+}
+
+/* luo_incoming.c */
+void luo_incoming_read_head(struct luo *luo);
+int luo_incoming_read_sessions(struct luo *luo);
+int luo_incoming_adopt_files(struct liveupdate_session *session);
+void luo_incoming_drop_files(struct liveupdate_session *session);
+void luo_incoming_session_done(struct luo *luo);
+void luo_incoming_name_unfinished(struct luo *luo);
+void luo_incoming_forget(struct luo *luo);
+
+/* luo_outgoing.c */
+int luo_outgoing_start(struct luo *luo);
+void luo_outgoing_stop(struct luo *luo);
+int luo_outgoing_freeze(struct luo *luo);
+void luo_outgoing_thaw(struct luo *luo);
+void luo_outgoing_write(struct luo *luo);
+
+/* luo_file.c */
+int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64 token);
+void luo_file_unpreserve_all(struct liveupdate_session *session);
+int luo_file_freeze_all(struct liveupdate_session *session, u64 *token);
+void luo_file_thaw_all(struct liveupdate_session *session);
+int luo_file_token_outgoing(struct liveupdate_session *session, struct file *file, u64 *token);
+struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token);
+int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser *ser);
+void luo_file_forget(struct luo_file *lf);
+int luo_file_claim(struct luo_file *lf);
+void luo_file_unclaim(struct luo_file *lf);
+extern const struct rhashtable_params luo_file_tokens;
+
+/* luo_retrieve.c */
+int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
+int luo_file_finish_all(struct liveupdate_session *session);
+
+#endif /* _LUO_INTERNAL_H */

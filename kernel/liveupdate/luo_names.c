@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names and sides of sessions: how a session comes to be, is found, and changes sides.
+ *
+ * Names are unique on a side, and held under luo->lock throughout.
+ */
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "luo_internal.h"
+
+const struct rhashtable_params luo_session_names = {
+	.key_len = sizeof(struct luo_session_key),
+	.key_offset = offsetof(struct liveupdate_session, key),
+	.head_offset = offsetof(struct liveupdate_session, by_name),
+	.automatic_shrinking = true,
+};
+
+/**
+ * luo_session_find() - a session by its name
+ * @luo: where to look; luo->lock is held
+ * @name: the name, terminated
+ * @side: on which side
+ *
+ * Return: the session; NULL: there is none.
+ */
+struct liveupdate_session *luo_session_find(struct luo *luo, const char *name,
+					    enum luo_side side)
+{
+	struct luo_session_key key = { .side = side };
+
+	lockdep_assert_held(&luo->lock);
+	strscpy_pad(key.name, name);
+	return rhashtable_lookup_fast(&luo->names, &key, luo_session_names);
+}
+
+static void luo_session_close_late(struct luo_gate_deferred *deferred)
+{
+	luo_session_close(container_of(deferred, struct liveupdate_session, deferred));
+}
+
+/**
+ * luo_session_alloc() - a session, not yet linked anywhere
+ * @luo: where it will belong
+ * @name: its name, terminated
+ * @side: the side it is born on
+ *
+ * Return: the session, to be freed by luo_session_free(); NULL: no memory.
+ */
+struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
+					     enum luo_side side)
+{
+	struct liveupdate_session *session = kzalloc_obj(*session);
+
+	if (!session)
+		return NULL;
+	session->luo = luo;
+	strscpy_pad(session->key.name, name);
+	session->key.side = side;
+	INIT_LIST_HEAD(&session->in_side);
+	init_rwsem(&session->lock);
+	session->state = side == LUO_INCOMING ? LUO_SESSION_WAITING : LUO_SESSION_OPEN;
+	INIT_LIST_HEAD(&session->files);
+	luo_chain_init(&session->chain, luo->store, sizeof(struct luo_file_ser));
+	INIT_LIST_HEAD(&session->deferred.link);
+	session->deferred.run = luo_session_close_late;
+	return session;
+}
+
+/**
+ * luo_session_free() - the last of a session that is not linked anywhere
+ * @session: the session
+ */
+void luo_session_free(struct liveupdate_session *session)
+{
+	luo_chain_destroy(&session->chain);
+	kfree(session);
+}
+
+static int luo_outgoing_reserve(struct luo *luo)
+{
+	int err = luo_chain_reserve(&luo->session_chain);
+
+	if (err)
+		return err;
+	err = luo_chain_reserve(&luo->crc_chain);
+	if (err)
+		luo_chain_unreserve(&luo->session_chain);
+	return err;
+}
+
+/**
+ * luo_session_link() - give a session its name, and its place on its side
+ * @session: the session; luo->lock is held
+ *
+ * Return: 0; -EEXIST: the name is taken on that side; -ENOMEM; -ENOSPC: more sessions
+ * than the format can hold.
+ */
+int luo_session_link(struct liveupdate_session *session)
+{
+	struct luo *luo = session->luo;
+	int err = 0;
+
+	lockdep_assert_held(&luo->lock);
+	if (session->key.side == LUO_OUTGOING)
+		err = luo_outgoing_reserve(luo);
+	if (err)
+		return err;
+
+	err = rhashtable_lookup_insert_fast(&luo->names, &session->by_name, luo_session_names);
+	if (err) {
+		if (session->key.side == LUO_OUTGOING) {
+			luo_chain_unreserve(&luo->crc_chain);
+			luo_chain_unreserve(&luo->session_chain);
+		}
+		return err;
+	}
+
+	if (session->key.side == LUO_OUTGOING)
+		list_add_tail(&session->in_side, &luo->outgoing);
+	if (session->key.side == LUO_INCOMING)
+		list_add_tail(&session->in_side, &luo->incoming);
+	return 0;
+}
+
+/**
+ * luo_session_unlink() - undo luo_session_link()
+ * @session: the session, linked or spent; luo->lock is held
+ */
+void luo_session_unlink(struct liveupdate_session *session)
+{
+	struct luo *luo = session->luo;
+
+	lockdep_assert_held(&luo->lock);
+	if (session->key.side == LUO_SPENT)
+		return;
+	rhashtable_remove_fast(&luo->names, &session->by_name, luo_session_names);
+	list_del_init(&session->in_side);
+	if (session->key.side == LUO_OUTGOING) {
+		luo_chain_unreserve(&luo->crc_chain);
+		luo_chain_unreserve(&luo->session_chain);
+	}
+}
+
+/**
+ * luo_session_move() - the only way for a session to change its side
+ * @session: the session; luo->lock is held
+ * @side: where to; see enum luo_side
+ *
+ * Return: 0; else as luo_session_link(): it stays where it was, or is spent if its old
+ * place is lost too.
+ */
+int luo_session_move(struct liveupdate_session *session, enum luo_side side)
+{
+	enum luo_side old = session->key.side;
+	int err;
+
+	luo_session_unlink(session);
+	session->key.side = side;
+	if (side == LUO_SPENT)
+		return 0;
+
+	err = luo_session_link(session);
+	if (err) {
+		session->key.side = old == LUO_REBORN ? old : LUO_SPENT;
+		if (old == LUO_REBORN && luo_session_link(session))
+			session->key.side = LUO_SPENT;
+	}
+	return err;
+}

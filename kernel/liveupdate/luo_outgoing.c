@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is handed over to the next kernel: freezing and writing down all of it.
+ *
+ * All memory was reserved before. By the time the gate is shut, freezing may still say
+ * no; writing cannot.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/printk.h>
+
+#include "luo_internal.h"
+
+static void luo_outgoing_withdraw(struct luo *luo, void *page)
+{
+	luo->store->ops->withdraw(luo->store, page);
+	luo->store->ops->drop(luo->store, page);
+}
+
+static void *luo_outgoing_publish(struct luo *luo, const char *name, size_t size)
+{
+	struct luo_store *store = luo->store;
+	void *page = store->ops->alloc(store);
+
+	if (!page)
+		return NULL;
+	if (store->ops->publish(store, name, page, size)) {
+		store->ops->drop(store, page);
+		return NULL;
+	}
+	return page;
+}
+
+/* Nothing is handed over, and that is what the next kernel is to find */
+static void luo_outgoing_write_nothing(struct luo *luo)
+{
+	struct luo_wire_head head = {
+		.liveupdate_num = luo->in.head.liveupdate_num + 1,
+	};
+
+	luo_wire_write_head(luo->ser, &head);
+	luo_wire_write_ext(luo->ext, luo->ser, 0, 0, 0, 0);
+}
+
+/**
+ * luo_outgoing_start() - publish what the next kernel will look for
+ * @luo: where
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -ENOMEM: no memory, or the store takes no more.
+ */
+int luo_outgoing_start(struct luo *luo)
+{
+	luo->ser = luo_outgoing_publish(luo, LUO_KHO_ENTRY_NAME, sizeof(*luo->ser));
+	if (!luo->ser)
+		return -ENOMEM;
+
+	luo->ext = luo_outgoing_publish(luo, LUO_EXT_KHO_ENTRY_NAME, sizeof(*luo->ext));
+	if (!luo->ext) {
+		luo_outgoing_withdraw(luo, luo->ser);
+		luo->ser = NULL;
+		return -ENOMEM;
+	}
+
+	luo_outgoing_write_nothing(luo);
+	return 0;
+}
+
+/**
+ * luo_outgoing_stop() - undo luo_outgoing_start()
+ * @luo: where; no session is left
+ */
+void luo_outgoing_stop(struct luo *luo)
+{
+	if (!luo->ser)
+		return;
+	luo_outgoing_withdraw(luo, luo->ext);
+	luo_outgoing_withdraw(luo, luo->ser);
+	luo->ext = NULL;
+	luo->ser = NULL;
+}
+
+static void luo_outgoing_thaw_session(struct liveupdate_session *session)
+{
+	guard(rwsem_write)(&session->lock);
+	if (!session->reboot_froze)
+		return;
+	session->reboot_froze = false;
+	luo_file_thaw_all(session);
+	session->state = LUO_SESSION_OPEN;
+}
+
+static int luo_outgoing_freeze_session(struct liveupdate_session *session)
+{
+	u64 token;
+	int err;
+
+	guard(rwsem_write)(&session->lock);
+	if (session->state == LUO_SESSION_FROZEN)
+		return 0;
+	err = luo_file_freeze_all(session, &token);
+	if (err)
+		return err;
+	session->state = LUO_SESSION_FROZEN;
+	session->reboot_froze = true;
+	return 0;
+}
+
+/**
+ * luo_outgoing_thaw() - undo luo_outgoing_freeze(), in reverse
+ * @luo: where; the gate is shut, so that no session comes or goes
+ *
+ * Sessions that a program froze stay frozen.
+ */
+void luo_outgoing_thaw(struct luo *luo)
+{
+	struct liveupdate_session *session;
+
+	list_for_each_entry_reverse(session, &luo->outgoing, in_side)
+		luo_outgoing_thaw_session(session);
+	luo_outgoing_write_nothing(luo);
+}
+
+/**
+ * luo_outgoing_freeze() - freeze all that is not frozen yet
+ * @luo: where; the gate is shut, so that no session comes or goes
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; else what a handler said, and all is as before.
+ */
+int luo_outgoing_freeze(struct luo *luo)
+{
+	struct liveupdate_session *session;
+	int err;
+
+	list_for_each_entry(session, &luo->outgoing, in_side) {
+		err = luo_outgoing_freeze_session(session);
+		if (err) {
+			luo_outgoing_thaw(luo);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void luo_outgoing_write_files(struct liveupdate_session *session,
+				     struct luo_chain_writer *writer)
+{
+	struct luo_file *lf;
+
+	guard(rwsem_read)(&session->lock);
+	luo_chain_write_begin(&session->chain, writer);
+	list_for_each_entry(lf, &session->files, in_session)
+		luo_wire_write_file(luo_chain_write_entry(writer), lf->args.compatible,
+				    lf->args.serialized_data, lf->key.token);
+	luo_chain_write_end(writer);
+}
+
+static void luo_outgoing_write_sessions(struct luo *luo, struct luo_chain_writer *sessions,
+					struct luo_chain_writer *crcs)
+{
+	struct liveupdate_session *session;
+	struct luo_chain_writer files;
+
+	luo_chain_write_begin(&luo->session_chain, sessions);
+	luo_chain_write_begin(&luo->crc_chain, crcs);
+	list_for_each_entry(session, &luo->outgoing, in_side) {
+		luo_outgoing_write_files(session, &files);
+		luo_wire_write_session(luo_chain_write_entry(sessions), luo_session_name(session),
+				       files.first, session->chain.nr_entries);
+		*(u32 *)luo_chain_write_entry(crcs) = files.crc;
+	}
+	luo_chain_write_end(sessions);
+	luo_chain_write_end(crcs);
+}
+
+/**
+ * luo_outgoing_write() - write everything down for the next kernel
+ * @luo: where; the gate is shut, all is frozen
+ *
+ * Context: Process context. Neither fails nor allocates.
+ */
+void luo_outgoing_write(struct luo *luo)
+{
+	struct luo_wire_head head = {
+		.liveupdate_num = luo->in.head.liveupdate_num + 1,
+	};
+	struct luo_chain_writer sessions, crcs;
+
+	luo_outgoing_write_sessions(luo, &sessions, &crcs);
+	head.sessions_pa = sessions.first;
+	luo_wire_write_head(luo->ser, &head);
+	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, 0, crcs.first, crcs.crc);
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files of a session: retrieving and finishing.
+ *
+ * Several tasks may retrieve files of a session at once, and a handler may need another
+ * file of the session to make its own. One task retrieves a file, the others wait for it;
+ * a file's *retriever* and who waits for which file tell whether a wait would be for
+ * oneself.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/bug.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+
+#include "luo_internal.h"
+
+/**
+ * struct luo_waiter - a task that waits for a retrieval elsewhere
+ * @link: in luo->waiters
+ * @task: the task
+ * @lf: the file it waits for
+ */
+struct luo_waiter {
+	struct list_head link;
+	struct task_struct *task;
+	struct luo_file *lf;
+};
+
+static struct luo_file *luo_waits_for(struct luo *luo, struct task_struct *task)
+{
+	struct luo_waiter *waiter;
+
+	list_for_each_entry(waiter, &luo->waiters, link) {
+		if (waiter->task == task)
+			return waiter->lf;
+	}
+	return NULL;
+}
+
+/* Follow retriever to file to retriever; it ends, as no cycle was ever let in */
+static bool luo_wait_would_deadlock(struct luo *luo, struct luo_file *lf)
+{
+	lockdep_assert_held(&luo->files_lock);
+	while (lf) {
+		if (lf->state != LUO_FILE_RETRIEVING)
+			return false;
+		if (lf->retriever == current)
+			return true;
+		lf = luo_waits_for(luo, lf->retriever);
+	}
+	return false;
+}
+
+static bool luo_file_busy(struct luo *luo, struct luo_file *lf)
+{
+	guard(spinlock)(&luo->files_lock);
+	return lf->state == LUO_FILE_RETRIEVING;
+}
+
+/*
+ * Take the file for retrieval, or find that it has been, perhaps after a wait.
+ *
+ * Return: 1: the caller is to retrieve it; 0: it is retrieved; else the errno that its
+ * retrieval ended with, -EDEADLK or -EINTR.
+ */
+static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
+{
+	struct luo_waiter waiter = { .task = current, .lf = lf };
+	int killed = 0;
+
+	spin_lock(&luo->files_lock);
+	while (lf->state == LUO_FILE_RETRIEVING) {
+		if (killed || luo_wait_would_deadlock(luo, lf)) {
+			spin_unlock(&luo->files_lock);
+			return killed ? -EINTR : -EDEADLK;
+		}
+		list_add(&waiter.link, &luo->waiters);
+		spin_unlock(&luo->files_lock);
+		killed = wait_event_killable(luo->retrieve_wq, !luo_file_busy(luo, lf));
+		spin_lock(&luo->files_lock);
+		list_del(&waiter.link);
+	}
+
+	if (lf->state == LUO_FILE_UNTRIED) {
+		lf->state = LUO_FILE_RETRIEVING;
+		lf->retriever = current;
+		spin_unlock(&luo->files_lock);
+		return 1;
+	}
+	spin_unlock(&luo->files_lock);
+	return lf->state == LUO_FILE_RETRIEVED ? 0 : lf->args.retrieve_status;
+}
+
+static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
+{
+	scoped_guard(spinlock, &luo->files_lock) {
+		lf->state = state;
+		lf->retriever = NULL;
+	}
+	wake_up_all(&luo->retrieve_wq);
+}
+
+/* Incoming files have no handler until one is needed: its module may come late */
+static int luo_file_find_handler(struct luo_file *lf)
+{
+	struct luo_handler *handler;
+
+	handler = luo_handler_for_string(lf->key.session->luo, lf->found);
+	if (IS_ERR(handler)) {
+		pr_warn_ratelimited("session '%s', token %llu: nothing reads '%s': %pe\n",
+				    luo_session_name(lf->key.session), lf->key.token,
+				    lf->found, handler);
+		return PTR_ERR(handler);
+	}
+	lf->handler = handler;
+	lf->args.handler = handler->fh;
+	return 0;
+}
+
+static void luo_file_leave_handler(struct luo_file *lf)
+{
+	luo_handler_put(lf->handler);
+	lf->handler = NULL;
+	lf->args.handler = NULL;
+}
+
+static int luo_file_call_retrieve(struct luo_file *lf)
+{
+	int err;
+
+	lf->args.file = NULL;
+	err = lf->handler->fh->ops->retrieve(&lf->args);
+	if (!err && WARN_ONCE(!lf->args.file, "luo: '%s' retrieves no file\n", lf->found))
+		err = -EIO;
+	if (err) {
+		lf->args.file = NULL;
+		lf->args.private_data = NULL;
+	}
+	return err;
+}
+
+static bool luo_file_may_retry(struct luo_file *lf, int err)
+{
+	return lf->handler->fh->ops->retrieve_retry && (err == -ENOMEM || err == -EINTR);
+}
+
+/*
+ * In state RETRIEVING; leaves it. A file has its handler already while its session is being
+ * finished, and the finish() of another file asks for it.
+ */
+static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
+{
+	enum luo_file_state next = LUO_FILE_UNTRIED;
+	bool finishing = lf->handler;
+	int err;
+
+	err = finishing ? 0 : luo_file_find_handler(lf);
+	if (err)
+		goto out;
+
+	err = luo_file_call_retrieve(lf);
+	if (!err) {
+		lf->args.retrieve_status = 1;
+		lf->id = luo_handler_id(lf->handler, lf->args.file);
+		luo_file_claim(lf);
+		next = LUO_FILE_RETRIEVED;
+		goto out;
+	}
+
+	pr_warn_ratelimited("session '%s': '%s' cannot retrieve token %llu: %pe\n",
+			    luo_session_name(lf->key.session), lf->found, lf->key.token,
+			    ERR_PTR(err));
+	if (!luo_file_may_retry(lf, err)) {
+		lf->args.retrieve_status = err;
+		next = LUO_FILE_FAILED;
+	}
+	if (!finishing)
+		luo_file_leave_handler(lf);
+out:
+	luo_retrieve_end(luo, lf, next);
+	return err;
+}
+
+/**
+ * luo_file_retrieve() - get a file back
+ * @session: the session, incoming, its lock held here or up the stack, not for writing
+ *	by another task
+ * @token: what the file was called
+ * @file: set to the file, with a reference for the caller
+ *
+ * Context: Process context. Sleeps while another task retrieves the file, killable.
+ * Return: 0; -ENOENT: no such token; -EUCLEAN: the session's file chain is damaged;
+ * -ENODEV, -EPROTONOSUPPORT: no handler, or none for this version; -EDEADLK: the file is
+ * being retrieved by the caller, or by who waits for it; -EINTR: killed while waiting;
+ * else what the handler's retrieve() said.
+ */
+int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file)
+{
+	struct luo *luo = session->luo;
+	struct luo_file *lf;
+	int ret;
+
+	if (session->err)
+		return session->err;
+	lf = luo_file_find(session, token);
+	if (!lf)
+		return -ENOENT;
+
+	ret = luo_retrieve_begin(luo, lf);
+	if (ret > 0)
+		ret = luo_file_do_retrieve(luo, lf);
+	if (!ret)
+		*file = get_file(lf->args.file);
+	return ret;
+}
+
+static bool luo_file_can_finish(struct luo_file *lf)
+{
+	const struct liveupdate_file_ops *ops;
+
+	if (!lf->handler && luo_file_find_handler(lf))
+		return false;
+	ops = lf->handler->fh->ops;
+	if (!ops->can_finish || ops->can_finish(&lf->args))
+		return true;
+	pr_warn_ratelimited("session '%s': '%s' cannot finish token %llu yet\n",
+			    luo_session_name(lf->key.session), lf->found, lf->key.token);
+	return false;
+}
+
+/* Handlers that were looked up for nothing: files not retrieved hold none */
+static void luo_file_put_idle_handlers(struct liveupdate_session *session)
+{
+	struct luo_file *lf;
+
+	list_for_each_entry(lf, &session->files, in_session) {
+		if (lf->handler && lf->state != LUO_FILE_RETRIEVED)
+			luo_file_leave_handler(lf);
+	}
+}
+
+static void luo_file_finish(struct luo_file *lf)
+{
+	struct file *file = lf->args.file;
+
+	lf->handler->fh->ops->finish(&lf->args);
+	if (lf->state == LUO_FILE_RETRIEVED) {
+		luo_file_unclaim(lf);
+		fput(file);
+	}
+	luo_file_leave_handler(lf);
+	luo_file_forget(lf);
+}
+
+/**
+ * luo_file_finish_all() - finish the files of an incoming session, last one first
+ * @session: the session, locked for writing
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EBUSY: a handler says not yet, or a file has no handler that reads it;
+ * nothing has changed then.
+ */
+int luo_file_finish_all(struct liveupdate_session *session)
+{
+	struct luo_file *lf, *next;
+
+	lockdep_assert_held_write(&session->lock);
+	list_for_each_entry(lf, &session->files, in_session) {
+		if (!luo_file_can_finish(lf)) {
+			luo_file_put_idle_handlers(session);
+			return -EBUSY;
+		}
+	}
+
+	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session)
+		luo_file_finish(lf);
+	return 0;
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sessions: named sets of files, on one side of the reboot or the other.
+ *
+ * Every call enters the gate, locks its session, looks whether the call fits the side
+ * that the session is on, and goes down to the files.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/printk.h>
+
+#include "luo_internal.h"
+
+/**
+ * luo_session_create() - a new session for the next kernel
+ * @luo: where
+ * @name: its name, terminated, not empty
+ * @session: set to the session, to be closed by luo_session_close()
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EBUSY: the reboot has begun; -EEXIST: an outgoing session has the name;
+ * -ENOMEM; -ENOSPC: more sessions than the format can hold.
+ */
+int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session)
+{
+	struct liveupdate_session *new, *reborn;
+	int err;
+
+	err = luo_gate_enter(&luo->gate);
+	if (err)
+		return err;
+
+	err = -ENOMEM;
+	new = luo_session_alloc(luo, name, LUO_OUTGOING);
+	if (!new)
+		goto out;
+
+	mutex_lock(&luo->lock);
+	err = luo_session_link(new);
+	reborn = err ? NULL : luo_session_find(luo, name, LUO_REBORN);
+	if (reborn)
+		luo_session_move(reborn, LUO_SPENT);
+	mutex_unlock(&luo->lock);
+
+	if (err)
+		luo_session_free(new);
+	else
+		*session = new;
+out:
+	luo_gate_leave(&luo->gate);
+	return err;
+}
+
+/* Under the name's lock: nobody else gets it, but its files are yet to be read */
+static int luo_session_claim(struct luo *luo, const char *name,
+			     struct liveupdate_session **found)
+{
+	struct liveupdate_session *session;
+	int err;
+
+	guard(mutex)(&luo->lock);
+	err = luo_incoming_read_sessions(luo);
+	if (err)
+		return err;
+	session = luo_session_find(luo, name, LUO_INCOMING);
+	if (!session)
+		return -ENOENT;
+	if (session->state != LUO_SESSION_WAITING)
+		return -EINVAL;
+	session->state = LUO_SESSION_RETRIEVED;
+	*found = session;
+	return 0;
+}
+
+/**
+ * luo_session_retrieve() - take over a session of the last kernel
+ * @luo: where
+ * @name: its name, terminated
+ * @keep: every close without FINISH parks it
+ * @session: set to the session, to be closed by luo_session_close()
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EBUSY: the reboot has begun; -ENOENT: there is none of that name; -EINVAL:
+ * it is retrieved already; -EPROTONOSUPPORT, -EUCLEAN: what was handed over is of an
+ * unknown version, or damaged; -ENOMEM: nothing has changed.
+ */
+int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
+			 struct liveupdate_session **session)
+{
+	struct liveupdate_session *found;
+	int err;
+
+	err = luo_gate_enter(&luo->gate);
+	if (err)
+		return err;
+
+	err = luo_session_claim(luo, name, &found);
+	if (err)
+		goto out;
+
+	scoped_guard(rwsem_write, &found->lock) {
+		found->keep = keep;
+		err = luo_incoming_adopt_files(found);
+	}
+	if (err)
+		luo_session_unclaim(found);
+	else
+		*session = found;
+out:
+	luo_gate_leave(&luo->gate);
+	return err;
+}
+
+/**
+ * luo_session_unclaim() - the session can be retrieved again
+ * @session: the session, incoming; not the caller's any more
+ */
+void luo_session_unclaim(struct liveupdate_session *session)
+{
+	guard(mutex)(&session->luo->lock);
+	session->state = LUO_SESSION_WAITING;
+}
+
+static void luo_session_give_up(struct liveupdate_session *session)
+{
+	scoped_guard(rwsem_write, &session->lock)
+		luo_file_unpreserve_all(session);
+	scoped_guard(mutex, &session->luo->lock)
+		luo_session_unlink(session);
+	luo_session_free(session);
+}
+
+static int luo_session_finish_files(struct liveupdate_session *session)
+{
+	int err;
+
+	guard(rwsem_write)(&session->lock);
+	err = luo_file_finish_all(session);
+	if (!err)
+		luo_incoming_drop_files(session);
+	return err;
+}
+
+static void luo_session_finish_or_park(struct liveupdate_session *session)
+{
+	struct luo *luo = session->luo;
+
+	if (session->keep || luo_session_finish_files(session)) {
+		pr_info_ratelimited("session '%s': closed unfinished, can be retrieved again\n",
+				    luo_session_name(session));
+		luo_session_unclaim(session);
+		return;
+	}
+	scoped_guard(mutex, &luo->lock) {
+		luo_session_unlink(session);
+		luo_incoming_session_done(luo);
+	}
+	luo_session_free(session);
+}
+
+/**
+ * luo_session_close() - the last close of a session's file descriptor
+ * @session: the session; not the caller's any more
+ *
+ * An outgoing session gives up its files and its name. A retrieved one is finished if
+ * that can be, else it is parked. Once the reboot has begun, neither: the session goes
+ * with it, and this is made up for should the reboot fail.
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_session_close(struct liveupdate_session *session)
+{
+	struct luo *luo = session->luo;
+
+	if (!luo_gate_enter_or_defer(&luo->gate, &session->deferred))
+		return;
+	if (session->key.side == LUO_INCOMING)
+		luo_session_finish_or_park(session);
+	else
+		luo_session_give_up(session);
+	luo_gate_leave(&luo->gate);
+}
+
+/* In by the gate, and alone with the session */
+static int luo_session_enter(struct liveupdate_session *session)
+{
+	int err = luo_gate_enter(&session->luo->gate);
+
+	if (!err)
+		down_write(&session->lock);
+	return err;
+}
+
+static void luo_session_leave(struct liveupdate_session *session)
+{
+	up_write(&session->lock);
+	luo_gate_leave(&session->luo->gate);
+}
+
+static bool luo_session_is_outgoing(struct liveupdate_session *session)
+{
+	guard(mutex)(&session->luo->lock);
+	return session->key.side == LUO_OUTGOING || session->key.side == LUO_REBORN;
+}
+
+/*
+ * A reborn session takes its name back with the first file, if it still can.
+ *
+ * Return: 1: it did; 0: it has it; else an errno.
+ */
+static int luo_session_revive(struct liveupdate_session *session)
+{
+	guard(mutex)(&session->luo->lock);
+	switch (session->key.side) {
+	case LUO_OUTGOING:
+		return 0;
+	case LUO_REBORN:
+		return luo_session_move(session, LUO_OUTGOING) ?: 1;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int luo_session_preserve_locked(struct liveupdate_session *session, struct file *file,
+				       u64 token)
+{
+	int revived, err;
+
+	lockdep_assert_held_write(&session->lock);
+	if (!luo_session_is_outgoing(session))
+		return -EINVAL;
+	if (session->state == LUO_SESSION_FROZEN)
+		return -EBUSY;
+
+	revived = luo_session_revive(session);
+	if (revived < 0)
+		return revived;
+	err = luo_file_preserve(session, file, token);
+	if (err && revived) {
+		guard(mutex)(&session->luo->lock);
+		luo_session_move(session, LUO_REBORN);
+	}
+	return err;
+}
+
+/**
+ * luo_session_preserve() - preserve a file
+ * @session: the session
+ * @file: the file; a reference is taken
+ * @token: what to call it, not used in the session yet
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: the reboot has begun, or the
+ * session is frozen; else as luo_file_preserve().
+ */
+int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token)
+{
+	int err = luo_session_enter(session);
+
+	if (err)
+		return err;
+	err = luo_session_preserve_locked(session, file, token);
+	luo_session_leave(session);
+	return err;
+}
+
+/**
+ * luo_session_retrieve_file() - get a file back
+ * @session: the session
+ * @token: what the file was called
+ * @file: set to the file, with a reference for the caller
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun; else as
+ * luo_file_retrieve().
+ */
+int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file)
+{
+	struct luo_gate *gate = &session->luo->gate;
+	int err;
+
+	err = luo_gate_enter(gate);
+	if (err)
+		return err;
+	scoped_guard(rwsem_read, &session->lock) {
+		if (session->key.side == LUO_INCOMING)
+			err = luo_file_retrieve(session, token, file);
+		else
+			err = -EINVAL;
+	}
+	luo_gate_leave(gate);
+	return err;
+}
+
+/* Empty and outgoing from now on, without a name until it holds something */
+static void luo_session_rebirth(struct liveupdate_session *session)
+{
+	struct luo *luo = session->luo;
+
+	lockdep_assert_held_write(&session->lock);
+	guard(mutex)(&luo->lock);
+	session->state = LUO_SESSION_OPEN;
+	session->keep = false;
+	session->err = 0;
+	if (luo_session_find(luo, session->key.name, LUO_OUTGOING))
+		luo_session_move(session, LUO_SPENT);
+	else
+		luo_session_move(session, LUO_REBORN);
+	luo_incoming_session_done(luo);
+}
+
+static int luo_session_finish_locked(struct liveupdate_session *session)
+{
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+	if (session->key.side != LUO_INCOMING)
+		return -EINVAL;
+	err = luo_file_finish_all(session);
+	if (err)
+		return err;
+	luo_incoming_drop_files(session);
+	luo_session_rebirth(session);
+	return 0;
+}
+
+/**
+ * luo_session_finish() - nothing more is wanted of what was handed over
+ * @session: the session; an empty outgoing one afterwards
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun, or a
+ * file cannot be finished, and nothing has changed.
+ */
+int luo_session_finish(struct liveupdate_session *session)
+{
+	int err = luo_session_enter(session);
+
+	if (err)
+		return err;
+	err = luo_session_finish_locked(session);
+	luo_session_leave(session);
+	return err;
+}
+
+static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *token)
+{
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+	if (!luo_session_is_outgoing(session))
+		return -EINVAL;
+	if (session->state == LUO_SESSION_FROZEN)
+		return -EBUSY;
+	err = luo_file_freeze_all(session, token);
+	if (!err)
+		session->state = LUO_SESSION_FROZEN;
+	return err;
+}
+
+/**
+ * luo_session_freeze() - freeze a session ahead of the reboot
+ * @session: the session
+ * @token: where a file refused, its token
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: it is frozen, or the reboot
+ * has begun; else what the handler of @token said, and nothing is frozen.
+ */
+int luo_session_freeze(struct liveupdate_session *session, u64 *token)
+{
+	int err = luo_session_enter(session);
+
+	if (err)
+		return err;
+	err = luo_session_freeze_locked(session, token);
+	luo_session_leave(session);
+	return err;
+}
+
+static int luo_session_thaw_locked(struct liveupdate_session *session)
+{
+	lockdep_assert_held_write(&session->lock);
+	if (!luo_session_is_outgoing(session) || session->state != LUO_SESSION_FROZEN)
+		return -EINVAL;
+	luo_file_thaw_all(session);
+	session->state = LUO_SESSION_OPEN;
+	return 0;
+}
+
+/**
+ * luo_session_thaw() - undo luo_session_freeze()
+ * @session: the session
+ *
+ * Context: Process context. May sleep, but not on what a task waiting for it may hold.
+ * Return: 0; -EINVAL: the session is not frozen; -EBUSY: the reboot has begun.
+ */
+int luo_session_thaw(struct liveupdate_session *session)
+{
+	int err = luo_session_enter(session);
+
+	if (err)
+		return err;
+	err = luo_session_thaw_locked(session);
+	luo_session_leave(session);
+	return err;
+}

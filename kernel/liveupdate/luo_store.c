@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The store that outlives the kernel: Kexec HandOver. Only handlers call KHO besides.
+ */
+#include <linux/err.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+
+#include "luo_store.h"
+
+static void *luo_kho_alloc(struct luo_store *store)
+{
+	void *page = kho_alloc_preserve(PAGE_SIZE);
+
+	return IS_ERR(page) ? NULL : page;
+}
+
+static void luo_kho_drop(struct luo_store *store, void *page)
+{
+	kho_unpreserve_free(page);
+}
+
+static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int order)
+{
+	return kho_preserved_order(phys) == (int)order ? phys_to_virt(phys) : NULL;
+}
+
+static void luo_kho_release(struct luo_store *store, u64 phys)
+{
+	kho_restore_free(phys_to_virt(phys));
+}
+
+static int luo_kho_publish(struct luo_store *store, const char *name, void *page, size_t size)
+{
+	return kho_add_subtree(name, page, size);
+}
+
+static void luo_kho_withdraw(struct luo_store *store, void *page)
+{
+	kho_remove_subtree(page);
+}
+
+static int luo_kho_find(struct luo_store *store, const char *name, u64 *phys, size_t *size)
+{
+	phys_addr_t where;
+	int err;
+
+	err = kho_retrieve_subtree(name, &where, size);
+	if (err)
+		return err == -ENOENT ? -ENOENT : -EUCLEAN;
+	*phys = where;
+	return 0;
+}
+
+static int luo_kho_refused(struct luo_store *store)
+{
+	return kho_handover_refused();
+}
+
+static const struct luo_store_ops luo_kho_ops = {
+	.alloc = luo_kho_alloc,
+	.drop = luo_kho_drop,
+	.peek = luo_kho_peek,
+	.release = luo_kho_release,
+	.publish = luo_kho_publish,
+	.withdraw = luo_kho_withdraw,
+	.find = luo_kho_find,
+	.refused = luo_kho_refused,
+};
+
+struct luo_store luo_kho_store = {
+	.ops = &luo_kho_ops,
+};
+
+static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
+{
+	struct luo_store *store = ctx;
+
+	return store->ops->peek(store, phys, order);
+}
+
+/**
+ * luo_store_pages() - a store's pages, as the reader of the format wants them
+ * @store: the store; must outlive what is returned
+ *
+ * Return: what luo_wire's readers take.
+ */
+struct luo_wire_pages luo_store_pages(struct luo_store *store)
+{
+	return (struct luo_wire_pages){ .peek = luo_store_peek, .ctx = store };
+}

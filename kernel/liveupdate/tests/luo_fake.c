@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Two kernels in one. See luo_fake.h. */
+#include <linux/anon_inodes.h>
+#include <linux/completion.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "luo_fake.h"
+
+static struct luo_fake_store *luo_fake_of(struct luo_store *store)
+{
+	return container_of(store, struct luo_fake_store, store);
+}
+
+static void *luo_fake_alloc(struct luo_store *store)
+{
+	struct luo_fake_store *fake = luo_fake_of(store);
+	void *page;
+
+	if (fake->fail_at && !--fake->fail_at)
+		return NULL;
+	page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!page)
+		return NULL;
+	if (xa_err(xa_store(&fake->out, PHYS_PFN(virt_to_phys(page)), page, GFP_KERNEL))) {
+		free_page((unsigned long)page);
+		return NULL;
+	}
+	fake->nr_out++;
+	return page;
+}
+
+/* What has been handed over is not this kernel's to free */
+static void luo_fake_drop(struct luo_store *store, void *page)
+{
+	struct luo_fake_store *fake = luo_fake_of(store);
+
+	if (!xa_erase(&fake->out, PHYS_PFN(virt_to_phys(page))))
+		return;
+	fake->nr_out--;
+	free_page((unsigned long)page);
+}
+
+static const void *luo_fake_peek(struct luo_store *store, u64 phys, unsigned int order)
+{
+	if (order || !PAGE_ALIGNED(phys))
+		return NULL;
+	return xa_load(&luo_fake_of(store)->in, PHYS_PFN(phys));
+}
+
+static void luo_fake_release(struct luo_store *store, u64 phys)
+{
+	struct luo_fake_store *fake = luo_fake_of(store);
+	void *page = xa_erase(&fake->in, PHYS_PFN(phys));
+
+	if (WARN_ONCE(!page, "luo: released twice, or never preserved\n"))
+		return;
+	fake->nr_in--;
+	free_page((unsigned long)page);
+}
+
+static struct luo_fake_name *luo_fake_name_of(struct luo_fake_name *names, const char *name)
+{
+	for (int i = 0; i < LUO_FAKE_NAMES; i++) {
+		if (name ? names[i].name && !strcmp(names[i].name, name) : !names[i].name)
+			return &names[i];
+	}
+	return NULL;
+}
+
+static int luo_fake_publish(struct luo_store *store, const char *name, void *page, size_t size)
+{
+	struct luo_fake_name *slot = luo_fake_name_of(luo_fake_of(store)->out_names, NULL);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = (struct luo_fake_name){ name, virt_to_phys(page), size };
+	return 0;
+}
+
+static void luo_fake_withdraw(struct luo_store *store, void *page)
+{
+	struct luo_fake_name *names = luo_fake_of(store)->out_names;
+
+	for (int i = 0; i < LUO_FAKE_NAMES; i++) {
+		if (names[i].name && names[i].phys == virt_to_phys(page))
+			names[i].name = NULL;
+	}
+}
+
+static int luo_fake_find(struct luo_store *store, const char *name, u64 *phys, size_t *size)
+{
+	struct luo_fake_name *slot = luo_fake_name_of(luo_fake_of(store)->in_names, name);
+
+	if (!slot)
+		return -ENOENT;
+	*phys = slot->phys;
+	*size = slot->size;
+	return 0;
+}
+
+static int luo_fake_refused(struct luo_store *store)
+{
+	return luo_fake_of(store)->refused;
+}
+
+static const struct luo_store_ops luo_fake_ops = {
+	.alloc = luo_fake_alloc,
+	.drop = luo_fake_drop,
+	.peek = luo_fake_peek,
+	.release = luo_fake_release,
+	.publish = luo_fake_publish,
+	.withdraw = luo_fake_withdraw,
+	.find = luo_fake_find,
+	.refused = luo_fake_refused,
+};
+
+static void luo_fake_store_empty(struct xarray *pages)
+{
+	unsigned long pfn;
+	void *page;
+
+	xa_for_each(pages, pfn, page)
+		free_page((unsigned long)page);
+	xa_destroy(pages);
+}
+
+static void luo_fake_close_all(struct luo *luo)
+{
+	struct liveupdate_session *session, *next;
+
+	list_for_each_entry_safe(session, next, &luo->outgoing, in_side)
+		luo_session_close(session);
+	list_for_each_entry_safe(session, next, &luo->incoming, in_side) {
+		if (session->state == LUO_SESSION_RETRIEVED)
+			luo_session_close(session);
+	}
+}
+
+/* Closes that came late are made up for, and what is still open is closed */
+static void luo_fake_power_off(struct luo_fake *fake)
+{
+	if (fake->luo->gate.shut)
+		luo_gate_open(&fake->luo->gate);
+	luo_fake_close_all(fake->luo);
+}
+
+static void luo_fake_shutdown(void *arg)
+{
+	struct luo_fake *fake = arg;
+	struct luo_handler *handler, *next;
+
+	luo_fake_power_off(fake);
+	list_for_each_entry_safe(handler, next, &fake->luo->handlers, in_list)
+		luo_handler_unregister(fake->luo, handler->fh);
+	luo_exit(fake->luo);
+	luo_fake_store_empty(&fake->store.out);
+	luo_fake_store_empty(&fake->store.in);
+}
+
+/* Without a handler, and not started yet */
+struct luo_fake *luo_fake_boot_bare(struct kunit *test)
+{
+	struct luo_fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->luo = kunit_kzalloc(test, sizeof(*fake->luo), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake->luo);
+
+	fake->store.store.ops = &luo_fake_ops;
+	xa_init(&fake->store.out);
+	xa_init(&fake->store.in);
+	fake->luo->enabled = true;
+	init_rwsem(&fake->luo->handlers_lock);
+	INIT_LIST_HEAD(&fake->luo->handlers);
+	KUNIT_ASSERT_EQ(test, luo_init(fake->luo, &fake->store.store), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, luo_fake_shutdown, fake), 0);
+	luo_script_init(&fake->script, "luo-test-v1", 1);
+	return fake;
+}
+
+void luo_fake_start(struct kunit *test, struct luo_fake *fake)
+{
+	KUNIT_ASSERT_EQ(test, luo_start(fake->luo), 0);
+}
+
+struct luo_fake *luo_fake_boot(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot_bare(test);
+
+	luo_fake_start(test, fake);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(fake->luo, &fake->script.fh), 0);
+	return fake;
+}
+
+/* All that @from preserved is @to's now, and @from goes off: it can free none of it */
+void luo_fake_handover(struct luo_fake *from, struct luo_fake *to)
+{
+	unsigned long pfn;
+	void *page;
+
+	xa_for_each(&from->store.out, pfn, page) {
+		xa_erase(&from->store.out, pfn);
+		xa_store(&to->store.in, pfn, page, GFP_KERNEL);
+	}
+	to->store.nr_in = from->store.nr_out;
+	from->store.nr_out = 0;
+	memcpy(to->store.in_names, from->store.out_names, sizeof(to->store.in_names));
+	luo_fake_power_off(from);
+}
+
+/* The whole way, to a kernel that has the same handler */
+struct luo_fake *luo_fake_kexec(struct kunit *test, struct luo_fake *from)
+{
+	struct luo_fake *to = luo_fake_boot_bare(test);
+
+	KUNIT_ASSERT_EQ(test, luo_reboot(from->luo, true), 0);
+	luo_fake_handover(from, to);
+	luo_fake_start(test, to);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(to->luo, &to->script.fh), 0);
+	return to;
+}
+
+/* For damaging it: what came in under this name */
+void *luo_fake_published(struct luo_fake *fake, const char *name)
+{
+	struct luo_fake_name *slot = luo_fake_name_of(fake->store.in_names, name);
+
+	return slot ? phys_to_virt(slot->phys) : NULL;
+}
+
+void luo_fake_forget_name(struct luo_fake *fake, const char *name)
+{
+	struct luo_fake_name *slot = luo_fake_name_of(fake->store.in_names, name);
+
+	if (slot)
+		slot->name = NULL;
+}
+
+static const struct file_operations luo_script_fops = {
+	.owner = THIS_MODULE,
+};
+
+/* Kind and number live in the file's private data, so that any handler can look */
+static struct file *luo_script_open(unsigned int kind, unsigned int nr)
+{
+	return anon_inode_getfile("[luo-test]", &luo_script_fops,
+				  (void *)((unsigned long)kind << 16 | nr), O_RDWR);
+}
+
+static void luo_script_fput(void *file)
+{
+	fput(file);
+}
+
+struct file *luo_script_file(struct kunit *test, unsigned int kind, unsigned int nr)
+{
+	struct file *file = luo_script_open(kind, nr);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, luo_script_fput, file), 0);
+	return file;
+}
+
+unsigned int luo_script_file_nr(struct file *file)
+{
+	return (unsigned long)file->private_data & 0xffff;
+}
+
+static struct luo_script *luo_script_of(struct liveupdate_file_handler *fh)
+{
+	return container_of(fh, struct luo_script, fh);
+}
+
+static int luo_script_note(struct luo_script *script, char op, unsigned int nr)
+{
+	size_t len = strlen(script->log);
+
+	scnprintf(script->log + len, sizeof(script->log) - len, "%s%c%u", len ? " " : "", op, nr);
+	return script->fail_op == op && script->fail_nr == nr ? script->fail_with : 0;
+}
+
+static bool luo_script_can_preserve(struct liveupdate_file_handler *fh, struct file *file)
+{
+	return file->f_op == &luo_script_fops &&
+	       (unsigned long)file->private_data >> 16 == luo_script_of(fh)->kind;
+}
+
+static int luo_script_preserve(struct liveupdate_file_op_args *args)
+{
+	args->serialized_data = luo_script_file_nr(args->file);
+	return luo_script_note(luo_script_of(args->handler), 'P', args->serialized_data);
+}
+
+static void luo_script_unpreserve(struct liveupdate_file_op_args *args)
+{
+	luo_script_note(luo_script_of(args->handler), 'U', args->serialized_data);
+}
+
+static int luo_script_freeze(struct liveupdate_file_op_args *args)
+{
+	return luo_script_note(luo_script_of(args->handler), 'F', args->serialized_data);
+}
+
+static void luo_script_unfreeze(struct liveupdate_file_op_args *args)
+{
+	luo_script_note(luo_script_of(args->handler), 'T', args->serialized_data);
+}
+
+static int luo_script_want(struct luo_script *script, struct liveupdate_file_op_args *args)
+{
+	struct file *file;
+
+	if (script->ready) {
+		complete(script->ready);
+		wait_for_completion(script->go);
+	}
+	script->want_err = liveupdate_get_file_incoming(args->session, script->want, &file);
+	if (!script->want_err)
+		fput(file);
+	return script->want_err;
+}
+
+static int luo_script_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct luo_script *script = luo_script_of(args->handler);
+	unsigned int nr = args->serialized_data;
+	struct file *file;
+	int err;
+
+	err = luo_script_note(script, 'R', nr);
+	if (!err && script->want && script->want_by == nr)
+		err = luo_script_want(script, args);
+	if (err)
+		return err;
+
+	file = luo_script_open(script->kind, nr);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	args->file = file;
+	return 0;
+}
+
+static bool luo_script_can_finish(struct liveupdate_file_op_args *args)
+{
+	return !luo_script_note(luo_script_of(args->handler), 'C', args->serialized_data);
+}
+
+static void luo_script_finish(struct liveupdate_file_op_args *args)
+{
+	struct luo_script *script = luo_script_of(args->handler);
+
+	script->status = args->retrieve_status;
+	luo_script_note(script, 'D', args->serialized_data);
+}
+
+void luo_script_init(struct luo_script *script, const char *compatible, unsigned int kind)
+{
+	/* The string is constant for everybody but who makes the handler */
+	strscpy((char *)script->fh.compatible, compatible, sizeof(script->fh.compatible));
+	script->fh.ops = &script->ops;
+	script->kind = kind;
+	script->ops = (struct liveupdate_file_ops){
+		.can_preserve = luo_script_can_preserve,
+		.preserve = luo_script_preserve,
+		.unpreserve = luo_script_unpreserve,
+		.freeze = luo_script_freeze,
+		.unfreeze = luo_script_unfreeze,
+		.retrieve = luo_script_retrieve,
+		.can_finish = luo_script_can_finish,
+		.finish = luo_script_finish,
+	};
+}
+
+struct liveupdate_session *luo_fake_session(struct kunit *test, struct luo_fake *fake,
+					    const char *name)
+{
+	struct liveupdate_session *session;
+
+	KUNIT_ASSERT_EQ(test, luo_session_create(fake->luo, name, &session), 0);
+	return session;
+}
+
+struct liveupdate_session *luo_fake_retrieved(struct kunit *test, struct luo_fake *fake,
+					      const char *name)
+{
+	struct liveupdate_session *session;
+
+	KUNIT_ASSERT_EQ(test, luo_session_retrieve(fake->luo, name, false, &session), 0);
+	return session;
+}
+
+/* A new file of kind 1; its number is its token */
+int luo_fake_preserve(struct kunit *test, struct liveupdate_session *session, unsigned int nr)
+{
+	return luo_session_preserve(session, luo_script_file(test, 1, nr), nr);
+}
+
+/* Retrieve a file and let go of it: its number, or an errno */
+int luo_fake_get(struct liveupdate_session *session, u64 token)
+{
+	struct file *file;
+	int nr, err;
+
+	err = luo_session_retrieve_file(session, token, &file);
+	if (err)
+		return err;
+	nr = luo_script_file_nr(file);
+	fput(file);
+	return nr;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Two kernels in one: a store that stands for KHO, a handler that does what it is told
+ * and records what it was asked, and instances of struct luo on top of them.
+ */
+#ifndef _LUO_FAKE_H
+#define _LUO_FAKE_H
+
+#include <kunit/test.h>
+#include <linux/xarray.h>
+
+#include "../luo_internal.h"
+
+#define LUO_FAKE_NAMES	4
+
+/**
+ * struct luo_fake_name - something published
+ * @name: under which name; NULL: unused
+ * @phys: where it lies
+ * @size: how many bytes
+ */
+struct luo_fake_name {
+	const char *name;
+	u64 phys;
+	size_t size;
+};
+
+/**
+ * struct luo_fake_store - one kernel's view of memory that outlives it
+ * @store: as the core sees it
+ * @out: pages preserved for the next kernel, by frame
+ * @in: pages preserved by the last kernel, untouched, by frame
+ * @out_names: published for the next kernel
+ * @in_names: published by the last kernel
+ * @nr_out: pages in @out
+ * @nr_in: pages in @in
+ * @fail_at: the allocation that fails, counted down; 0: none
+ * @refused: what refused() says
+ */
+struct luo_fake_store {
+	struct luo_store store;
+	struct xarray out;
+	struct xarray in;
+	struct luo_fake_name out_names[LUO_FAKE_NAMES];
+	struct luo_fake_name in_names[LUO_FAKE_NAMES];
+	unsigned long nr_out;
+	unsigned long nr_in;
+	unsigned int fail_at;
+	int refused;
+};
+
+#define LUO_SCRIPT_LOG	1024
+
+/**
+ * struct luo_script - a handler that does what it is told
+ * @fh: as it is registered
+ * @ops: its ops
+ * @kind: which files it takes
+ * @log: what it was asked: a letter per op and the file's number, separated by blanks.
+ *	P preserve, U unpreserve, F freeze, T thaw, R retrieve, C can_finish, D done
+ * @fail_op: the op that fails, as that letter; 0: none
+ * @fail_nr: the file that it fails for
+ * @fail_with: the errno
+ * @want: retrieve() of @want_by asks for the file of this token; 0: none
+ * @want_by: the file that does
+ * @want_err: what it was told
+ * @status: retrieve_status that finish() was last called with
+ * @ready: completed when retrieve() of @want_by has begun; NULL: nobody waits
+ * @go: what it then waits for
+ */
+struct luo_script {
+	struct liveupdate_file_handler fh;
+	struct liveupdate_file_ops ops;
+	unsigned int kind;
+	char log[LUO_SCRIPT_LOG];
+	char fail_op;
+	unsigned int fail_nr;
+	int fail_with;
+	u64 want;
+	unsigned int want_by;
+	int want_err;
+	int status;
+	struct completion *ready;
+	struct completion *go;
+};
+
+/**
+ * struct luo_fake - one kernel
+ * @luo: its orchestrator
+ * @store: its memory
+ * @script: its handler, of kind 1 and with the string "luo-test-v1"
+ * @other: another one, for the test to make
+ */
+struct luo_fake {
+	struct luo *luo;
+	struct luo_fake_store store;
+	struct luo_script script;
+	struct luo_script other;
+};
+
+struct luo_fake *luo_fake_boot(struct kunit *test);
+struct luo_fake *luo_fake_boot_bare(struct kunit *test);
+void luo_fake_start(struct kunit *test, struct luo_fake *fake);
+void luo_fake_handover(struct luo_fake *from, struct luo_fake *to);
+struct luo_fake *luo_fake_kexec(struct kunit *test, struct luo_fake *from);
+void *luo_fake_published(struct luo_fake *fake, const char *name);
+void luo_fake_forget_name(struct luo_fake *fake, const char *name);
+
+void luo_script_init(struct luo_script *script, const char *compatible, unsigned int kind);
+struct file *luo_script_file(struct kunit *test, unsigned int kind, unsigned int nr);
+unsigned int luo_script_file_nr(struct file *file);
+
+struct liveupdate_session *luo_fake_session(struct kunit *test, struct luo_fake *fake,
+					    const char *name);
+struct liveupdate_session *luo_fake_retrieved(struct kunit *test, struct luo_fake *fake,
+					      const char *name);
+int luo_fake_preserve(struct kunit *test, struct liveupdate_session *session,
+		      unsigned int nr);
+int luo_fake_get(struct liveupdate_session *session, u64 token);
+
+#endif /* _LUO_FAKE_H */

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The bytes of memfd-v2, so that its layout cannot change unnoticed */
+#include <kunit/test.h>
+#include <linux/fcntl.h>
+#include <linux/kho/abi/memfd.h>
+
+static const u8 golden_memfd[] = {
+	0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,	/* pos */
+	0x98, 0x87, 0x76, 0x65, 0x54, 0x43, 0x32, 0x21,	/* size */
+	0x3f, 0x00, 0x00, 0x00,				/* seals: all six */
+	0x00, 0x00, 0x00, 0x00,				/* flags */
+	0xa8, 0x97, 0x86, 0x75, 0x64, 0x53, 0x42, 0x31,	/* nr_folios */
+	0x00, 0x50, 0x34, 0x12, 0x00, 0x00, 0x00, 0x00,	/* folios.first */
+	0x78, 0x56, 0x34, 0x12,				/* folios.total_pages */
+	0x01, 0x00,					/* folios.flags */
+	0x09, 0x00,					/* folios.order */
+};
+
+static const u8 golden_folio[] = {
+	0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x33, 0x00,	/* pfn and flags: 52 and 12 bits */
+	0x78, 0x56, 0x34, 0x12, 0x00, 0x00, 0x00, 0x00,	/* index */
+};
+
+static void memfd_bytes(struct kunit *test)
+{
+	const struct memfd_luo_ser ser = {
+		.pos = 0x1122334455667788,
+		.size = 0x2132435465768798,
+		.seals = MEMFD_LUO_ALL_SEALS,
+		.nr_folios = 0x31425364758697a8,
+		.folios = {
+			.first.phys = 0x12345000,
+			.total_pages = 0x12345678,
+			.flags = 1,
+			.order = 9,
+		},
+	};
+
+	KUNIT_ASSERT_EQ(test, sizeof(ser), sizeof(golden_memfd));
+	KUNIT_EXPECT_MEMEQ(test, &ser, golden_memfd, sizeof(ser));
+	KUNIT_EXPECT_STREQ(test, MEMFD_LUO_FH_COMPATIBLE, "memfd-v2");
+}
+
+static void folio_bytes(struct kunit *test)
+{
+	const struct memfd_luo_folio_ser ser = {
+		.pfn = 0x3456789abcdef,
+		.flags = MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE,
+		.index = 0x12345678,
+	};
+
+	KUNIT_ASSERT_EQ(test, sizeof(ser), sizeof(golden_folio));
+	KUNIT_EXPECT_MEMEQ(test, &ser, golden_folio, sizeof(ser));
+}
+
+static struct kunit_case luo_memfd_cases[] = {
+	KUNIT_CASE(memfd_bytes),
+	KUNIT_CASE(folio_bytes),
+	{}
+};
+
+static struct kunit_suite luo_memfd_suite = {
+	.name = "luo_memfd",
+	.test_cases = luo_memfd_cases,
+};
+
+kunit_test_suite(luo_memfd_suite);

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: reading what was handed over.
+ *
+ * None of it is trusted before it has been checked, and all of it is checked before
+ * any is used: each address is a page that was preserved, in the order it has to be,
+ * and appears once. Then every page can be restored and freed exactly once. An image
+ * that does not check out is left alone, all of it.
+ */
+#define pr_fmt(fmt) "memfd: liveupdate: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/printk.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/xarray.h>
+
+#include "internal.h"
+#include "memfd_luo.h"
+
+/* Larger folios than the page cache takes are put there page by page. */
+#define IMAGE_MAX_FOLIO_ORDER \
+	(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0)
+
+/* Numbers that may appear once, in bitmaps of one page each */
+#define IMAGE_CLAIM_BITS	(PAGE_SIZE * BITS_PER_BYTE)
+static_assert(MAX_ORDER_NR_PAGES <= IMAGE_CLAIM_BITS);
+
+/**
+ * struct image_check - where the check of an image stands
+ * @pfns: pages that belong to something already
+ * @indexes: places in the file that a folio is at already
+ * @gfp: how hard to try for memory
+ * @can_fail: whether to give up for want of memory, or when killed
+ * @why: what is wrong, in words
+ */
+struct image_check {
+	struct xarray pfns;
+	struct xarray indexes;
+	gfp_t gfp;
+	bool can_fail;
+	const char *why;
+};
+
+/* @nr is a power of two and @start a multiple of it, so that they share a bitmap. */
+static int image_claim(const struct image_check *check, struct xarray *taken,
+		       unsigned long start, unsigned long nr)
+{
+	unsigned long bit = start % IMAGE_CLAIM_BITS;
+	unsigned long at = start / IMAGE_CLAIM_BITS;
+	unsigned long *map = xa_load(taken, at);
+	int err;
+
+	if (!map) {
+		map = (unsigned long *)get_zeroed_page(check->gfp);
+		if (!map)
+			return -ENOMEM;
+		err = xa_err(xa_store(taken, at, map, check->gfp));
+		if (err) {
+			free_page((unsigned long)map);
+			return err;
+		}
+	}
+
+	if (find_next_bit(map, bit + nr, bit) < bit + nr)
+		return -EUCLEAN;
+	bitmap_set(map, bit, nr);
+	return 0;
+}
+
+static void image_drop_claims(struct xarray *taken)
+{
+	unsigned long at;
+	void *map;
+
+	xa_for_each(taken, at, map)
+		free_page((unsigned long)map);
+	xa_destroy(taken);
+}
+
+/* Claim a page that has to be preserved, of this very order. */
+static int image_claim_page(struct image_check *check, phys_addr_t phys, unsigned int order)
+{
+	int err;
+
+	if (kho_preserved_order(phys) != order) {
+		check->why = "a page is not preserved";
+		return -EUCLEAN;
+	}
+
+	err = image_claim(check, &check->pfns, PHYS_PFN(phys), 1UL << order);
+	if (err == -EUCLEAN)
+		check->why = "a page appears twice";
+	return err;
+}
+
+static size_t image_entries_per_piece(const struct memfd_image *image)
+{
+	return (PAGE_SIZE << image->ser.folios.order) / sizeof(struct memfd_luo_folio_ser);
+}
+
+/*
+ * The array comes in *pieces* of contiguous memory, and is described by a chain of
+ * chunks that lists them. Each chunk is claimed, so that the chain has to end.
+ */
+static int image_check_array(struct memfd_image *image, struct image_check *check)
+{
+	struct kho_vmalloc array = image->ser.folios;
+	struct kho_vmalloc_chunk *chunk;
+	u64 pieces = 0;
+	int err;
+
+	check->why = "the array of folios is malformed";
+	if (array.order > MAX_PAGE_ORDER)
+		return -EUCLEAN;
+
+	for (phys_addr_t phys = array.first.phys; phys; phys = chunk->hdr.next.phys) {
+		err = image_claim_page(check, phys, 0);
+		if (err)
+			return err;
+
+		chunk = phys_to_virt(phys);
+		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i]; i++) {
+			err = image_claim_page(check, chunk->phys[i], array.order);
+			if (err)
+				return err;
+			pieces++;
+		}
+
+		if (check->can_fail && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+
+	if (pieces << array.order != array.total_pages)
+		return -EUCLEAN;
+	if (image->ser.nr_folios > pieces * image_entries_per_piece(image))
+		return -EUCLEAN;
+	return 0;
+}
+
+typedef int (*image_entry_fn)(struct memfd_image *image,
+			      const struct memfd_luo_folio_ser *entry, void *data);
+
+/* Call @fn for each entry until it fails. The array is checked. */
+static int image_for_each(struct memfd_image *image, image_entry_fn fn, void *data)
+{
+	const size_t per_piece = image_entries_per_piece(image);
+	struct kho_vmalloc_chunk *chunk = KHOSER_LOAD_PTR(image->ser.folios.first);
+	u64 left = image->ser.nr_folios;
+	int err;
+
+	for (; chunk && left; chunk = KHOSER_LOAD_PTR(chunk->hdr.next)) {
+		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i] && left; i++) {
+			const struct memfd_luo_folio_ser *entry = phys_to_virt(chunk->phys[i]);
+			size_t nr = min_t(u64, left, per_piece);
+
+			left -= nr;
+			for (; nr; nr--, entry++) {
+				err = entry->pfn ? fn(image, entry, data) : 0;
+				if (err)
+					return err;
+				cond_resched();
+			}
+		}
+	}
+	return 0;
+}
+
+static int image_check_entry(struct memfd_image *image,
+			     const struct memfd_luo_folio_ser *entry, void *data)
+{
+	const u64 pages = DIV_ROUND_UP_ULL(image->ser.size, PAGE_SIZE);
+	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
+	const int order = kho_preserved_order(phys);
+	struct image_check *check = data;
+	int err;
+
+	if (check->can_fail && fatal_signal_pending(current))
+		return -EINTR;
+
+	if (entry->flags & ~(MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE)) {
+		check->why = "unknown folio flags";
+		return -EOPNOTSUPP;
+	}
+
+	if (order < 0 || order > MAX_PAGE_ORDER) {
+		check->why = "a folio is not preserved";
+		return -EUCLEAN;
+	}
+	if (entry->index >= pages || !IS_ALIGNED(entry->index, 1UL << order)) {
+		check->why = "a folio is misplaced";
+		return -EUCLEAN;
+	}
+
+	err = image_claim_page(check, phys, order);
+	if (err)
+		return err;
+
+	err = image_claim(check, &check->indexes, entry->index, 1UL << order);
+	if (err == -EUCLEAN)
+		check->why = "folios overlap";
+	return err;
+}
+
+static int image_check(struct memfd_image *image, struct image_check *check)
+{
+	int err;
+
+	err = image_claim_page(check, image->phys, 0);
+	if (err)
+		return err;
+	image->ser = *(struct memfd_luo_ser *)phys_to_virt(image->phys);
+
+	if (image->ser.flags) {
+		check->why = "unknown flags";
+		return -EOPNOTSUPP;
+	}
+	if (image->ser.size > MAX_LFS_FILESIZE || image->ser.pos > MAX_LFS_FILESIZE) {
+		check->why = "size or position is out of range";
+		return -EUCLEAN;
+	}
+
+	err = image_check_array(image, check);
+	if (err)
+		return err;
+	return image_for_each(image, image_check_entry, check);
+}
+
+/**
+ * memfd_image_open() - check what was handed over
+ * @image: filled in
+ * @phys: where it is
+ * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
+ *
+ * Changes nothing of what was handed over.
+ *
+ * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
+ * does not know; -ENOMEM; -EINTR: killed.
+ */
+int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
+{
+	struct image_check check = {
+		.gfp = can_fail ? GFP_KERNEL : GFP_KERNEL | __GFP_NOFAIL,
+		.can_fail = can_fail,
+	};
+	int err;
+
+	xa_init(&check.pfns);
+	xa_init(&check.indexes);
+	image->phys = phys;
+
+	err = image_check(image, &check);
+	if (err == -EUCLEAN || err == -EOPNOTSUPP)
+		pr_warn_ratelimited("handed over at 0x%llx and not usable: %s\n", phys, check.why);
+
+	image_drop_claims(&check.indexes);
+	image_drop_claims(&check.pfns);
+	return err;
+}
+
+/* Free pages, as one folio or each on its own: nobody will ask which it was. */
+static void image_free_pages(phys_addr_t phys, unsigned int order)
+{
+	struct page *page = kho_restore_pages(phys, 1UL << order);
+
+	for (unsigned long i = 0; page && i < 1UL << order; i++)
+		__free_page(page + i);
+}
+
+static int image_free_entry(struct memfd_image *image,
+			    const struct memfd_luo_folio_ser *entry, void *data)
+{
+	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
+	const int order = kho_preserved_order(phys);
+
+	/* Less than 0: it is in a file by now */
+	if (order >= 0)
+		image_free_pages(phys, order);
+	return 0;
+}
+
+/**
+ * memfd_image_free() - free all that was handed over and is not in a file
+ * @image: as memfd_image_open() has left it
+ */
+void memfd_image_free(struct memfd_image *image)
+{
+	struct kho_vmalloc_chunk *chunk, *next;
+
+	image_for_each(image, image_free_entry, NULL);
+
+	for (chunk = KHOSER_LOAD_PTR(image->ser.folios.first); chunk; chunk = next) {
+		next = KHOSER_LOAD_PTR(chunk->hdr.next);
+		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i]; i++)
+			image_free_pages(chunk->phys[i], image->ser.folios.order);
+		image_free_pages(virt_to_phys(chunk), 0);
+		cond_resched();
+	}
+
+	image_free_pages(image->phys, 0);
+}
+
+static int image_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index,
+			     bool uptodate)
+{
+	/* One that is not is cleared when somebody looks at it */
+	if (uptodate)
+		folio_mark_uptodate(folio);
+	return shmem_adopt_folio(inode, folio, index);
+}
+
+static int image_adopt_entry(struct memfd_image *image,
+			     const struct memfd_luo_folio_ser *entry, void *data)
+{
+	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
+	const bool uptodate = entry->flags & MEMFD_LUO_FOLIO_UPTODATE;
+	const int order = kho_preserved_order(phys);
+	struct inode *inode = data;
+	struct folio *folio;
+	struct page *page;
+	int err = 0;
+
+	if (order < 0)
+		return -EIO;
+	if (order <= IMAGE_MAX_FOLIO_ORDER) {
+		folio = kho_restore_folio(phys);
+		return folio ? image_adopt_folio(inode, folio, entry->index, uptodate) : -EIO;
+	}
+
+	page = kho_restore_pages(phys, 1UL << order);
+	if (!page)
+		return -EIO;
+	for (unsigned long i = 0; i < 1UL << order; i++) {
+		int ret = image_adopt_folio(inode, page_folio(page + i), entry->index + i,
+					    uptodate);
+
+		err = err ?: ret;
+	}
+	return err;
+}
+
+/**
+ * memfd_image_adopt() - put the folios into a file
+ * @image: as memfd_image_open() has left it
+ * @inode: the file, empty, and nobody else has it yet
+ *
+ * There is no way back: memfd_image_free() is to follow, whether it succeeds or not.
+ *
+ * Return: 0, or an errno for what cannot happen to an image that has been checked.
+ */
+int memfd_image_adopt(struct memfd_image *image, struct inode *inode)
+{
+	return image_for_each(image, image_adopt_entry, inode);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: keeping the folios.
+ *
+ * A folio is *kept* when it is pinned, so that it stays where it is in the file and in
+ * memory, preserved by KHO, listed in the array, and marked in the page cache. All of
+ * it is true, or nothing. The mark tells what is new at the next look: each look walks
+ * the page cache and keeps what is not marked. That is done twice: when the file is
+ * preserved, and when it is frozen and nothing can be added any more.
+ *
+ * Only what is there is looked at. memfd_pin_folios() would fill the holes, and a hole
+ * is worth keeping too.
+ */
+#include <linux/highmem.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+#include "memfd_luo.h"
+
+/* Folios are looked up and pinned that many at a time */
+#define KEEP_BATCH		512
+
+/* How often in a row pages may have moved under a look before it is given up */
+#define KEEP_MAX_RETRIES	64
+
+/* The array of the folios. It is in the handover for as long as it exists. */
+
+static void keep_drop_array(struct memfd_keep *keep)
+{
+	if (!keep->capacity)
+		return;
+
+	kho_unpreserve_vmalloc(&keep->array);
+	vfree(keep->entries);
+	keep->entries = NULL;
+	keep->capacity = 0;
+	memset(&keep->array, 0, sizeof(keep->array));
+}
+
+/* Make room for @want in all, and some that may be written to until the freeze. */
+static int keep_reserve(struct memfd_keep *keep, u64 want)
+{
+	struct memfd_luo_folio_ser *entries;
+	struct kho_vmalloc array = {};	/* KHO reads the order of what it fails to preserve */
+	size_t size;
+	int err;
+
+	if (want <= keep->capacity)
+		return 0;
+
+	size = PAGE_ALIGN((want + want / 64 + 1) * sizeof(*entries));
+	entries = __vmalloc(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	if (!entries)
+		return -ENOMEM;
+
+	err = kho_preserve_vmalloc(entries, &array);
+	if (err) {
+		vfree(entries);
+		return err;
+	}
+
+	if (keep->nr)
+		memcpy(entries, keep->entries, keep->nr * sizeof(*entries));
+	keep_drop_array(keep);
+	keep->entries = entries;
+	keep->capacity = size / sizeof(*entries);
+	keep->array = array;
+	return 0;
+}
+
+static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool kept)
+{
+	struct xarray *pages = &keep->inode->i_mapping->i_pages;
+
+	xa_lock_irq(pages);
+	if (kept)
+		__xa_set_mark(pages, index, SHMEM_MARK_KEPT);
+	else
+		__xa_clear_mark(pages, index, SHMEM_MARK_KEPT);
+	xa_unlock_irq(pages);
+}
+
+/*
+ * Count what is in the file before @end, in memory or swapped out, and not kept: large
+ * swap entries may come in as many folios, so it can become more.
+ */
+static u64 keep_count_fresh(struct memfd_keep *keep, pgoff_t end)
+{
+	XA_STATE(xas, &keep->inode->i_mapping->i_pages, 0);
+	u64 nr = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, end - 1) {
+		if (xas_retry(&xas, entry))
+			continue;
+		if (!xas_get_mark(&xas, SHMEM_MARK_KEPT))
+			nr++;
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+
+	return nr;
+}
+
+/*
+ * Find the next run of pages from *@first on and before @end that are in the file and
+ * not kept, without a hole in between.
+ */
+static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last, pgoff_t end)
+{
+	XA_STATE(xas, &keep->inode->i_mapping->i_pages, *first);
+	unsigned int nr = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, end - 1) {
+		unsigned long pages;
+		pgoff_t base;
+
+		if (xas_retry(&xas, entry))
+			continue;
+		pages = 1UL << xas_get_order(&xas);
+		base = round_down(xas.xa_index, pages);
+
+		if (!xas_get_mark(&xas, SHMEM_MARK_KEPT)) {
+			if (!nr)
+				*first = base;
+			else if (base != *last + 1)
+				break;
+			*last = base + pages - 1;
+			if (++nr == KEEP_BATCH)
+				break;
+		} else if (nr) {
+			break;
+		}
+
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+
+	return nr;
+}
+
+/*
+ * A pinned folio may have left the file before it was pinned, or may be about to: one
+ * that was added by somebody who then fails, or one that khugepaged has replaced. All
+ * of these hold the folio's lock, and none starts on a folio that is pinned. So once
+ * it has been locked and found in the file it stays.
+ */
+static int keep_settle(struct memfd_keep *keep, struct folio *folio)
+{
+	struct address_space *mapping = keep->inode->i_mapping;
+	int err = 0;
+
+	if (folio_lock_killable(folio))
+		return -EINTR;
+
+	if (folio->mapping != mapping) {
+		err = -EAGAIN;
+	} else if (folio_contain_hwpoisoned_page(folio)) {
+		err = -EIO;
+	} else if (!folio_test_uptodate(folio)) {
+		/* Fallocated. It could be written to without us seeing it any more. */
+		folio_zero_range(folio, 0, folio_size(folio));
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+	}
+
+	folio_unlock(folio);
+	return err;
+}
+
+/* On success the pin belongs to the entry. */
+static int keep_folio(struct memfd_keep *keep, struct folio *folio)
+{
+	int err;
+
+	err = keep_settle(keep, folio);
+	if (err)
+		return err;
+
+	if (keep->nr == keep->capacity) {
+		err = keep_reserve(keep, keep->nr + keep->nr / 2 + 1);
+		if (err)
+			return err;
+	}
+
+	err = kho_preserve_folio(folio);
+	if (err)
+		return err;
+
+	keep->entries[keep->nr++] = (struct memfd_luo_folio_ser) {
+		.pfn = folio_pfn(folio),
+		.flags = MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE,
+		.index = folio->index,
+	};
+	keep_mark(keep, folio->index, true);
+	return 0;
+}
+
+/* @batch has room for KEEP_BATCH folios. If there are more, the others stay fresh. */
+static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **batch,
+		    pgoff_t first, pgoff_t last)
+{
+	loff_t start = (loff_t)first << PAGE_SHIFT;
+	loff_t end = min(((loff_t)last + 1) << PAGE_SHIFT, i_size_read(keep->inode)) - 1;
+	pgoff_t offset;
+	long nr, i;
+	int err;
+
+	nr = memfd_pin_folios(file, start, end, batch, KEEP_BATCH, &offset);
+	if (nr < 0)
+		return nr;
+
+	for (i = 0; i < nr; i++) {
+		err = keep_folio(keep, batch[i]);
+		if (err) {
+			unpin_folios(&batch[i], nr - i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **batch,
+		     pgoff_t end)
+{
+	unsigned int retries = 0;
+	pgoff_t first = 0, last;
+	int err;
+
+	while (keep_next_run(keep, &first, &last, end)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+
+		/*
+		 * A folio may leave the file while it is looked at. -EBUSY is the hole
+		 * it has left, which cannot be filled if the file is frozen. Look once
+		 * more: then nothing else will come there.
+		 */
+		err = keep_run(keep, file, batch, first, last);
+		if (!err)
+			retries = 0;
+		else if ((err != -EAGAIN && err != -EBUSY) || ++retries > KEEP_MAX_RETRIES)
+			return err == -EAGAIN ? -EBUSY : err;
+		cond_resched();
+	}
+
+	return 0;
+}
+
+/**
+ * memfd_keep_fresh() - keep what is in the file and not kept yet
+ * @keep: what is kept already
+ * @file: the memfd
+ *
+ * What lies behind the end of the file does not count. On error all that has been kept
+ * stays so.
+ *
+ * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
+ * swap; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be
+ * pinned.
+ */
+int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
+{
+	pgoff_t end = DIV_ROUND_UP(i_size_read(keep->inode), PAGE_SIZE);
+	struct folio **batch;
+	u64 fresh;
+	int err;
+
+	fresh = end ? keep_count_fresh(keep, end) : 0;
+	if (!fresh)
+		return 0;
+
+	batch = kmalloc_objs(*batch, KEEP_BATCH);
+	if (!batch)
+		return -ENOMEM;
+
+	err = keep_reserve(keep, keep->nr + fresh);
+	if (!err)
+		err = keep_runs(keep, file, batch, end);
+
+	/* An array without entries would be lost on the next kernel. */
+	if (!keep->nr)
+		keep_drop_array(keep);
+	kfree(batch);
+	return err;
+}
+
+/**
+ * memfd_keep_has_poison() - whether a page was poisoned after it was kept
+ * @keep: what is kept
+ *
+ * A poisoned page stays in the file while it is pinned. The next kernel would not know.
+ *
+ * Return: true if one was.
+ */
+bool memfd_keep_has_poison(const struct memfd_keep *keep)
+{
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) || !atomic_long_read(&num_poisoned_pages))
+		return false;
+
+	for (u64 i = 0; i < keep->nr; i++) {
+		if (folio_contain_hwpoisoned_page(pfn_folio(keep->entries[i].pfn)))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
+/**
+ * memfd_keep_none() - let go of all folios
+ * @keep: what is kept
+ */
+void memfd_keep_none(struct memfd_keep *keep)
+{
+	for (u64 i = 0; i < keep->nr; i++) {
+		struct folio *folio = pfn_folio(keep->entries[i].pfn);
+
+		keep_mark(keep, keep->entries[i].index, false);
+		kho_unpreserve_folio(folio);
+		unpin_folio(folio);
+		cond_resched();
+	}
+
+	keep->nr = 0;
+	keep_drop_array(keep);
+}

@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build.sh - configure and build one kernel under build/out/NAME
+#
+#   build.sh lean       the everyday kernel
+#   build.sh debug      the same with lockdep, KASAN, fault injection and the like
+#   build.sh stock      the untouched base, configured as lean
+#   build.sh off        kernel/, mm/ and lib/ of ours with CONFIG_LIVEUPDATE=n, compiled only
+#   build.sh kernel-make NAME ARG...   configure only, then make ARG... in build/out/NAME;
+#                                      "style" is configured as lean
+#
+# The output of make goes to build/out/NAME/build.log; here stand progress, warnings and errors.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# ccache: neither the folder nor the user nor the date may matter to it.
+export CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$top
+export CCACHE_IGNOREOPTIONS='-fmacro-prefix-map=*'
+export CCACHE_SLOPPINESS=time_macros
+export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
+export KBUILD_BUILD_USER=liveupdate KBUILD_BUILD_HOST=liveupdate KBUILD_BUILD_VERSION=1
+unset KBUILD_OUTPUT O ARCH CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
+
+fragments() {
+	case $1 in
+	lean | style) echo base lean ;;
+	debug) echo base lean debug ;;
+	stock) echo base lean stock ;;
+	off) echo base lean off ;;
+	*) die "usage: build.sh lean|debug|stock|off" ;;
+	esac
+}
+
+kmake() {
+	make -C "$src" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' LOCALVERSION="-$suffix" "$@" </dev/null
+}
+
+# What was asked for and is not in .config after make had its say.
+missing() {
+	cat "${files[@]}" | sed -n 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=n/p; /^CONFIG_/p' |
+		awk -F= '{ want[$1] = substr($0, length($1) + 2) } END { for (o in want) print o, want[o] }' |
+		sort | while read -r option want; do
+		have=$(sed -n "s/^$option=//p" "$out/.config")
+		[ "${have:-n}" = "$want" ] || echo "$option=$want"
+	done
+}
+
+# From nothing, but only if a fragment, a Kconfig file or the base has changed; .config keeps its
+# date if it comes out the same.
+configure() {
+	local key lost
+	key=$({
+		cat "${files[@]}" "$build/.tree/base"
+		[ "$name" = stock ] || find -L "$src/kernel/liveupdate" "$src/mm" "$src/samples" -maxdepth 2 \
+			-name 'Kconfig*' -exec sha256sum {} +
+		ccache gcc --version
+	} 2>/dev/null | sha256sum)
+	[ -f "$out/.config" ] && [ "$key" = "$(cat "$out/.fragments" 2>/dev/null)" ] && return
+	say "configuring $name: ${files[*]##*/}"
+	[ ! -f "$out/.config" ] || cp -p "$out/.config" "$out/.config.before"
+	{
+		kmake tinyconfig
+		cat "${files[@]}" >> "$out/.config"
+		kmake olddefconfig
+	} > "$out/config.log" 2>&1 || die "configuration failed: $(tail -1 "$out/config.log") ($out/config.log)"
+	lost=$(missing)
+	[ -z "$lost" ] || echo "build.sh: warning: not to be had in this tree: ${lost//$'\n'/, }" >&2
+	if [ -f "$out/.config.before" ] && cmp -s "$out/.config" "$out/.config.before"; then
+		mv "$out/.config.before" "$out/.config"
+	fi
+	echo "$key" > "$out/.fragments"
+}
+
+setup() {
+	name=$1
+	out=$build/out/$name
+	src=$build/linux
+	suffix=luo
+	case $name in
+	stock)
+		src=$build/stock
+		[ -z "${KSRC:-}" ] || src=$build/ksrc
+		suffix=stock
+		;;
+	debug) suffix=luo-debug ;;
+	esac
+	files=()
+	local f
+	for f in $(fragments "$name"); do
+		files+=("$top/configs/$f.config")
+	done
+}
+
+for tool in make gcc ccache python3; do
+	command -v $tool >/dev/null || die "$tool is missing: run make setup"
+done
+
+only=
+if [ "${1:-}" = kernel-make ]; then
+	only=1
+	shift
+fi
+setup "${1:-}"
+lock "$name"
+case $name in
+stock) "$top/scripts/tree.sh" stock ;;
+*) "$top/scripts/tree.sh" linux ;;
+esac
+
+# Objects of another base may be newer than this one's sources: begin anew, ccache has the rest.
+base=$(basename "$src")
+[ "$base" != linux ] || base=$(cat "$build/.tree/base")
+if [ -d "$out" ] && [ "$base" != "$(cat "$out/.base" 2>/dev/null)" ]; then
+	say "another base: building $name from nothing"
+	rm -rf "$out"
+fi
+mkdir -p "$out"
+echo "$base" > "$out/.base"
+
+configure
+if [ -n "$only" ]; then
+	shift
+	kmake -j"${JOBS:-$(nproc)}" "$@"
+	exit
+fi
+targets=(bzImage)
+if [ "$name" = off ]; then
+	targets=(prepare kernel/ mm/ lib/)
+elif grep -q '=m$' "$out/.config"; then
+	targets+=(modules)
+fi
+
+say "building the $name kernel in ${out#"$top"/}"
+kmake -j"${JOBS:-$(nproc)}" "${targets[@]}" 2>&1 |
+	"$top/scripts/progress.py" "$name" "$out/build.log" "$out/.steps" "$src" ||
+	die "the $name kernel does not build; all of make's output is in ${out#"$top"/}/build.log"

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# setup.sh - install what building, booting and testing needs, and of that only what is missing
+#
+# Debian bookworm or later on x86_64, as root or with sudo. Silent if there is nothing to do.
+# shellcheck source=scripts/lib.sh
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+packages=(
+	# the kernel build
+	build-essential flex bison bc cpio kmod libelf-dev libssl-dev patch perl python3 rsync
+	xz-utils lz4 zstd ccache
+	# guests
+	qemu-system-x86 busybox-static kexec-tools
+	# the base's own selftests, and sanitizers for the tests in user space
+	libcap-dev
+	# sources from other suites
+	debian-archive-keyring ca-certificates
+)
+
+[ "$(uname -m)" = x86_64 ] || die "this needs an x86_64 machine, not $(uname -m)"
+[ -f /etc/debian_version ] || {
+	echo "setup.sh: no Debian: please see yourself that you have: ${packages[*]}" >&2
+	exit 0
+}
+
+missing=()
+for p in "${packages[@]}"; do
+	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) in
+	installed) ;;
+	*) missing+=("$p") ;;
+	esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null ||
+		die "not root and no sudo: have these packages installed: ${missing[*]}"
+	as_root=(sudo)
+fi
+log=$build/setup.log
+mkdir -p "$build"
+apt() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" \
+		</dev/null >> "$log" 2>&1
+}
+
+say "installing ${missing[*]}"
+: > "$log"
+# A package run that was cut short is finished first.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a </dev/null >> "$log" 2>&1 || true
+# Lists that are missing or too old show in an install that fails: fetch them, try again.
+if ! apt install --no-install-recommends "${missing[@]}"; then
+	say "fetching the package lists"
+	apt update || true
+	apt install --no-install-recommends "${missing[@]}" ||
+		die "apt-get install failed: $(grep -m1 '^E:' "$log" || tail -1 "$log") (all of it: build/setup.log)"
+fi
+say "installed ${#missing[@]} packages"

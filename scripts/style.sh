@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# style.sh - what the kernel's own checkers have to say about our files
+#
+#   style.sh quick      checkpatch --strict, kernel-doc, SPDX lines, originality: seconds
+#   style.sh all        also W=1 and sparse, which compile our files
+#   style.sh NAME       one of checkpatch, kernel-doc, spdx, originality, warnings, sparse
+#
+# quick is the default, or what STYLE= says. The first two speak KTAP, findings stand above the
+# result; the exit status says whether there were any.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$top"
+logs=$build/logs
+mkdir -p "$logs"
+
+sources() {
+	local dirs=() d
+	for d in kernel include mm lib samples tools; do
+		[ ! -d "$d" ] || dirs+=("$d")
+	done
+	find "${dirs[@]}" -name '*.[ch]' ! -path '*/build/*' | sort
+}
+
+# In build/linux, where our files have their kernel names. A file that was clean is not looked at
+# again before it, or checkpatch, changes. Programs in user space have neither the kernel's macros
+# for attributes nor a say in the names of a library. Without python3-ply checkpatch complains on
+# standard error about its SPDX checker.
+checkpatch() {
+	local found=0 f ignore clean
+	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types)
+	mkdir -p "$build/.style"
+	for f in $(sources) $(find patches -name '*.patch' | sort); do
+		ignore=FILE_PATH_CHANGES
+		case $f in
+		tools/* | samples/*/demo.c) ignore+=,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
+		esac
+		clean=$build/.style/$(cat "$f" "$build/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
+		[ ! -f "$clean" ] || continue
+		case $f in
+		patches/*) (cd "$build/linux" && "${run[@]}" --no-signoff --ignore "$ignore" "$top/$f") ;;
+		*) (cd "$build/linux" && "${run[@]}" --ignore "$ignore" -f "$f") ;;
+		esac && : > "$clean" || found=1
+	done
+	return $found
+} 2> "$logs/checkpatch.log"
+
+kernel-doc() {
+	local out
+	# shellcheck disable=SC2046 # no blanks in our names
+	out=$("$build/linux/scripts/kernel-doc" -none -Wall $(sources | grep -v ^tools/) 2>&1) || true
+	[ -z "$out" ] || {
+		echo "$out"
+		return 1
+	}
+}
+
+# Our objects, as the kernel's make names them.
+objects() {
+	sources | sed -n 's,^\(\(kernel\|mm\|lib\)/.*\)\.c$,\1.o,p'
+}
+
+# In an output folder of its own, so that nobody's build is disturbed; only what is said about our
+# own files counts.
+compile() {
+	local log=$logs/style-$1.log ours
+	shift
+	ours=$(sources | grep -v ^tools/ | sed 's/[.]/\\./g' | paste -sd'|')
+	# shellcheck disable=SC2046 # one word per object
+	"$top/scripts/build.sh" kernel-make style "$@" $(objects) > "$log" 2>&1 || {
+		grep -E '(error|\*\*\*)' "$log" | head -5
+		return 1
+	}
+	! grep -E "(^|/)($ours):.*(warning|error):" "$log"
+}
+
+warnings() {
+	objects | sed "s,^,$build/out/style/," | xargs rm -f
+	compile warnings W=1
+}
+
+# 0.6.4 cannot read 7.3: sparse with the libc and the loader it was built for, from the newest suite.
+sparse_tool() {
+	local dir=$build/tools/sparse
+	if [ ! -x "$build/tools/bin/sparse" ]; then
+		"$top/scripts/debian.sh" unpack "$dir" sparse libc6
+		mkdir -p "$build/tools/bin"
+		cat > "$build/tools/bin/sparse.new" <<-WRAP
+			#!/bin/sh
+			lib=$dir/usr/lib/x86_64-linux-gnu
+			exec "\$lib/ld-linux-x86-64.so.2" --library-path "\$lib" "$dir/usr/bin/sparse" "\$@"
+		WRAP
+		chmod +x "$build/tools/bin/sparse.new"
+		mv "$build/tools/bin/sparse.new" "$build/tools/bin/sparse"
+	fi
+}
+
+sparse() {
+	sparse_tool
+	compile sparse C=2 CF=-D__CHECK_ENDIAN__ CHECK="$build/tools/bin/sparse"
+}
+
+spdx() {
+	local f bad=0
+	for f in $(git ls-files -co --exclude-standard 2>/dev/null || find . -type f ! -path './build/*' ! -path './.git/*'); do
+		case $f in
+		LICENSES/* | COPYING | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
+		esac
+		[ ! -f "$f" ] || head -3 "$f" | grep -q SPDX-License-Identifier || {
+			echo "$f: no SPDX line"
+			bad=1
+		}
+	done
+	return $bad
+}
+
+originality() {
+	python3 "$originality" "$build/stock" "$top"
+}
+
+what() {
+	case $1 in
+	checkpatch) echo "checkpatch --strict has nothing to say" ;;
+	kernel-doc) echo "kernel-doc has nothing to say" ;;
+	spdx) echo "every file names its licence" ;;
+	originality) echo "nothing repeats the stock sources" ;;
+	warnings) echo "W=1 has nothing to say" ;;
+	sparse) echo "sparse has nothing to say" ;;
+	esac
+}
+
+# One KTAP line per checker, what it found above it.
+ktap() {
+	local i=0 bad=0 c out
+	echo "KTAP version 1"
+	echo "1..$#"
+	for c; do
+		i=$((i + 1))
+		if [ "$c" = originality ] && [ ! -f "$originality" ]; then
+			echo "ok $i $c # SKIP the tool is not part of this repository"
+		elif out=$("$0" "$c" 2>&1); then
+			echo "ok $i $c: $(what "$c")"
+		else
+			echo "# ${out//$'\n'/$'\n'# }"
+			echo "not ok $i $c: $(what "$c")"
+			bad=1
+		fi
+	done
+	return $bad
+}
+
+originality=$top/../shared/tools/originality.py
+case ${1:-${STYLE:-quick}} in
+checkpatch | kernel-doc | spdx | originality | warnings | sparse)
+	[ -d "$build/linux" ] || "$top/scripts/tree.sh" linux
+	"$1"
+	;;
+quick) ktap checkpatch kernel-doc spdx originality ;;
+all) ktap checkpatch kernel-doc spdx originality warnings sparse ;;
+*) die "usage: style.sh [quick|all|checkpatch|kernel-doc|spdx|originality|warnings|sparse]" ;;
+esac
