@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading the next kernel and going there.
+ *
+ * The next kernel is /boot/bzImage-next if that exists, else /boot/bzImage. Its initramfs
+ * is the one that this kernel was booted with (retain_initrd keeps it in sysfs).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <linux/kexec.h>
+#include <linux/reboot.h>
+
+#include "luo_util.h"
+
+#define INITRD	"/sys/firmware/initrd"
+
+static const char *next_kernel(void)
+{
+	return access("/boot/bzImage-next", R_OK) ? "/boot/bzImage" : "/boot/bzImage-next";
+}
+
+int luo_load_next(const char *cmdline)
+{
+	int kernel = open(next_kernel(), O_RDONLY | O_CLOEXEC);
+	int initrd = open(INITRD, O_RDONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (kernel < 0 || initrd < 0) {
+		luo_say("%s, %s: no next kernel", next_kernel(), INITRD);
+		ret = -ENOENT;
+	} else if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0L)) {
+		ret = -errno;
+	}
+	if (kernel >= 0)
+		close(kernel);
+	if (initrd >= 0)
+		close(initrd);
+	return ret;
+}
+
+/* The same by kexec_load(2), which needs Debian's kexec-tools to put the image together. */
+int luo_load_legacy(const char *cmdline)
+{
+	char append[4096], initrd[64] = "--initrd=" INITRD;
+	int status;
+	pid_t pid;
+
+	if (access("/sbin/kexec", X_OK))
+		return -ENOENT;
+	snprintf(append, sizeof(append), "--command-line=%s", cmdline);
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		execl("/sbin/kexec", "kexec", "-c", "-l", next_kernel(), initrd, append, NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return status ? -EIO : 0;
+}
+
+/*
+ * The least that kexec_load(2) takes: one page of code that resets the machine through the
+ * keyboard controller, should anybody ever jump there.
+ */
+int luo_load_raw(void)
+{
+	static const __u8 reset[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd };
+	struct kexec_segment segment = {
+		.buf = reset,
+		.bufsz = sizeof(reset),
+		.mem = (void *)0x2000000,
+		.memsz = 4096,
+	};
+
+	if (syscall(SYS_kexec_load, 0x2000000L, 1L, &segment, (long)KEXEC_ARCH_DEFAULT))
+		return -errno;
+	return 0;
+}
+
+int luo_unload(void)
+{
+	return syscall(SYS_kexec_load, 0L, 0L, NULL, (long)KEXEC_ARCH_DEFAULT) ? -errno : 0;
+}
+
+/* Comes back only with an error */
+int luo_jump(void)
+{
+	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
+	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		       LINUX_REBOOT_CMD_KEXEC, NULL) < 0 ? -errno : 0;
+}

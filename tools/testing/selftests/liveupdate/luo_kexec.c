@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run a group of scenarios over several kernels.
+ *
+ * The kernel's command line, here our environment, says which and in which kernel we are:
+ *
+ *   luo_test=GROUP[,GROUP...]  what to run
+ *   luo_stage=N                this is the Nth kernel, from 1
+ *   luo_load=legacy            load the next kernel with kexec_load(2)
+ *   luo_holes=filled           one of the kernels fills holes with pages
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "luo_kexec.h"
+
+static const struct scenario_group groups[] = {
+	{ "memfd", memfd_scenarios },
+	{ "session", session_scenarios },
+	{ "fd", fd_scenarios },
+	{ "write", write_scenarios },
+	{ "sleeper", sleeper_scenarios },
+	{ "legacy", legacy_scenarios },
+	{ "fault", fault_scenarios },
+	{ "stock", stock_scenarios },
+	{ "interop", interop_scenarios },
+	{ "scale", scale_scenarios },
+	{ "damage", damage_scenarios },
+	{ "unchecked", unchecked_scenarios },
+	{ NULL, NULL }
+};
+
+#define MAX_SCENARIOS	64
+
+static struct selected {
+	char name[64];
+	const struct scenario *scenario;
+} selected[MAX_SCENARIOS];
+static int nr_selected;
+
+static bool failed;
+static int report = -1;
+
+void luo_failure(const char *file, int line, const char *text, long long exp, long long seen)
+{
+	luo_say("%s:%d: not so: %s (%lld, %lld)", file, line, text, exp, seen);
+}
+
+int luo_failed(bool fatal)
+{
+	failed = true;
+	if (fatal) {
+		fflush(stdout);
+		_exit(1);
+	}
+	return 0;
+}
+
+void luo_skip(const char *why)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "s%s", why);
+
+	if (write(report, text, n) != n)
+		_exit(1);
+	_exit(0);
+}
+
+static int last_stage(const struct scenario *s)
+{
+	int last = 0;
+
+	for (int i = 0; i < MAX_STAGES; i++)
+		if (s->stage[i])
+			last = i + 1;
+	return last;
+}
+
+static bool in_list(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = list; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (!strncmp(p, name, len) && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+static int select_scenarios(const char *list)
+{
+	int last = 0;
+
+	for (const struct scenario_group *g = groups; g->name; g++) {
+		if (!in_list(list, g->name))
+			continue;
+		for (const struct scenario *s = g->scenarios; s->name; s++) {
+			struct selected *sel = &selected[nr_selected++];
+
+			snprintf(sel->name, sizeof(sel->name), "%s.%s", g->name, s->name);
+			sel->scenario = s;
+			if (last_stage(s) > last)
+				last = last_stage(s);
+		}
+	}
+	return last;
+}
+
+/* In a child: the function, then word to the parent, then stay if there is more to come. */
+static void run_stage(const struct scenario *s, int stage, int to)
+{
+	report = to;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(240);
+	s->stage[stage - 1]();
+	alarm(0);
+	fflush(stdout);
+	if (failed || write(to, "k", 1) != 1)
+		_exit(1);
+	close(to);
+	while (last_stage(s) > stage)
+		pause();
+	_exit(0);
+}
+
+/* Say how one scenario went in this kernel; true if it did not fail. */
+static bool run_scenario(const struct selected *sel, int stage, int number)
+{
+	char said[128] = "";
+	int fds[2];
+	pid_t pid;
+
+	luo_say("%s, kernel %d", sel->name, stage);
+	if (pipe2(fds, O_CLOEXEC))
+		return false;
+	pid = fork();
+	if (!pid) {
+		close(fds[0]);
+		run_stage(sel->scenario, stage, fds[1]);
+	}
+	close(fds[1]);
+	if (pid < 0 || read(fds[0], said, sizeof(said) - 1) < 0)
+		said[0] = 0;
+	close(fds[0]);
+	if (!said[0])
+		waitpid(pid, NULL, 0);
+	else if (last_stage(sel->scenario) == stage)
+		waitpid(pid, NULL, 0);
+	if (said[0] == 's')
+		printf("ok %d %s # SKIP %s\n", number, sel->name, said + 1);
+	else
+		printf("%s %d %s\n", said[0] == 'k' ? "ok" : "not ok", number, sel->name);
+	fflush(stdout);
+	return said[0];
+}
+
+static bool run_all(int stage)
+{
+	int planned = 0, number = 0;
+	bool ok = true;
+
+	for (int i = 0; i < nr_selected; i++)
+		planned += !!selected[i].scenario->stage[stage - 1];
+	printf("TAP version 13\n1..%d\n", planned);
+	for (int i = 0; i < nr_selected; i++)
+		if (selected[i].scenario->stage[stage - 1])
+			ok &= run_scenario(&selected[i], stage, ++number);
+	return ok;
+}
+
+/* The same command line, but for the stage */
+static bool next_cmdline(char *out, size_t size, int stage)
+{
+	char line[2048] = "";
+	char *at, *rest;
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (!f || !fgets(line, sizeof(line), f))
+		return false;
+	fclose(f);
+	line[strcspn(line, "\n")] = 0;
+	at = strstr(line, "luo_stage=");
+	if (!at)
+		return false;
+	rest = at + strcspn(at, " ");
+	*at = 0;
+	snprintf(out, size, "%sluo_stage=%d%s", line, stage + 1, rest);
+	return true;
+}
+
+static int load(const char *cmdline)
+{
+	const char *how = getenv("luo_load");
+
+	return how && !strcmp(how, "legacy") ? luo_load_legacy(cmdline) : luo_load_next(cmdline);
+}
+
+int main(void)
+{
+	int stage = atoi(getenv("luo_stage") ?: "1"), last, ret;
+	char cmdline[2048];
+	bool ok;
+
+	last = select_scenarios(getenv("luo_test"));
+	if (!last || stage < 1 || stage > last) {
+		luo_say("nothing to run: luo_test=%s, luo_stage=%d", getenv("luo_test"), stage);
+		return 2;
+	}
+	if (stage < last) {
+		/* Before anything else, so that a scenario may try to go there. */
+		ret = next_cmdline(cmdline, sizeof(cmdline), stage) ? load(cmdline) : -EINVAL;
+		if (ret) {
+			printf("Bail out! loading the next kernel: %s\n", luo_error(ret));
+			return 2;
+		}
+	}
+	ok = run_all(stage);
+	if (stage < last) {
+		luo_say("to kernel %d", stage + 1);
+		ret = luo_jump();
+		printf("Bail out! going to the next kernel: %s\n", luo_error(ret));
+		return 2;
+	}
+	return !ok;
+}

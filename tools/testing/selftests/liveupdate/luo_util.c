@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The calls of live update, and memfds with known contents. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "luo_util.h"
+
+int luo_ioctl(int fd, unsigned int nr, void *arg)
+{
+	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
+}
+
+int luo_open(void)
+{
+	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int luo_create(int dev, const char *name)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg), .fd = -1 };
+	int ret;
+
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
+	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
+	return ret ?: arg.fd;
+}
+
+/* Without flags the argument is as short as the stock kernel's. */
+int luo_retrieve(int dev, const char *name, __u64 flags)
+{
+	struct liveupdate_ioctl_retrieve_session arg = { .fd = -1, .flags = flags };
+	int ret;
+
+	arg.size = flags ? sizeof(arg) : offsetof(typeof(arg), flags);
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
+	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
+	return ret ?: arg.fd;
+}
+
+int luo_preserve(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = fd, .token = token,
+	};
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+}
+
+int luo_retrieve_fd(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd arg = {
+		.size = sizeof(arg), .fd = -1, .token = token,
+	};
+	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
+
+	return ret ?: arg.fd;
+}
+
+int luo_finish(int session)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
+}
+
+int luo_get_name(int session, char *name)
+{
+	struct liveupdate_session_get_name arg = { .size = sizeof(arg) };
+	int ret;
+
+	memset(arg.name, 0xff, sizeof(arg.name));
+	ret = luo_ioctl(session, LIVEUPDATE_SESSION_GET_NAME, &arg);
+	if (!ret)
+		memcpy(name, arg.name, sizeof(arg.name));
+	return ret;
+}
+
+int luo_freeze(int session, __u64 *token)
+{
+	struct liveupdate_session_freeze arg = { .size = sizeof(arg) };
+	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_FREEZE, &arg);
+
+	if (token)
+		*token = arg.token;
+	return ret;
+}
+
+int luo_thaw(int session)
+{
+	struct liveupdate_session_thaw arg = { .size = sizeof(arg) };
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_THAW, &arg);
+}
+
+void luo_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+}
+
+const char *luo_error(int ret)
+{
+	return ret < 0 ? strerrorname_np(-ret) : "success";
+}
+
+bool luo_is_off(int dev)
+{
+	return dev == -ENOENT && !getenv("luo_required");
+}
+
+int luo_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+size_t luo_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+int luo_memfd(const char *name, unsigned int flags, off_t size)
+{
+	int fd = memfd_create(name, flags | MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, size)) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/* Through /proc/self/fd, as programs do that want another open file of it */
+int luo_reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The eight bytes at position @pos, a multiple of eight: splitmix64 of both. */
+static __u64 word(__u64 seed, __u64 pos)
+{
+	__u64 z = (seed * 0x100000001b3ull) ^ (pos + 0x9e3779b97f4a7c15ull);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+static void contents(__u8 *buf, __u64 seed, off_t from, size_t len)
+{
+	for (size_t i = 0; i < len; ) {
+		__u64 pos = from + i, w = word(seed, pos & ~7ull);
+		size_t skip = pos & 7, n = 8 - skip;
+
+		if (n > len - i)
+			n = len - i;
+		memcpy(buf + i, (__u8 *)&w + skip, n);
+		i += n;
+	}
+}
+
+#define CHUNK	65536
+
+bool luo_fill(int fd, __u64 seed, off_t from, size_t len)
+{
+	static __thread __u8 buf[CHUNK];
+
+	while (len) {
+		size_t n = len < CHUNK ? len : CHUNK;
+
+		contents(buf, seed, from, n);
+		if (pwrite(fd, buf, n, from) != (ssize_t)n) {
+			luo_say("pwrite at %lld: %m", (long long)from);
+			return false;
+		}
+		from += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool compare(const __u8 *got, const __u8 *want, size_t n, off_t from)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (got[i] == want[i])
+			continue;
+		luo_say("byte %lld is %02x, not %02x", (long long)from + i, got[i], want[i]);
+		return false;
+	}
+	return true;
+}
+
+bool luo_holds(int fd, __u64 seed, off_t from, size_t len)
+{
+	static __thread __u8 want[CHUNK], got[CHUNK];
+
+	while (len) {
+		size_t n = len < CHUNK ? len : CHUNK;
+		ssize_t r = pread(fd, got, n, from);
+
+		if (r != (ssize_t)n) {
+			luo_say("pread of %zu at %lld: %zd", n, (long long)from, r);
+			return false;
+		}
+		contents(want, seed, from, n);
+		if (memcmp(got, want, n) && !compare(got, want, n, from))
+			return false;
+		from += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool luo_is_zero(int fd, off_t from, size_t len)
+{
+	static __thread __u8 zero[CHUNK], got[CHUNK];
+
+	while (len) {
+		size_t n = len < CHUNK ? len : CHUNK;
+
+		if (pread(fd, got, n, from) != (ssize_t)n || !compare(got, zero, n, from))
+			return false;
+		from += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* No page at all in the range, which must not reach past the end */
+bool luo_is_hole(int fd, off_t from, size_t len)
+{
+	off_t old = lseek(fd, 0, SEEK_CUR);
+	off_t data = lseek(fd, from, SEEK_DATA);
+
+	lseek(fd, old, SEEK_SET);
+	if (data >= 0 && data < from + (off_t)len) {
+		luo_say("data at %lld, wanted a hole", (long long)data);
+		return false;
+	}
+	return true;
+}
+
+void *luo_map(int fd, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Is it preserved? Then its size is fixed. */
+bool luo_is_preserved(int fd)
+{
+	off_t size = luo_size(fd);
+
+	if (!ftruncate(fd, size + 1))
+		return ftruncate(fd, size) != 0;
+	return errno == EPERM;
+}
+
+void luo_touch(char *at)
+{
+	__atomic_store_n(at, 't', __ATOMIC_RELAXED);
+}
+
+char luo_look(const char *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+off_t luo_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -errno : st.st_size;
+}
+
+int luo_seals(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals < 0 ? -errno : seals;
+}
+
+mode_t luo_mode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_mode & 07777;
+}
+
+long long luo_free_memory(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	long long pages = 0, n;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " pages free %lld", &n) == 1 ||
+		    sscanf(line, " count: %lld", &n) == 1)
+			pages += n;
+	if (!pages) {
+		/* Comparing nothing with nothing would pass */
+		perror("/proc/zoneinfo");
+		exit(1);
+	}
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What all test programs share: the calls of live update, memfds with known contents,
+ * processes that one can wait for.
+ *
+ * Each call comes three times: luo_NAME() answers what the kernel answers, a file
+ * descriptor or 0, or -errno; test_NAME() demands success; test_err_NAME() demands one
+ * errno. The latter two want ASSERT_EQ and friends, from the kselftest harness or from
+ * luo_kexec.h.
+ */
+#ifndef LUO_UTIL_H
+#define LUO_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include <linux/types.h>
+#include <linux/liveupdate.h>
+
+/* Newer than the C library of bookworm */
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC		0x0020
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL		0x0008U
+#endif
+
+#define LUO_DEVICE	"/dev/liveupdate"
+#define NAME_MAX_LEN	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
+
+int luo_ioctl(int fd, unsigned int nr, void *arg);
+int luo_open(void);
+int luo_create(int dev, const char *name);
+int luo_retrieve(int dev, const char *name, __u64 flags);
+int luo_preserve(int session, int fd, __u64 token);
+int luo_retrieve_fd(int session, __u64 token);
+int luo_finish(int session);
+int luo_get_name(int session, char *name);
+int luo_freeze(int session, __u64 *token);
+int luo_thaw(int session);
+
+#define test_fd_(what, call) ({			\
+	int fd_ = (call);			\
+						\
+	ASSERT_GE(fd_, 0)			\
+		luo_say(what ": %s", luo_error(fd_)); \
+	fd_; })
+
+#define test_ok_(what, call) ({			\
+	int ret_ = (call);			\
+						\
+	ASSERT_EQ(0, ret_)			\
+		luo_say(what ": %s", luo_error(ret_)); })
+
+#define test_err_(err, what, call) ({		\
+	int ret_ = (call), want_ = -(err);	\
+						\
+	EXPECT_EQ(want_, ret_)			\
+		luo_say(what ": %s, want %s", luo_error(ret_), luo_error(want_)); })
+
+#define test_open()			test_fd_("open", luo_open())
+#define test_create(dev, name)		test_fd_("create", luo_create(dev, name))
+#define test_retrieve(dev, name)	test_fd_("retrieve", luo_retrieve(dev, name, 0))
+#define test_retrieve_keep(dev, name)	\
+	test_fd_("retrieve", luo_retrieve(dev, name, LIVEUPDATE_RETRIEVE_KEEP))
+#define test_preserve(s, fd, token)	test_ok_("preserve", luo_preserve(s, fd, token))
+#define test_retrieve_fd(s, token)	test_fd_("retrieve fd", luo_retrieve_fd(s, token))
+#define test_finish(s)			test_ok_("finish", luo_finish(s))
+#define test_get_name(s, name)		test_ok_("get name", luo_get_name(s, name))
+#define test_freeze(s)			test_ok_("freeze", luo_freeze(s, NULL))
+#define test_thaw(s)			test_ok_("thaw", luo_thaw(s))
+#define test_memfd(size)		\
+	test_fd_("memfd", luo_memfd("memfd", MFD_ALLOW_SEALING, size))
+
+#define test_err_open(err)		test_err_(err, "open", luo_open())
+#define test_err_create(err, dev, name)	test_err_(err, "create", luo_create(dev, name))
+#define test_err_retrieve(err, dev, name)	\
+	test_err_(err, "retrieve", luo_retrieve(dev, name, 0))
+#define test_err_preserve(err, s, fd, token)	\
+	test_err_(err, "preserve", luo_preserve(s, fd, token))
+#define test_err_retrieve_fd(err, s, token)	\
+	test_err_(err, "retrieve fd", luo_retrieve_fd(s, token))
+#define test_err_finish(err, s)		test_err_(err, "finish", luo_finish(s))
+#define test_err_get_name(err, s)	\
+	test_err_(err, "get name", luo_get_name(s, (char[LIVEUPDATE_SESSION_NAME_LENGTH]) {}))
+#define test_err_freeze(err, s)		test_err_(err, "freeze", luo_freeze(s, NULL))
+#define test_err_thaw(err, s)		test_err_(err, "thaw", luo_thaw(s))
+
+/* One line of explanation in the output; "success" or the errno's text */
+void luo_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *luo_error(int ret);
+
+/* How many file descriptors this process has */
+int luo_count_fds(void);
+
+/* Is there no device because live update is off? luo_required=1 says that it must be on. */
+bool luo_is_off(int dev);
+
+/*
+ * memfds. Contents are a function of a seed and the position, so that the next kernel's
+ * program can work out what it must find.
+ */
+int luo_memfd(const char *name, unsigned int flags, off_t size);
+int luo_reopen(int fd, int flags);
+bool luo_fill(int fd, __u64 seed, off_t from, size_t len);
+bool luo_holds(int fd, __u64 seed, off_t from, size_t len);
+bool luo_is_zero(int fd, off_t from, size_t len);
+bool luo_is_hole(int fd, off_t from, size_t len);
+bool luo_is_preserved(int fd);
+void *luo_map(int fd, size_t len);
+off_t luo_size(int fd);
+int luo_seals(int fd);
+mode_t luo_mode(int fd);
+size_t luo_page_size(void);
+
+/* Write one byte; read one */
+void luo_touch(char *at);
+char luo_look(const char *at);
+
+/* Another process that touches memory and says so; see luo_child.c */
+struct luo_child {
+	pid_t pid;
+	int started;
+	int done;
+};
+
+bool luo_child_start(struct luo_child *c, void (*work)(void *arg), void *arg);
+bool luo_child_sleeps(struct luo_child *c);
+bool luo_child_done(struct luo_child *c);
+bool luo_child_kill(struct luo_child *c);
+int luo_child_exit(struct luo_child *c);
+
+/* Run a function in a forked process; its return value, or -1 if it died */
+int luo_in_child(int (*fn)(void *arg), void *arg);
+
+/* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
+long long luo_free_memory(void);
+
+/* The next kernel; see luo_jump.c */
+int luo_load_next(const char *cmdline);
+int luo_load_legacy(const char *cmdline);
+int luo_load_raw(void);
+int luo_unload(void);
+int luo_jump(void);
+
+#endif /* LUO_UTIL_H */
