@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A live update from beginning to end, as a story: `make demo`.
+ *
+ * This is /init of a small guest. Started by the first kernel, it puts memfds of
+ * several kinds into sessions, writes down in one more memfd what it expects to
+ * find (the ledger), and has kexec-tools load and start the next kernel. Started by
+ * that one ("demo=second" on the command line), it gets everything back, compares,
+ * finishes, and turns the machine off.
+ *
+ * The story goes to the second serial port, the kernel's log to the first. The last
+ * line says whether it all worked.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <openssl/sha.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <linux/liveupdate.h>
+
+#define MIB		(1024UL * 1024)
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+#define __noreturn	__attribute__((noreturn))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define WRITE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+#define LEDGER_SESSION	"ledger"
+#define LEDGER_TOKEN	0
+#define LEDGER_MAGIC	0x6c6564676572ULL
+
+/* What is preserved, and what of it is special */
+struct item {
+	const char *session;
+	__u64 token;
+	const char *what;
+	size_t size;
+	size_t step;		/* 0: all written; else one page in so many bytes */
+	off_t position;
+	int seals;
+};
+
+static const struct item items[] = {
+	{ "vm-1", 1, "64 MiB of pseudo-random data", .size = 64 * MIB },
+	{ "vm-1", 2, "sealed against all changes", .size = MIB, .seals = WRITE_SEALS },
+	{ "vm-1", ~0ULL, "empty", .size = 0 },
+	{ "vm-2", 1, "16 MiB with 16 holes", .size = 16 * MIB, .step = MIB },
+	{ "vm-2", 2, "position at byte 123457", .size = MIB, .position = 123457 },
+};
+
+/* What can be said of a memfd */
+struct facts {
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	__u64 size;
+	__u64 position;
+	__u64 extents;	/* stretches of data between holes */
+	__u32 seals;
+	__u32 mode;
+};
+
+struct ledger {
+	__u64 magic;
+	__u64 cycles_per_second;
+	__u64 jump;		/* cycle count just before kexec -e */
+	struct facts facts[ARRAY_SIZE(items)];
+};
+
+static FILE *story;
+static double step_began;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* The only clock that goes on across kexec */
+static __u64 cycles(void)
+{
+	__u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (__u64)high << 32 | low;
+}
+
+static __u64 cycles_per_second(void)
+{
+	__u64 c = cycles();
+	double t = now();
+
+	usleep(200000);
+	return (cycles() - c) / (now() - t);
+}
+
+/* One step of the story, with the guest time since the last one. */
+static void __printf(1, 2) step(const char *fmt, ...)
+{
+	double t = now();
+	va_list ap;
+
+	fprintf(story, "%8.3f s  ", t - step_began);
+	va_start(ap, fmt);
+	vfprintf(story, fmt, ap);
+	va_end(ap);
+	fputc('\n', story);
+	step_began = now();
+}
+
+static void __noreturn power_off(void)
+{
+	fflush(story);
+	tcdrain(fileno(story));
+	sync();
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
+
+static void __noreturn __printf(1, 2) give_up(const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	fputs("   FAIL     ", story);
+	va_start(ap, fmt);
+	vfprintf(story, fmt, ap);
+	va_end(ap);
+	fprintf(story, "%s%s\ndemo: FAIL\n", err ? ": " : "", err ? strerror(err) : "");
+	power_off();
+}
+
+static int open_device(void)
+{
+	int fd = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		give_up("/dev/liveupdate");
+	return fd;
+}
+
+static int create_session(int device, const char *name)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
+
+	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
+	if (ioctl(device, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg))
+		give_up("session %s cannot be created", name);
+	return arg.fd;
+}
+
+static int retrieve_session(int device, const char *name)
+{
+	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
+
+	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
+	if (ioctl(device, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg))
+		give_up("session %s cannot be retrieved", name);
+	return arg.fd;
+}
+
+static void preserve(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = fd, .token = token,
+	};
+
+	if (ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
+		give_up("token %llu cannot be preserved", token);
+}
+
+static int retrieve(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
+
+	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -1 : arg.fd;
+}
+
+static void finish(int session, const char *name)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	if (ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg))
+		give_up("session %s cannot be finished", name);
+}
+
+/* Sessions are opened once, when first asked for. */
+static int session_fd(int device, const char *name, int (*open_one)(int, const char *))
+{
+	static struct { const char *name; int fd; } open_sessions[4];
+	size_t i;
+
+	for (i = 0; open_sessions[i].name; i++)
+		if (!strcmp(open_sessions[i].name, name))
+			return open_sessions[i].fd;
+	open_sessions[i].name = name;
+	open_sessions[i].fd = open_one(device, name);
+	return open_sessions[i].fd;
+}
+
+/* Numbers that depend on the seed alone (xorshift64). */
+static void scribble(unsigned char *p, size_t len, __u64 seed)
+{
+	__u64 *word = (__u64 *)p;
+	__u64 x = seed * 0x9e3779b97f4a7c15ULL + 1;
+
+	for (; len; len -= sizeof(*word)) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		*word++ = x;
+	}
+}
+
+static void *map(int fd, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		give_up("mmap");
+	return p;
+}
+
+static int make_memfd(const struct item *item)
+{
+	int fd = memfd_create(item->what, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t at, chunk = item->step ? 4096 : item->size;
+	unsigned char *p;
+
+	if (fd < 0 || ftruncate(fd, item->size))
+		give_up("memfd");
+	if (item->size) {
+		p = map(fd, item->size);
+		for (at = 0; at < item->size; at += item->step ?: item->size)
+			scribble(p + at, chunk, at + item->token + item->seals + item->position);
+		munmap(p, item->size);
+	}
+	if (lseek(fd, item->position, SEEK_SET) < 0)
+		give_up("lseek");
+	if (item->seals && fcntl(fd, F_ADD_SEALS, item->seals))
+		give_up("seals");
+	return fd;
+}
+
+static __u64 count_extents(int fd)
+{
+	__u64 n = 0;
+	int copy;
+	off_t at;
+	char path[64];
+
+	/* A file of its own: the position of this one is to stay. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	copy = open(path, O_RDONLY | O_CLOEXEC);
+	if (copy < 0)
+		give_up("%s", path);
+	for (at = 0; (at = lseek(copy, at, SEEK_DATA)) >= 0; n++)
+		at = lseek(copy, at, SEEK_HOLE);
+	close(copy);
+	return n;
+}
+
+/* read(2), because reading a hole through a mapping fills it. */
+static void look_at(int fd, struct facts *facts)
+{
+	static unsigned char buffer[MIB];
+	SHA256_CTX sha;
+	struct stat st;
+	off_t at = 0;
+	ssize_t n;
+
+	memset(facts, 0, sizeof(*facts));
+	if (fstat(fd, &st))
+		give_up("fstat");
+	facts->size = st.st_size;
+	facts->mode = st.st_mode;
+	facts->position = lseek(fd, 0, SEEK_CUR);
+	facts->seals = fcntl(fd, F_GET_SEALS);
+	facts->extents = count_extents(fd);
+
+	SHA256_Init(&sha);
+	while ((n = pread(fd, buffer, sizeof(buffer), at)) > 0) {
+		SHA256_Update(&sha, buffer, n);
+		at += n;
+	}
+	if (n < 0)
+		give_up("read");
+	SHA256_Final(facts->digest, &sha);
+}
+
+static const char *hex(const unsigned char *digest)
+{
+	static char text[17];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		sprintf(text + 2 * i, "%02x", digest[i]);
+	return text;
+}
+
+static bool compare(const struct item *item, const struct facts *want, const struct facts *got)
+{
+	char why[256] = "";
+	size_t n = 0;
+
+	if (memcmp(want->digest, got->digest, sizeof(got->digest)))
+		n += snprintf(why + n, sizeof(why) - n, ", contents differ");
+	if (want->size != got->size)
+		n += snprintf(why + n, sizeof(why) - n, ", size %llu, not %llu",
+			      got->size, want->size);
+	if (want->position != got->position)
+		n += snprintf(why + n, sizeof(why) - n, ", position %llu, not %llu",
+			      got->position, want->position);
+	if (want->seals != got->seals)
+		n += snprintf(why + n, sizeof(why) - n, ", seals %#x, not %#x",
+			      got->seals, want->seals);
+	if (want->extents != got->extents)
+		n += snprintf(why + n, sizeof(why) - n, ", %llu stretches of data, not %llu",
+			      got->extents, want->extents);
+	if (want->mode != got->mode)
+		n += snprintf(why + n, sizeof(why) - n, ", mode %o, not %o",
+			      got->mode, want->mode);
+	step("%s %-5s %-28s  sha256 %s...%s", n ? "FAIL" : "PASS", item->session, item->what,
+	     hex(got->digest), why);
+	return !n;
+}
+
+/* Run kexec-tools; what it has to say matters only if it fails. */
+static void run(const char *const argv[])
+{
+	char said[1024] = "";
+	size_t len = 0;
+	ssize_t n;
+	int status, out[2];
+	pid_t pid;
+
+	if (pipe(out))
+		give_up("pipe");
+	pid = fork();
+	if (pid < 0)
+		give_up("fork");
+	if (!pid) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(out[1], STDERR_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execv(argv[0], (char *const *)argv);
+		perror(argv[0]);
+		_exit(127);
+	}
+	close(out[1]);
+	while ((n = read(out[0], said + len, sizeof(said) - 1 - len)) > 0)
+		len += n;
+	close(out[0]);
+	waitpid(pid, &status, 0);
+	if (status) {
+		fprintf(story, "%s", said);
+		errno = 0;
+		give_up("%s %s did not work", argv[0], argv[1]);
+	}
+}
+
+static void load_next_kernel(const char *cmdline)
+{
+	static char arg[2200];
+	static const char *const argv[] = {
+		"/sbin/kexec", "-s", "-l", "/bzImage", "--initrd=/sys/firmware/initrd", arg, NULL
+	};
+
+	snprintf(arg, sizeof(arg), "--command-line=%s demo=second", cmdline);
+	run(argv);
+	step("loaded the next kernel: kexec -s -l /bzImage");
+}
+
+static void first_kernel(const char *cmdline)
+{
+	int device, fds[ARRAY_SIZE(items)], ledger_fd;
+	static const char *const jump[] = { "/sbin/kexec", "-e", NULL };
+	struct ledger *ledger;
+	size_t i;
+
+	device = open_device();
+	ledger_fd = memfd_create("ledger", MFD_CLOEXEC);
+	if (ledger_fd < 0 || ftruncate(ledger_fd, sizeof(*ledger)))
+		give_up("ledger");
+	ledger = map(ledger_fd, sizeof(*ledger));
+	ledger->magic = LEDGER_MAGIC;
+	ledger->cycles_per_second = cycles_per_second();
+	step("opened /dev/liveupdate");
+
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		fds[i] = make_memfd(&items[i]);
+		look_at(fds[i], &ledger->facts[i]);
+		step("made memfd  %-28s  sha256 %s...", items[i].what,
+		     hex(ledger->facts[i].digest));
+	}
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		preserve(session_fd(device, items[i].session, create_session), fds[i],
+			 items[i].token);
+		step("preserved in session %s, token %llu: %s", items[i].session,
+		     items[i].token, items[i].what);
+	}
+	preserve(session_fd(device, LEDGER_SESSION, create_session), ledger_fd, LEDGER_TOKEN);
+	step("preserved the list of digests as one more memfd");
+	load_next_kernel(cmdline);
+	step("jumping: kexec -e");
+	fflush(story);
+	tcdrain(fileno(story));
+
+	/* Written after it was preserved: that must not be lost either. */
+	ledger->jump = cycles();
+	run(jump);
+	errno = 0;
+	give_up("kexec -e came back");
+}
+
+static int second_kernel(void)
+{
+	int device, fds[ARRAY_SIZE(items)], fd, passed = 0;
+	__u64 began = cycles(), retrieved;
+	struct ledger ledger;
+	struct facts facts;
+	double second;
+	size_t i;
+
+	device = open_device();
+	fd = retrieve(session_fd(device, LEDGER_SESSION, retrieve_session), LEDGER_TOKEN);
+	if (fd < 0)
+		give_up("the list of digests cannot be retrieved");
+	if (pread(fd, &ledger, sizeof(ledger), 0) != sizeof(ledger) ||
+	    ledger.magic != LEDGER_MAGIC) {
+		errno = EUCLEAN;
+		give_up("the list of digests is damaged");
+	}
+	step("opened /dev/liveupdate, retrieved the list of digests");
+
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		fds[i] = retrieve(session_fd(device, items[i].session, retrieve_session),
+				  items[i].token);
+		if (fds[i] < 0)
+			step("FAIL %-5s %-28s  cannot be retrieved: %s", items[i].session,
+			     items[i].what, strerror(errno));
+	}
+	retrieved = cycles();
+	step("retrieved all the others");
+
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		if (fds[i] < 0)
+			continue;
+		look_at(fds[i], &facts);
+		passed += compare(&items[i], &ledger.facts[i], &facts);
+	}
+	finish(session_fd(device, "vm-1", NULL), "vm-1");
+	finish(session_fd(device, "vm-2", NULL), "vm-2");
+	finish(session_fd(device, LEDGER_SESSION, NULL), LEDGER_SESSION);
+	step("finished all sessions");
+
+	second = ledger.cycles_per_second;
+	fprintf(story, "\nblackout: %.2f s: %.2f s from kexec -e to /init, %.3f s for the memfds\n",
+		(retrieved - ledger.jump) / second, (began - ledger.jump) / second,
+		(retrieved - began) / second);
+	fprintf(story, "%d of %zu memfds are as they were\n", passed, ARRAY_SIZE(items));
+	return passed == ARRAY_SIZE(items) ? 0 : 1;
+}
+
+static void read_cmdline(char *cmdline, size_t size)
+{
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t n = read(fd, cmdline, size - 1);
+
+	close(fd);
+	cmdline[n > 0 ? n : 0] = '\0';
+	cmdline[strcspn(cmdline, "\n")] = '\0';
+}
+
+int main(void)
+{
+	char cmdline[2048];
+	struct utsname uts;
+	bool second;
+	int fd;
+
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	fd = open("/dev/ttyS1", O_WRONLY | O_CLOEXEC);
+	story = fd < 0 ? stdout : fdopen(fd, "w");
+	setlinebuf(story);
+	read_cmdline(cmdline, sizeof(cmdline));
+	second = strstr(cmdline, "demo=second");
+	uname(&uts);
+	fprintf(story, "%s%s kernel, Linux %s, %.1f s after its start\n", second ? "\n" : "",
+		second ? "Second" : "First", uts.release, now());
+	step_began = now();
+
+	if (!second)
+		first_kernel(cmdline);
+	fd = second_kernel();
+	fprintf(story, "demo: %s\n", fd ? "FAIL" : "PASS");
+	power_off();
+}

@@ -1,0 +1,588 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""check.py - run the tests of a tier, sum them up
+
+    check.py --tier check|debug|all|user|kunit|stock [--test NAME] [--list] [--jobs N]
+
+A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
+parser (tools/testing/kunit). The last line is "N passed, N failed[, N skipped]"; the exit
+status is not 0 if anything failed, if nothing ran, or if a suite ended before its plan was
+fulfilled. Results for machines: build/results/TIER.json.
+
+To add a test: a case in one of the programs of tools/testing/selftests/liveupdate needs
+nothing here; a new program is a line in suites().
+"""
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Callable
+
+import guest
+from guest import BUILD, LOGS, ROOT, Guest, GuestError, Initramfs, trouble
+
+SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
+SELFTESTS_OUT = BUILD / "selftests"
+STOCK_OUT = BUILD / "stock-selftests"
+RESULTS = BUILD / "results"
+STOCK_KERNEL = BUILD / "out/stock/arch/x86/boot/bzImage"
+# A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
+FAULT_NOISE = "Call Trace:"
+STOCK_PROGRAMS = ("luo_kexec_simple", "luo_multi_session", "luo_stress_sessions",
+                  "luo_stress_files")
+
+
+class Broken(Exception):
+    """A suite could not be run to its end; the text says why."""
+
+
+@dataclass
+class Result:
+    """What a suite came to. A reason goes with each failure and each skip."""
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    skips: list[str] = field(default_factory=list)
+    log: str = ""
+
+    def fail(self, why: str) -> None:
+        self.failed += 1
+        self.failures.append(why)
+
+
+@dataclass
+class Suite:
+    """A name, the tiers it belongs to, and how to run it into a Result."""
+    name: str
+    tiers: tuple[str, ...]
+    what: str
+    run: Callable[[Result], None]
+
+
+@dataclass
+class Options:
+    """What the command line said and every suite may want to know."""
+    kernel: Path
+    next_kernel: Path
+    memory: str
+    prefix: str         # of log names, so that tiers do not share them
+    debug: bool
+    append: str         # to every command line
+
+
+# ---- KTAP
+
+def base_tree() -> Path:
+    """The kernel tree whose tools we use: the built one, or else the untouched one."""
+    for tree in (BUILD / "linux", BUILD / "stock"):
+        if (tree / "tools/testing/kunit/kunit_parser.py").exists():
+            return tree
+    raise Broken("no kernel tree under build/; run make first")
+
+
+parser_lock = threading.Lock()
+
+
+def parse(lines: list[str]):
+    """Let the tree's parser read one KTAP document."""
+    with parser_lock:
+        path = str(base_tree() / "tools/testing/kunit")
+        if path not in sys.path:
+            sys.path.insert(0, path)
+        import kunit_parser                     # pylint: disable=import-outside-toplevel
+        import kunit_printer                    # pylint: disable=import-outside-toplevel
+        return kunit_parser.parse_run_tests(lines, kunit_printer.null_printer)
+
+
+def leaves(test, above: str = ""):
+    """Every test that is not a group, with its full name."""
+    name = f"{above}.{test.name}" if above else test.name
+    if test.name == "main":
+        name = above
+    if not test.subtests:
+        yield name, test
+    for sub in test.subtests:
+        yield from leaves(sub, name)
+
+
+def skip_reasons(lines: list[str]) -> list[str]:
+    found = []
+    for line in lines:
+        m = re.search(r"ok \d+ (?:- )?(.*?)\s*# SKIP\s*(.*)", line, re.I)
+        if m:
+            found.append(f"{m.group(1)}: {m.group(2) or 'no reason given'}")
+    return found
+
+
+def bail_outs(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("Bail out!")]
+
+
+def explain(what: str, log: list[str]) -> str:
+    """A failure with what the program said about it, but not all of it."""
+    said = [line for line in log if line.strip() and not re.match(
+        r"#\s+(RUN|OK|FAIL) |.*Test (failed|terminated by assertion)", line)]
+    # Lines that name a place in the source, and what stands around them
+    places = {i for i, line in enumerate(said) if re.search(r"\.c:\d+", line)}
+    near = {j for i in places for j in (i - 1, i, i + 1)}
+    picked = [line for i, line in enumerate(said) if not places or i in near]
+    more = [f"... and {len(picked) - 9} lines more"] if len(picked) > 9 else []
+    return "\n    ".join([what, *picked[:9], *more])
+
+
+def add_ktap(res: Result, lines: list[str], where: str = "") -> None:
+    """Add what one document says. A test that crashed or is missing has failed."""
+    test = parse(lines)
+    counts = test.counts
+    bad = counts.failed + counts.crashed
+    if counts.errors and not bad:
+        bad = 1
+    res.passed += counts.passed
+    res.skipped += counts.skipped
+    res.failed += bad
+    res.skips += skip_reasons(lines)
+    named = 0
+    for name, leaf in leaves(test):
+        if leaf.status.name not in ("SUCCESS", "SKIPPED"):
+            named += 1
+            res.failures.append(explain(f"{where}{name or 'missing'}: {leaf.status.name.lower()}",
+                                        leaf.log or bail_outs(lines)))
+    if counts.errors and not named:
+        res.failures.append(f"{where}output does not fit its plan")
+    if not any(re.match(r"1\.\.\d+", line) for line in lines):
+        res.fail(f"{where}output without a plan")
+
+
+# ---- guests
+
+@dataclass
+class Part:
+    """What one program said in one kernel."""
+    program: str
+    lines: list[str] = field(default_factory=list)
+    status: int | None = None           # None: it never came back
+
+
+def split_parts(lines: list[str]) -> tuple[list[Part], bool]:
+    """Cut a guest's output at the marks that luo_init makes; did it come to its end?"""
+    parts: list[Part] = []
+    for line in lines:
+        m = re.match(r"# luo: (begin|end) (\S+) (\d+)", line)
+        if not m:
+            if parts:
+                parts[-1].lines.append(line)
+        elif m.group(1) == "begin":
+            parts.append(Part(m.group(2)))
+        elif m.group(2) == "guest":
+            return parts, True
+        elif parts:
+            parts[-1].status = int(m.group(3))
+    return parts, False
+
+
+def nested(parts: list[Part]) -> str:
+    """All plans of a guest as one document."""
+    out = ["KTAP version 1", f"1..{len(parts)}"]
+    for i, part in enumerate(parts, 1):
+        out += ["    " + line for line in part.lines]
+        good = not any(line.startswith(("not ok", "Bail out")) for line in part.lines)
+        out.append(f"{'ok' if good else 'not ok'} {i} {part.program}.{i}")
+    return "\n".join(out) + "\n"
+
+
+def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:
+    files: dict[str, Path | bytes | str] = {"init": SELFTESTS_OUT / "luo_init"}
+    for prog in programs:
+        if (SELFTESTS_OUT / prog).exists():
+            files[f"bin/{prog}"] = SELFTESTS_OUT / prog
+    if two:
+        files["boot/bzImage"] = opts.kernel
+        if opts.next_kernel != opts.kernel:
+            files["boot/bzImage-next"] = opts.next_kernel
+    return files
+
+
+def need_kernel(kernel: Path) -> None:
+    if not kernel.exists():
+        raise Broken(f"no kernel at {os.path.relpath(kernel, ROOT)}: make builds it")
+
+
+def log_name(res: Result, opts: Options) -> str:
+    return opts.prefix + res.name.removeprefix(opts.prefix)
+
+
+def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None = None):
+    """Run a guest and add to the result what its kernel complained about."""
+    need_kernel(opts.kernel)
+    machine = Guest(log_name(res, opts), opts.kernel, Initramfs(files).packed(),
+                    f"{append} {opts.append}", opts.memory)
+    out = machine.run()
+    res.log = os.path.relpath(out.log, ROOT)
+    bad = trouble(out.kernel, allow)
+    if bad:
+        res.fail("kernel log: " + "\n    ".join(bad[:8]))
+    if out.why:
+        res.fail(out.why)
+    elif out.status:
+        res.fail(f"QEMU ended with status {out.status}")
+    return out
+
+
+def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
+                 env: str = "", extra: dict | None = None, image: bool = False,
+                 once_in_log: tuple[str, ...] = (), allow: str | None = None) -> None:
+    """Boot with our /init, which runs the programs; each has one document per kernel.
+    Each text of `once_in_log` must stand in exactly one line of the kernel's log."""
+    build_selftests()
+    files = selftest_files(opts, programs, kernels > 1 or image) | (extra or {})
+    append = f"luo_run={','.join(programs)} luo_required=1 {env}".rstrip()
+    expected = list(programs) * kernels
+    if opts.debug:
+        append += " luo_kmemleak=1"
+        expected.append("kmemleak")
+    out = boot(res, opts, files, append, allow)
+    parts, complete = split_parts(out.tests)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{log_name(res, opts)}.ktap").write_text(nested(parts))
+    for i, part in enumerate(parts, 1):
+        where = f"kernel {i}: " if kernels > 1 and part.program != "kmemleak" else ""
+        add_ktap(res, part.lines, where)
+        if part.status is not None and part.status > 4 and not res.failures:
+            res.fail(f"{where}{part.program} ended with status {part.status}")
+    for text in once_in_log:
+        count = sum(text in line for line in out.kernel)
+        if count == 1:
+            res.passed += 1
+        else:
+            res.fail(f"{count} lines of the kernel's log have {text!r} in them, not one")
+    if [p.program for p in parts] != expected:
+        res.fail(f"ran {[p.program for p in parts]}, expected {expected}")
+    elif not complete:
+        res.fail("the guest died before its end")
+
+
+def run_kunit(res: Result, opts: Options, glob: str) -> None:
+    """The kernel's own unit tests: KTAP in its log, before it looks for an init."""
+    build_selftests()
+    out = boot(res, opts, {"init": SELFTESTS_OUT / "luo_init"},
+               f"kunit.enable=1 kunit.autorun=1 kunit.filter_glob={glob}")
+    lines = [re.sub(r"^\[ *[\d.]+\](?:\[ *[TC]\d+\])? ?", "", ln) for ln in out.kernel]
+    lines = [ln for ln in lines if re.match(r"\s*(#|K?TAP version|1\.\.\d|(not )?ok |kunit)", ln)]
+    if not any(ln.startswith("KTAP version") for ln in lines):
+        raise Broken("the kernel ran no KUnit test; is CONFIG_KUNIT on, and any suite?")
+    add_ktap(res, lines)
+    if not any("# luo: end guest" in ln for ln in out.tests):
+        res.fail("the guest died before its end")
+
+
+# ---- programs to build, once
+
+build_lock = threading.Lock()
+built: dict[str, str] = {}
+
+
+def once(what: str, action: Callable[[], None]) -> None:
+    """Do it the first time; the others learn of its failure too."""
+    with build_lock:
+        if what not in built:
+            try:
+                action()
+                built[what] = ""
+            except (Broken, OSError, subprocess.SubprocessError) as err:
+                built[what] = str(err)
+        if built[what]:
+            raise Broken(built[what])
+
+
+def make(args: list[str], log_name: str) -> None:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{log_name}.log"
+    with open(log, "w", encoding="utf-8") as out:
+        ret = subprocess.run(["make", f"-j{os.cpu_count()}", *args], stdout=out,
+                             stderr=subprocess.STDOUT, check=False).returncode
+    if ret:
+        tail = [ln for ln in log.read_text().splitlines() if "error" in ln.lower()][:5]
+        raise Broken("\n    ".join([f"make failed, see {os.path.relpath(log, ROOT)}", *tail]))
+
+
+def build_selftests() -> None:
+    def action() -> None:
+        SELFTESTS_OUT.mkdir(parents=True, exist_ok=True)
+        make(["-C", str(SELFTESTS_OUT), "-f", str(SELFTESTS / "Makefile"), f"SRC={SELFTESTS}",
+              f"KSELFTEST={base_tree() / 'tools/testing/selftests'}",
+              f"UAPI={ROOT / 'include/uapi'}"], "build-selftests")
+    once("selftests", action)
+
+
+def build_stock_selftests() -> None:
+    """The base's own programs, unmodified, against our header. They build in their source
+    folder, so this happens in a copy of it."""
+    def action() -> None:
+        source = BUILD / "stock/tools/testing/selftests"
+        if not (source / "liveupdate").is_dir():
+            raise Broken("no stock tree under build/stock; run make first")
+        copy = STOCK_OUT / "tools/testing/selftests"
+        if not copy.exists():
+            shutil.copytree(source, copy, symlinks=True, ignore=lambda d, names: [
+                n for n in names if Path(d) == source and (source / n).is_dir()
+                and n not in ("liveupdate", "kselftest")])
+            (STOCK_OUT / "scripts").mkdir(exist_ok=True)
+            shutil.copy(BUILD / "stock/scripts/subarch.include", STOCK_OUT / "scripts")
+        make(["-C", str(copy / "liveupdate"), f"OUTPUT={STOCK_OUT}",
+              f"KHDR_INCLUDES=-isystem {ROOT / 'include/uapi'}", "LDFLAGS=-static"],
+             "build-stock-selftests")
+    once("stock selftests", action)
+
+
+# ---- suites
+
+def run_user(res: Result) -> None:
+    """Pure code under sanitizers: a program of this machine that prints KTAP."""
+    folder = ROOT / "tools/testing/liveupdate"
+    if not (folder / "Makefile").exists():
+        raise Broken("tools/testing/liveupdate has no Makefile")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / "user.log"
+    with open(log, "w", encoding="utf-8") as out:
+        ret = subprocess.run(["make", "-s", "-C", str(folder), "run"], stdout=out,
+                             stderr=subprocess.STDOUT, check=False).returncode
+    res.log = os.path.relpath(log, ROOT)
+    for doc in documents(log.read_text(errors="replace").splitlines()):
+        add_ktap(res, doc)
+    if ret and not res.failed:
+        res.fail(f"make run ended with status {ret}")
+
+
+def documents(lines: list[str]) -> list[list[str]]:
+    """Cut at each version line that is not indented."""
+    docs: list[list[str]] = []
+    for line in lines:
+        if re.match(r"K?TAP version \d+", line):
+            docs.append([])
+        if docs:
+            docs[-1].append(line)
+    return docs
+
+
+def run_style(res: Result) -> None:
+    """scripts/style.sh: checkpatch, kernel-doc, originality; KTAP if it speaks it."""
+    script = ROOT / "scripts/style.sh"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / "style.log"
+    with open(log, "w", encoding="utf-8") as out:
+        ret = subprocess.run([str(script)], stdout=out, stderr=subprocess.STDOUT,
+                             check=False).returncode
+    res.log = os.path.relpath(log, ROOT)
+    lines = log.read_text(errors="replace").splitlines()
+    for doc in documents(lines):
+        add_ktap(res, doc)
+    if ret and not res.failed:
+        res.fail("\n    ".join([f"style.sh ended with status {ret}", *lines[-8:]]))
+    elif not ret and not res.passed:
+        res.passed += 1
+
+
+EXTENDED = ("check", "all", "debug")
+
+
+def suites(opts: Options) -> list[Suite]:
+    """Every suite there is."""
+    def programs(name: str, tiers: tuple[str, ...], what: str, progs: list[str],
+                 **kw) -> Suite:
+        return Suite(name, tiers, what, lambda r: run_programs(r, opts, progs, **kw))
+
+    def jump(name: str, kernels: int, what: str, tiers: tuple[str, ...] = EXTENDED,
+             **kw) -> Suite:
+        env = f"luo_stage=1 luo_test={name}"
+        return Suite(f"kexec-{name}", tiers, what, lambda r: run_programs(
+            r, opts, ["luo_kexec"], kernels=kernels, env=env, **kw))
+
+    some = [
+        Suite("user", ("check", "all", "user"), "pure code under sanitizers", run_user),
+        Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
+              lambda r: run_kunit(r, opts, "luo*")),
+        programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),
+        programs("session", EXTENDED, "device, names, preserve", ["luo_session"]),
+        programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
+        programs("freeze", EXTENDED, "FREEZE and THAW", ["luo_freeze"]),
+        programs("race", EXTENDED, "many threads at once", ["luo_race"]),
+        programs("reboot", EXTENDED, "reboots that are refused", ["luo_reboot"], image=True),
+        jump("memfd", 2, "memfds of every shape in the next kernel"),
+        jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
+        jump("fd", 2, "retrieving files"),
+        jump("write", 2, "writing until the jump"),
+        jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
+        jump("damage", 3, "memory of sessions, files, memfds damaged before it is read"),
+        jump("unchecked", 2, "memory of files damaged, and there are no checksums"),
+        jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
+        jump("fault", 2, "retrieving with faults injected", ("debug",),
+             allow=FAULT_NOISE),
+        programs("fail-nth", ("debug",), "every allocation and user copy fails once",
+                 ["luo_fail_nth"], allow=FAULT_NOISE),
+    ]
+    if shutil.which("kexec"):
+        some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
+                          lambda r: run_legacy(r, opts)))
+    some += stock_suites(opts)
+    if (ROOT / "scripts/style.sh").exists():
+        some.append(Suite("style", ("check", "all"), "checkpatch, kernel-doc, originality",
+                          run_style))
+    return some
+
+
+def run_legacy(res: Result, opts: Options) -> None:
+    """Debian's kexec -c, which is dynamically linked, puts the image together."""
+    tool = Path(shutil.which("kexec") or "/sbin/kexec")
+    extra = {"sbin/kexec": tool.resolve()} | guest.shared_libraries(tool)
+    run_programs(res, opts, ["luo_kexec"], kernels=2, extra=extra,
+                 env="luo_stage=1 luo_test=legacy luo_load=legacy")
+
+
+def run_stock(res: Result, opts: Options, programs: list[str], kernels: int) -> None:
+    build_stock_selftests()
+    extra = {f"stock/{name}": STOCK_OUT / name for name in STOCK_PROGRAMS}
+    extra["bin/liveupdate"] = STOCK_OUT / "liveupdate"
+    run_programs(res, opts, programs, kernels, "luo_stage=1 luo_test=stock", extra)
+
+
+def run_interop(res: Result, opts: Options, first: Path, second: Path) -> None:
+    """The stock kernel fills holes with pages when it preserves a memfd."""
+    need_kernel(second)
+    both = replace(opts, kernel=first, next_kernel=second)
+    filled = " luo_holes=filled" if first == STOCK_KERNEL else ""
+    run_programs(res, both, ["luo_kexec"], 2, f"luo_stage=1 luo_test=interop{filled}")
+
+
+def stock_suites(opts: Options) -> list[Suite]:
+    """The base's own five programs on our kernel."""
+    return [
+        Suite("stock", ("check", "all", "stock"), "the base's own selftest, one kernel",
+              lambda r: run_stock(r, opts, ["liveupdate"], 1)),
+        Suite("stock-kexec", ("check", "all", "stock"), "the base's own selftests, two kernels",
+              lambda r: run_stock(r, opts, ["luo_kexec"], 2)),
+        Suite("interop-from-stock", ("all",), "from the stock kernel to ours",
+              lambda r: run_interop(r, opts, STOCK_KERNEL, opts.kernel)),
+        Suite("interop-to-stock", ("all",), "from our kernel to the stock one",
+              lambda r: run_interop(r, opts, opts.kernel, STOCK_KERNEL)),
+    ]
+
+
+# ---- the run
+
+def run_suite(suite: Suite) -> Result:
+    res = Result(suite.name)
+    start = time.monotonic()
+    try:
+        suite.run(res)
+        if not res.passed + res.failed + res.skipped:
+            res.fail("nothing ran")
+    except (Broken, GuestError, OSError, subprocess.SubprocessError) as err:
+        res.fail(str(err))
+    res.seconds = round(time.monotonic() - start, 1)
+    return res
+
+
+print_lock = threading.Lock()
+
+
+def show(res: Result) -> None:
+    verdict = "FAIL" if res.failed else "PASS" if res.passed else "SKIP"
+    counts = f"{res.passed} passed"
+    if res.failed:
+        counts += f", {res.failed} failed"
+    if res.skipped:
+        counts += f", {res.skipped} skipped"
+    with print_lock:
+        for why in res.skips:
+            print(f"      skipped {res.name}: {why}")
+        print(f"{verdict}  {res.name:<22} {counts:<40} {res.seconds:7.1f} s", flush=True)
+        for why in list(dict.fromkeys(res.failures))[:20]:
+            print(f"    {why}")
+        if len(res.failures) > 20:
+            print(f"    ... and {len(res.failures) - 20} failures more")
+        if res.failed and res.log:
+            print(f"    log: {res.log}", flush=True)
+
+
+def chosen(all_suites: list[Suite], tier: str, pattern: str | None) -> list[Suite]:
+    if pattern:
+        return [s for s in all_suites if fnmatch.fnmatch(s.name, pattern)] or \
+               [s for s in all_suites if pattern in s.name]
+    return [s for s in all_suites if tier in s.tiers]
+
+
+def everything(args: argparse.Namespace) -> list[Suite]:
+    """The suites of this tier's kernel; all of the debug kernel's too, if it is to be all."""
+    found = suites(options(args, args.tier == "debug"))
+    if args.tier == "all":
+        found += [replace(s, name=f"debug-{s.name}", tiers=("all",))
+                  for s in suites(options(args, True)) if "debug" in s.tiers]
+    return found
+
+
+def options(args: argparse.Namespace, debug: bool) -> Options:
+    flavour = "debug" if debug else "lean"
+    kernel = args.kernel or BUILD / "out" / flavour / "arch/x86/boot/bzImage"
+    return Options(kernel=kernel, next_kernel=args.next or kernel,
+                   memory=args.memory or ("3G" if debug else "2G"),
+                   prefix="debug-" if debug else "", debug=debug,
+                   append=args.append)
+
+
+def main() -> int:
+    ap = argparse.ArgumentParser(description="run tests and sum them up")
+    ap.add_argument("--tier", default="check",
+                    choices=("check", "debug", "all", "user", "kunit", "stock"))
+    ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
+    ap.add_argument("--list", action="store_true", help="say which suites there are")
+    ap.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    ap.add_argument("--kernel", type=Path, help="bzImage to boot instead of our own")
+    ap.add_argument("--next", type=Path, help="bzImage to go to, if another one")
+    ap.add_argument("--append", default="", help="more for the kernels' command line")
+    ap.add_argument("--memory", help="memory of guests, as QEMU's -m wants it")
+    args = ap.parse_args()
+
+    picked = chosen(everything(args), args.tier, args.test)
+    if args.list:
+        for s in picked:
+            print(f"{s.name:<22} {s.what}")
+        return 0
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=args.jobs) as pool:
+        futures = [pool.submit(run_suite, s) for s in picked]
+        results = []
+        for f in concurrent.futures.as_completed(futures):
+            results.append(f.result())
+            show(results[-1])
+    return finish(args.tier, results, time.monotonic() - start)
+
+
+def finish(tier: str, results: list[Result], seconds: float) -> int:
+    passed, failed, skipped = (sum(getattr(r, k) for r in results)
+                               for k in ("passed", "failed", "skipped"))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{tier}.json").write_text(json.dumps({
+        "tier": tier, "passed": passed, "failed": failed, "skipped": skipped,
+        "seconds": round(seconds, 1), "suites": [asdict(r) for r in results]}, indent=1))
+    if not results:
+        print("no such test")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
