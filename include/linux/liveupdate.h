@@ -6,21 +6,28 @@
  * recognize such a file, how to write it down in memory that Kexec HandOver keeps,
  * and how to make it again in the next kernel. Handlers are found there by their
  * compatible string.
+ *
+ * State that many files share, and that lives as long as any of them is preserved, is a
+ * File-Lifecycle-Bound object, FLB. Documentation/core-api/liveupdate.rst tells when to
+ * use one.
  */
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
 
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/types.h>
 #include <uapi/linux/liveupdate.h>
 
 struct file;
 struct liveupdate_file_handler;
+struct liveupdate_flb;
 struct liveupdate_session;
 struct module;
 
 /* Room for a compatible string, with its terminating zero */
 #define LIVEUPDATE_HNDL_COMPAT_LENGTH	48
+#define LIVEUPDATE_FLB_COMPAT_LENGTH	48
 
 /**
  * struct liveupdate_file_op_args - what a file handler's ops are called with
@@ -92,12 +99,71 @@ struct liveupdate_file_ops {
  * @ops: how; constant while registered
  * @compatible: the format it writes, for example "memfd-v2": printable, without spaces,
  *	unique among handlers. The same name with another -v<number> is the same family.
- * @also_retrieves: older formats it can read too, NULL-terminated, most wanted first;
- *	NULL for none
+ * @also_retrieves: other formats it can read too, mostly older ones, NULL-terminated, most
+ *	wanted first; NULL for none
  */
 struct liveupdate_file_handler {
 	const struct liveupdate_file_ops *ops;
 	const char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	const char *const *also_retrieves;
+};
+
+/**
+ * struct liveupdate_flb_op_args - what an FLB's ops are called with
+ * @flb: the FLB as it was registered
+ * @data: one number for the next kernel, mostly a physical address: preserve() sets it,
+ *	retrieve() and finish() get it
+ * @obj: the object in this kernel: preserve() or retrieve() sets it, may be NULL;
+ *	unpreserve() or finish() gets it back
+ * @compatible: the string that was handed over, @flb's own or one of
+ *	@flb->also_retrieves; before the handover, @flb's own
+ */
+struct liveupdate_flb_op_args {
+	struct liveupdate_flb *flb;
+	u64 data;
+	void *obj;
+	const char *compatible;
+};
+
+/**
+ * struct liveupdate_flb_ops - how to carry one shared object over
+ * @preserve: required. Make the object and write it down in preserved memory; called
+ *	before the first file that depends on it is preserved. An error leaves nothing
+ *	behind, and that file is not preserved.
+ * @unpreserve: required. Undo preserve(), after the last file that depends on it is
+ *	given up and the last reference is put. Cannot fail.
+ * @retrieve: required. Make the object from what was handed over, when it is first asked
+ *	for, or just before finish(). An error is final, and what everybody is told who
+ *	asks: so none that liveupdate_flb_get_incoming() has a meaning of its own for.
+ * @finish: required. Free what was handed over, and the object. Called when the last
+ *	file that depends on it is finished, at the latest when no session of the last
+ *	kernel is left, and the last reference is put. Cannot fail.
+ * @owner: the module that these ops are in, NULL if built in. Held while the object is
+ *	there.
+ *
+ * Context: all may sleep, and may get and put other FLBs, but register nothing. Each is
+ * called at most once in the life of an object, and those of one object one at a time; the
+ * last kernel's object and the one for the next kernel know nothing of each other.
+ */
+struct liveupdate_flb_ops {
+	int (*preserve)(struct liveupdate_flb_op_args *args);
+	void (*unpreserve)(struct liveupdate_flb_op_args *args);
+	int (*retrieve)(struct liveupdate_flb_op_args *args);
+	void (*finish)(struct liveupdate_flb_op_args *args);
+	struct module *owner;
+};
+
+/**
+ * struct liveupdate_flb - a File-Lifecycle-Bound object
+ * @ops: how to carry it over; constant while registered
+ * @compatible: the format it writes, for example "pci-v1": printable, without spaces,
+ *	unique among FLBs. The same name with another -v<number> is the same family.
+ * @also_retrieves: other formats it can read too, mostly older ones, NULL-terminated, most
+ *	wanted first; NULL for none
+ */
+struct liveupdate_flb {
+	const struct liveupdate_flb_ops *ops;
+	const char compatible[LIVEUPDATE_FLB_COMPAT_LENGTH];
 	const char *const *also_retrieves;
 };
 
@@ -127,6 +193,14 @@ void liveupdate_stamp(enum liveupdate_stamp stamp);
 
 int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
 void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);
+
+int liveupdate_register_flb(struct liveupdate_file_handler *fh, struct liveupdate_flb *flb);
+void liveupdate_unregister_flb(struct liveupdate_file_handler *fh, struct liveupdate_flb *flb);
+int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp);
+void liveupdate_flb_put_incoming(struct liveupdate_flb *flb);
+int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp);
+void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb);
+int __init liveupdate_flb_incoming_early(struct liveupdate_flb *flb, u64 *data);
 
 /* Called from inside a file handler's ops */
 int liveupdate_get_token_outgoing(struct liveupdate_session *session, struct file *file,
@@ -158,6 +232,40 @@ static inline int liveupdate_register_file_handler(struct liveupdate_file_handle
 
 static inline void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
 {
+}
+
+static inline int liveupdate_register_flb(struct liveupdate_file_handler *fh,
+					  struct liveupdate_flb *flb)
+{
+	return 0;
+}
+
+static inline void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
+					     struct liveupdate_flb *flb)
+{
+}
+
+static inline int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
+{
+}
+
+static inline int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
+{
+}
+
+static inline int liveupdate_flb_incoming_early(struct liveupdate_flb *flb, u64 *data)
+{
+	return -EOPNOTSUPP;
 }
 
 static inline int liveupdate_get_token_outgoing(struct liveupdate_session *session,

@@ -60,7 +60,7 @@ int luo_chain_reserve(struct luo_chain *chain)
 	if (chain->nr_entries == luo_chain_room(chain, chain->nr_blocks)) {
 		if (chain->nr_blocks == LUO_CHAIN_MAX_BLOCKS)
 			return -ENOSPC;
-		block = chain->store->ops->alloc(chain->store);
+		block = chain->store->ops->alloc(chain->store, 0);
 		if (!block)
 			return -ENOMEM;
 		list_add_tail(&virt_to_page(block)->lru, &chain->blocks);

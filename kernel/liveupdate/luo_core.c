@@ -17,10 +17,16 @@
 
 #include "luo_internal.h"
 
-/* Handlers may register before anything else of it is up */
+/* Handlers and FLBs may register, and ask, before anything else of it is up */
 static struct luo luo_global = {
+	.store = &luo_kho_store,
 	.handlers_lock = __RWSEM_INITIALIZER(luo_global.handlers_lock),
 	.handlers = LIST_HEAD_INIT(luo_global.handlers),
+	.lock = __MUTEX_INITIALIZER(luo_global.lock),
+	.state_lock = __SPIN_LOCK_UNLOCKED(luo_global.state_lock),
+	.flbs = LIST_HEAD_INIT(luo_global.flbs),
+	.waiters = LIST_HEAD_INIT(luo_global.waiters),
+	.turn_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.turn_wq),
 };
 
 static int __init luo_parse_switch(char *arg)
@@ -30,28 +36,39 @@ static int __init luo_parse_switch(char *arg)
 early_param("liveupdate", luo_parse_switch);
 
 /**
- * luo_init() - set up all but the switch and the handlers
- * @luo: what to set up; its enabled, handlers and handlers_lock are there already
+ * luo_init_early() - set up what registration and FLBs need, as luo_global has it
+ * @luo: what to set up; all zeroes before, but for its switch
  * @store: where to hand over; outlives @luo
+ */
+void luo_init_early(struct luo *luo, struct luo_store *store)
+{
+	luo->store = store;
+	init_rwsem(&luo->handlers_lock);
+	INIT_LIST_HEAD(&luo->handlers);
+	mutex_init(&luo->lock);
+	spin_lock_init(&luo->state_lock);
+	INIT_LIST_HEAD(&luo->flbs);
+	INIT_LIST_HEAD(&luo->waiters);
+	init_waitqueue_head(&luo->turn_wq);
+}
+
+/**
+ * luo_init() - set up the rest
+ * @luo: what to set up, after luo_init_early()
  *
  * Context: Process context. May sleep.
  * Return: 0; -ENOMEM.
  */
-int luo_init(struct luo *luo, struct luo_store *store)
+int luo_init(struct luo *luo)
 {
 	int err;
 
-	luo->store = store;
 	luo_gate_init(&luo->gate);
-	mutex_init(&luo->lock);
 	INIT_LIST_HEAD(&luo->outgoing);
 	INIT_LIST_HEAD(&luo->incoming);
-	luo_chain_init(&luo->session_chain, store, sizeof(struct luo_session_ser));
-	luo_chain_init(&luo->crc_chain, store, sizeof(u32));
-	spin_lock_init(&luo->files_lock);
+	luo_chain_init(&luo->session_chain, luo->store, sizeof(struct luo_session_ser));
+	luo_chain_init(&luo->crc_chain, luo->store, sizeof(u32));
 	hash_init(luo->claims);
-	INIT_LIST_HEAD(&luo->waiters);
-	init_waitqueue_head(&luo->retrieve_wq);
 
 	err = rhashtable_init(&luo->names, &luo_session_names);
 	if (err)
@@ -153,7 +170,7 @@ err_open:
  */
 bool liveupdate_enabled(void)
 {
-	return luo_global.enabled;
+	return luo_enabled(&luo_global);
 }
 EXPORT_SYMBOL_GPL(liveupdate_enabled);
 
@@ -194,7 +211,11 @@ void liveupdate_stamp(enum liveupdate_stamp stamp)
  */
 int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
 {
-	return luo_handler_register(&luo_global, fh);
+	int err = luo_handler_register(&luo_global, fh);
+
+	if (!err && luo_enabled(&luo_global))
+		liveupdate_test_register(fh);
+	return err;
 }
 EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
 
@@ -209,6 +230,137 @@ void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
 	luo_handler_unregister(&luo_global, fh);
 }
 EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
+
+/**
+ * liveupdate_register_flb() - let all files of a handler depend on an FLB
+ * @fh: the handler, registered
+ * @flb: the FLB; the caller's, constant until unregistered. Can be registered with any
+ *	number of handlers, a handler can have any number of FLBs.
+ *
+ * From now on what the last kernel handed over under the FLB's own string is claimed: it
+ * makes no other FLB of the family incompatible.
+ *
+ * Context: Process context, from early_initcall on; not from an op. May sleep.
+ * Return:
+ * * 0 - done, or live update is off and nothing is to be done
+ * * -EINVAL - an op is missing, a string is malformed, or @fh is not registered
+ * * -EEXIST - the two are linked already, or another FLB of that string is registered
+ * * -ENOMEM - no memory
+ */
+int liveupdate_register_flb(struct liveupdate_file_handler *fh, struct liveupdate_flb *flb)
+{
+	return luo_handler_add_flb(&luo_global, fh, flb);
+}
+EXPORT_SYMBOL_GPL(liveupdate_register_flb);
+
+/**
+ * liveupdate_unregister_flb() - undo liveupdate_register_flb()
+ * @fh: the handler; if it was unregistered before, so was @flb from it
+ * @flb: the FLB; no file of @fh that depends on it may be left, and with the last handler
+ *	no object
+ *
+ * Context: Process context; not from an op. Sleeps while an op of @flb is running.
+ */
+void liveupdate_unregister_flb(struct liveupdate_file_handler *fh, struct liveupdate_flb *flb)
+{
+	luo_handler_remove_flb(&luo_global, fh, flb);
+}
+EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
+
+/**
+ * liveupdate_flb_get_incoming() - the object that the last kernel handed over
+ * @flb: the FLB, registered or not yet
+ * @objp: set to what retrieve() has made, maybe NULL, on success only; it stays until
+ *	liveupdate_flb_put_incoming()
+ *
+ * The first one to ask has retrieve() called. To be told what is absent from what is
+ * incompatible, FLBs of one family have to be registered before the first of them asks.
+ *
+ * Context: Process context, from early_initcall on. Sleeps while retrieve() is running.
+ * Return:
+ * * 0 - the object
+ * * -ENODATA - absent: nothing was handed over for this FLB, or it has been finished
+ * * -EPROTONOSUPPORT - incompatible: its family was handed over in no version that it
+ *   reads, or the handover as a whole is of an unknown version, or live update is off and
+ *   its family was handed over
+ * * -EUCLEAN - damaged: what was handed over, or what leads to it, does not check out
+ * * -ENODEV - the FLB's module is going away, or it was unregistered with an object left
+ * * -EOPNOTSUPP - live update is off, and nothing was handed over
+ * * -EDEADLK - called from its own ops, or from those of an FLB that they wait for
+ * * -EBUSY - another FLB, which was there earlier, has retrieved what it would read
+ * * -EINVAL - an op is missing, or a string is malformed
+ * * -ENOMEM - no memory to read the handover with; ask again
+ * * other - what retrieve() said; the same each time
+ */
+int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
+{
+	return luo_flb_get_incoming(&luo_global, flb, objp);
+}
+EXPORT_SYMBOL_GPL(liveupdate_flb_get_incoming);
+
+/**
+ * liveupdate_flb_put_incoming() - undo a successful liveupdate_flb_get_incoming()
+ * @flb: the FLB
+ *
+ * Context: Process context. May sleep: the last reference may have to wait for finish().
+ */
+void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
+{
+	luo_flb_put_incoming(&luo_global, flb);
+}
+EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
+
+/**
+ * liveupdate_flb_get_outgoing() - the object that is preserved for the next kernel
+ * @flb: the FLB, registered
+ * @objp: set to what preserve() has made, maybe NULL, on success only; it stays until
+ *	liveupdate_flb_put_outgoing()
+ *
+ * Context: Process context. Does not sleep.
+ * Return:
+ * * 0 - the object
+ * * -ENOENT - no file that depends on it is preserved
+ * * -EDEADLK - called from its own ops
+ * * -EOPNOTSUPP - live update is off
+ */
+int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp)
+{
+	return luo_flb_get_outgoing(&luo_global, flb, objp);
+}
+EXPORT_SYMBOL_GPL(liveupdate_flb_get_outgoing);
+
+/**
+ * liveupdate_flb_put_outgoing() - undo a successful liveupdate_flb_get_outgoing()
+ * @flb: the FLB
+ *
+ * Context: Process context. May sleep: the last reference may have to wait for
+ * unpreserve().
+ */
+void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
+{
+	luo_flb_put_outgoing(&luo_global, flb);
+}
+EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
+
+/**
+ * liveupdate_flb_incoming_early() - what the last kernel handed over, before slab
+ * @flb: the FLB; its ops are not called
+ * @data: set to what the last kernel's preserve() set, on success only
+ *
+ * Counts and claims nothing: the object is still to be asked for. What nobody claims yet
+ * makes its siblings incompatible, so a subsystem that calls this keeps one FLB per family
+ * and lists older strings in also_retrieves.
+ *
+ * Context: Early boot, once kho_memory_init_early() has run. Neither sleeps nor allocates.
+ * Return:
+ * * 0 - @data is set
+ * * other - -ENODATA, -EPROTONOSUPPORT, -EUCLEAN, -EOPNOTSUPP, -EINVAL: as
+ *   liveupdate_flb_get_incoming()
+ */
+int __init liveupdate_flb_incoming_early(struct liveupdate_flb *flb, u64 *data)
+{
+	return luo_flb_peek_incoming(&luo_global, flb, data);
+}
 
 /**
  * liveupdate_get_token_outgoing() - a file of the same session that one depends on
@@ -263,26 +415,16 @@ const char *liveupdate_session_name(struct liveupdate_session *session)
 }
 EXPORT_SYMBOL_GPL(liveupdate_session_name);
 
-/* Nobody may find it on if there is nothing to hand over with */
-static int __init luo_check_switch(void)
-{
-	if (luo_global.enabled && !kho_is_enabled()) {
-		pr_warn("off: it needs Kexec HandOver, kho=on\n");
-		luo_global.enabled = false;
-	}
-	return 0;
-}
-pure_initcall(luo_check_switch);
-
 static int __init luo_setup(void)
 {
 	int err;
 
-	luo_check_switch();	/* KHO may have given up since */
-	if (!luo_global.enabled)
+	if (luo_global.enabled && !luo_enabled(&luo_global))
+		pr_warn("off: it needs Kexec HandOver, kho=on\n");
+	if (!luo_enabled(&luo_global))
 		return 0;
 
-	err = luo_init(&luo_global, &luo_kho_store);
+	err = luo_init(&luo_global);
 	if (err)
 		goto err_off;
 	err = luo_start(&luo_global);

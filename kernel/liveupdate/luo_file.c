@@ -45,7 +45,7 @@ static struct luo_file *luo_file_of_object(struct luo *luo, unsigned long id)
 {
 	struct luo_file *lf;
 
-	lockdep_assert_held(&luo->files_lock);
+	lockdep_assert_held(&luo->state_lock);
 	hash_for_each_possible(luo->claims, lf, by_id, id) {
 		if (lf->id == id)
 			return lf;
@@ -63,7 +63,7 @@ int luo_file_claim(struct luo_file *lf)
 {
 	struct luo *luo = lf->key.session->luo;
 
-	guard(spinlock)(&luo->files_lock);
+	guard(spinlock)(&luo->state_lock);
 	if (luo_file_of_object(luo, lf->id))
 		return -EBUSY;
 	hash_add(luo->claims, &lf->by_id, lf->id);
@@ -76,13 +76,13 @@ int luo_file_claim(struct luo_file *lf)
  */
 void luo_file_unclaim(struct luo_file *lf)
 {
-	guard(spinlock)(&lf->key.session->luo->files_lock);
+	guard(spinlock)(&lf->key.session->luo->state_lock);
 	hash_del(&lf->by_id);
 }
 
 static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
 {
-	guard(spinlock)(&lf->key.session->luo->files_lock);
+	guard(spinlock)(&lf->key.session->luo->state_lock);
 	lf->state = state;
 }
 
@@ -97,6 +97,7 @@ static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 t
 	lf->key.token = token;
 	INIT_LIST_HEAD(&lf->in_session);
 	lf->state = state;
+	INIT_LIST_HEAD(&lf->flbs);
 	lf->args.session = session;
 	return lf;
 }
@@ -150,8 +151,9 @@ static void luo_file_untake(struct luo_file *lf)
  *
  * Context: Process context. May sleep.
  * Return: 0; -EEXIST: the token is taken; -ENOENT: no handler takes the file; -EBUSY:
- * its object is preserved, or retrieved and not finished; -ENOMEM; -ENOSPC: more files
- * than the format can hold; else what the handler's preserve() said.
+ * its object is preserved, or retrieved and not finished; -ENOMEM; -ENOSPC: more files or
+ * FLBs than the format can hold; -EINTR: killed while waiting for an FLB; else what
+ * preserve() of an FLB or of the handler said.
  */
 int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64 token)
 {
@@ -172,9 +174,13 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	if (err)
 		goto err_remove;
 
-	err = luo_chain_reserve(&session->chain);
+	err = luo_flb_take(session->luo, lf->handler, &lf->flbs);
 	if (err)
 		goto err_untake;
+
+	err = luo_chain_reserve(&session->chain);
+	if (err)
+		goto err_drop;
 
 	err = lf->handler->fh->ops->preserve(&lf->args);
 	if (err) {
@@ -191,6 +197,8 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 
 err_unreserve:
 	luo_chain_unreserve(&session->chain);
+err_drop:
+	luo_flb_drop(session->luo, &lf->flbs);
 err_untake:
 	luo_file_untake(lf);
 err_remove:
@@ -276,6 +284,7 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session) {
 		lf->handler->fh->ops->unpreserve(&lf->args);
 		atomic_long_dec(&session->luo->nr_preserved);
+		luo_flb_drop(session->luo, &lf->flbs);
 		luo_chain_unreserve(&session->chain);
 		luo_file_untake(lf);
 		luo_file_forget(lf);
@@ -304,7 +313,7 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
 	id = luo_handler_id(handler, file);
 	luo_handler_put(handler);
 
-	guard(spinlock)(&luo->files_lock);
+	guard(spinlock)(&luo->state_lock);
 	lf = luo_file_of_object(luo, id);
 	if (!lf || lf->key.session != session)
 		return -ENOENT;

@@ -69,7 +69,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
 
-	if (!luo->enabled)
+	if (!luo_enabled(luo))
 		return 0;
 	if (!luo_handler_sound(fh)) {
 		pr_warn("handler '%.*s' lacks an op or has a malformed string\n",
@@ -81,6 +81,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 	if (!handler)
 		return -ENOMEM;
 	handler->fh = fh;
+	INIT_LIST_HEAD(&handler->flbs);
 	refcount_set(&handler->refs, 1);
 
 	down_write(&luo->handlers_lock);
@@ -107,15 +108,16 @@ static void luo_handler_unref(struct luo_handler *handler)
  * @fh: the handler; nothing is done if its registration did nothing
  *
  * Files that it still looks after are the caller's mistake. They keep it in use, but
- * only to be given up.
+ * only to be given up. Its FLBs are unregistered from it.
  *
  * Context: Process context. May sleep.
  */
 void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
+	bool left;
 
-	if (!luo->enabled)
+	if (!luo_enabled(luo))
 		return;
 
 	down_write(&luo->handlers_lock);
@@ -126,9 +128,58 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 
 	if (WARN_ONCE(!handler, "luo: handler '%s' is not registered\n", fh->compatible))
 		return;
-	WARN_ONCE(refcount_read(&handler->refs) > 1,
-		  "luo: handler '%s' goes away while files need it\n", fh->compatible);
+	left = luo_flb_unlink_all(luo, handler);
+	WARN_ONCE(left || refcount_read(&handler->refs) > 1,
+		  "luo: handler '%s' goes away while files or FLBs need it\n", fh->compatible);
 	luo_handler_unref(handler);
+}
+
+/**
+ * luo_handler_add_flb() - let a handler's files depend on an FLB
+ * @luo: where
+ * @fh: the handler
+ * @flb: the FLB; the caller's, constant until unregistered
+ *
+ * Context: Process context, from early_initcall on. May sleep.
+ * Return: as liveupdate_register_flb().
+ */
+int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
+			struct liveupdate_flb *flb)
+{
+	struct luo_handler *handler;
+	int err = -EINVAL;
+
+	if (!luo_enabled(luo))
+		return 0;
+	if (!luo_flb_sound(flb))
+		return err;
+
+	down_write(&luo->handlers_lock);
+	handler = luo_handler_find(luo, fh);
+	if (handler)
+		err = luo_flb_link(luo, handler, flb);
+	up_write(&luo->handlers_lock);
+	if (err)
+		pr_warn("FLB '%s' cannot be registered with '%.*s': %pe\n", flb->compatible,
+			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible, ERR_PTR(err));
+	return err;
+}
+
+/**
+ * luo_handler_remove_flb() - undo luo_handler_add_flb()
+ * @luo: where
+ * @fh: the handler, registered or not
+ * @flb: the FLB; nothing is done if its registration did nothing
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
+			    struct liveupdate_flb *flb)
+{
+	if (!luo_enabled(luo))
+		return;
+	WARN_ONCE(!luo_flb_unlink(luo, fh, flb), "luo: FLB '%s' is not registered with '%s'\n",
+		  flb->compatible, fh->compatible);
 }
 
 /* A module on its way out is no longer asked */

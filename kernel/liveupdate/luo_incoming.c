@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the last kernel handed over, from the root down to the files of a session.
+ * What the last kernel handed over, from the chain of sessions down to the files of one,
+ * and the FLBs. The root is in luo_root.c.
  *
  * Each level is judged when it is first asked for, once: the root, the chain of sessions,
  * a session's chain of files. All of a chain is checked before anything is made of it.
@@ -12,77 +13,60 @@
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/printk.h>
+#include <linux/slab.h>
 
 #include "luo_internal.h"
 
-/* A page that was published under a name: 0, -ENOENT or -EUCLEAN */
-static int luo_incoming_find(struct luo *luo, const char *name, u64 *phys, const void **page,
-			     size_t *size)
-{
-	struct luo_store *store = luo->store;
-	int err;
-
-	err = store->ops->find(store, name, phys, size);
-	if (err)
-		return err;
-	*page = store->ops->peek(store, *phys, 0);
-	return *page && *size <= PAGE_SIZE ? 0 : -EUCLEAN;
-}
-
-static void luo_incoming_read_ext(struct luo *luo)
+static int luo_incoming_flbs_add(struct luo *luo, const struct luo_wire_flbs *flbs)
 {
 	struct luo_incoming *in = &luo->in;
-	const void *page;
-	size_t size;
-	int err;
 
-	err = luo_incoming_find(luo, LUO_EXT_KHO_ENTRY_NAME, &in->ext_phys, &page, &size);
-	if (err) {
-		in->ext_phys = 0;
-	} else if (luo_wire_read_ext(page, size, &in->ext)) {
-		in->has_ext = true;
-		return;
+	if (!flbs->count)
+		return 0;
+	in->flbs = kvzalloc_objs(*in->flbs, flbs->count);
+	if (!in->flbs)
+		return -ENOMEM;
+	for (u64 i = 0; i < flbs->count; i++) {
+		strscpy(in->flbs[i].name, flbs->entries[i].name);
+		in->flbs[i].data = flbs->entries[i].data;
 	}
-	if (err != -ENOENT)
-		pr_warn("checksums of the handover cannot be read, going on without them\n");
-}
-
-static int luo_incoming_judge_head(struct luo *luo)
-{
-	struct luo_incoming *in = &luo->in;
-	const void *page;
-	size_t size;
-	int err;
-
-	err = luo->store->ops->refused(luo->store);
-	if (err)
-		return err;
-
-	err = luo_incoming_find(luo, LUO_KHO_ENTRY_NAME, &in->ser_phys, &page, &size);
-	if (err) {
-		in->ser_phys = 0;
-		return err == -ENOENT ? 0 : err;
-	}
-	luo_incoming_read_ext(luo);
-	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
+	guard(spinlock)(&luo->state_lock);
+	in->nr_flbs = flbs->count;
+	in->flbs_left = flbs->count;
+	return 0;
 }
 
 /**
- * luo_incoming_read_head() - judge the root, if that is not done yet
- * @luo: where; luo->lock is held. The verdict is in luo->in.err.
+ * luo_incoming_read_flbs() - judge the FLB area, if that is not done yet
+ * @luo: where; luo->lock is held
+ *
+ * Context: Process context, from early_initcall on. May sleep.
+ * Return: 0: luo->in.flbs holds what was handed over, maybe nothing. -EPROTONOSUPPORT,
+ * -EUCLEAN: it cannot be read, and never will. -ENOMEM: ask again.
  */
-void luo_incoming_read_head(struct luo *luo)
+int luo_incoming_read_flbs(struct luo *luo)
 {
+	struct luo_wire_pages pages = luo_store_pages(luo->store);
 	struct luo_incoming *in = &luo->in;
+	struct luo_wire_flbs flbs;
+	int err;
 
-	lockdep_assert_held(&luo->lock);
-	if (in->head_read)
-		return;
-	in->head_read = true;
-	in->err = luo_incoming_judge_head(luo);
+	luo_incoming_read_head(luo);
 	if (in->err)
-		pr_err("the handover is refused and stays in memory: %s\n",
-		       in->err == -EPROTONOSUPPORT ? "unknown version" : "damaged");
+		return in->err;
+	if (in->flbs_read)
+		return in->flbs_err;
+
+	err = luo_wire_read_flbs(&pages, in->head.flbs_pa, in->has_ext ? &in->ext : NULL, &flbs);
+	if (err)
+		pr_err("the FLBs handed over are refused and stay in memory: damaged\n");
+	else
+		err = luo_incoming_flbs_add(luo, &flbs);
+	if (err == -ENOMEM)
+		return err;
+	in->flbs_read = true;
+	in->flbs_err = err;
+	return err;
 }
 
 static int luo_incoming_session_check(const void *entry, void *arg)
@@ -194,18 +178,7 @@ static void luo_incoming_release_chain(struct luo *luo, u64 first)
 	luo_wire_each_block(&pages, first, luo_incoming_release_block, luo->store);
 }
 
-/* Not if a handler has made something of it: what is not checksummed may name any page */
-static void luo_incoming_release_page(struct luo *luo, u64 *phys)
-{
-	struct luo_store *store = luo->store;
-
-	if (*phys && store->ops->peek(store, *phys, 0))
-		store->ops->release(store, *phys);
-	*phys = 0;
-}
-
-/* Nothing of the sessions is left; FLBs have a life of their own */
-static void luo_incoming_release(struct luo *luo)
+static void luo_incoming_release_sessions(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
 
@@ -214,11 +187,7 @@ static void luo_incoming_release(struct luo *luo)
 	if (in->has_file_crcs)
 		luo_incoming_release_chain(luo, in->ext.files_crcs_pa);
 	in->has_file_crcs = false;
-	if (in->head.flbs_pa)
-		return;
-
-	luo_incoming_release_page(luo, &in->ext_phys);
-	luo_incoming_release_page(luo, &in->ser_phys);
+	luo_incoming_release_root(luo);
 }
 
 /**
@@ -251,19 +220,24 @@ int luo_incoming_read_sessions(struct luo *luo)
 	}
 	luo_incoming_crcs_add(luo);
 	if (!in->unfinished)
-		luo_incoming_release(luo);
+		luo_incoming_release_sessions(luo);
 	return 0;
 }
 
 /**
  * luo_incoming_session_done() - one session less to finish
  * @luo: where; luo->lock is held
+ *
+ * Return: true if it was the last one: luo_flb_finish_rest() is to be called, without the
+ * lock.
  */
-void luo_incoming_session_done(struct luo *luo)
+bool luo_incoming_session_done(struct luo *luo)
 {
 	lockdep_assert_held(&luo->lock);
-	if (!--luo->in.unfinished)
-		luo_incoming_release(luo);
+	if (--luo->in.unfinished)
+		return false;
+	luo_incoming_release_sessions(luo);
+	return true;
 }
 
 static int luo_incoming_file_check(const void *entry, void *arg)
@@ -280,7 +254,8 @@ static int luo_incoming_file_add(const void *entry, void *arg)
 	return 0;
 }
 
-static int luo_incoming_files_add(struct liveupdate_session *session)
+/* Pure: neither the session nor what it leads to is changed */
+static int luo_incoming_files_judge(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
@@ -296,8 +271,16 @@ static int luo_incoming_files_add(struct liveupdate_session *session)
 	if (chain.entries != session->files_count)
 		return -EUCLEAN;
 
-	err = luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser),
-				luo_incoming_file_check, NULL);
+	return luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser),
+				 luo_incoming_file_check, NULL);
+}
+
+static int luo_incoming_files_add(struct liveupdate_session *session)
+{
+	struct luo_wire_pages pages = luo_store_pages(session->luo->store);
+	int err;
+
+	err = luo_incoming_files_judge(session);
 	if (err)
 		return err;
 	return luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser),
@@ -338,6 +321,62 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 	return 0;
 }
 
+static int luo_incoming_file_count(const void *entry, void *arg)
+{
+	const struct luo_file_ser *ser = entry;
+
+	return luo_pending_add(arg, ser->compatible);
+}
+
+static int luo_incoming_count_all(struct luo *luo)
+{
+	struct luo_wire_pages pages = luo_store_pages(luo->store);
+	struct liveupdate_session *session;
+	int err = 0;
+
+	list_for_each_entry(session, &luo->incoming, in_side) {
+		if (!luo_incoming_files_judge(session))
+			err = luo_wire_for_each(&pages, session->files_pa,
+						sizeof(struct luo_file_ser),
+						luo_incoming_file_count, &luo->pending);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/**
+ * luo_incoming_count_files() - count what FLBs wait for, if that is not done yet
+ * @luo: where
+ *
+ * To be called before any file is finished. If there is no memory for it, FLBs are only
+ * finished when no session is left.
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_incoming_count_files(struct luo *luo)
+{
+	struct luo_pending *pending = &luo->pending;
+	int err;
+
+	guard(mutex)(&luo->lock);
+	if (pending->counted || pending->failed)
+		return;
+	err = luo_incoming_read_flbs(luo);
+	if (err != -ENOMEM && !luo->in.nr_flbs)
+		return;
+
+	err = err ?: luo_pending_start(pending);
+	if (!err) {
+		err = luo_incoming_count_all(luo);
+		if (err)
+			luo_pending_stop(pending);
+	}
+	pending->failed = err;
+	scoped_guard(spinlock, &luo->state_lock)
+		pending->counted = !err;
+}
+
 /**
  * luo_incoming_drop_files() - give the memory of a finished chain of files back
  * @session: the session, adopted, locked for writing; that of a damaged chain stays
@@ -345,6 +384,7 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 void luo_incoming_drop_files(struct liveupdate_session *session)
 {
 	lockdep_assert_held_write(&session->lock);
+	guard(mutex)(&session->luo->lock);
 	if (!session->err)
 		luo_incoming_release_chain(session->luo, session->files_pa);
 	session->files_pa = 0;
@@ -373,4 +413,10 @@ void luo_incoming_forget(struct luo *luo)
 {
 	guard(mutex)(&luo->lock);
 	luo_incoming_sessions_drop(luo);
+	kvfree(luo->in.flbs);
+	luo->in.flbs = NULL;
+	luo->in.nr_flbs = 0;
+	if (luo->pending.counted)
+		luo_pending_stop(&luo->pending);
+	luo->pending.counted = false;
 }

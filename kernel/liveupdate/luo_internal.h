@@ -4,11 +4,12 @@
  *
  * A *session* is a named set of *files*. It is *outgoing* while it gathers files for the
  * next kernel, *incoming* when the last kernel handed it over. A *handler* knows how to
- * carry one kind of file over. A *store* is memory that the next kernel finds again. All
- * of it hangs off one struct luo, which can exist twice: tests play two kernels in one.
+ * carry one kind of file over, an *FLB* an object that many files share. A *store* is
+ * memory that the next kernel finds again. All of it hangs off one struct luo, which can
+ * exist twice: tests play two kernels in one.
  *
- * Calls go down only: core -> ioctl -> session -> file; all of them -> wire, chain,
- * store, compat.
+ * Calls go down only: core -> ioctl -> session -> file -> flb; all of them -> wire, chain,
+ * turn, store, compat.
  *
  * Locks, outermost first:
  *
@@ -16,11 +17,16 @@
  *			and waits until nobody is inside. Nobody ever sleeps on it.
  *   session->lock	the session's files and state. Held around the handlers' ops: for
  *			reading by retrieval, else for writing.
- *   luo->handlers_lock	the list of handlers. Held around can_preserve(), no other op.
- *   luo->lock		names, lists and sides of sessions, the chain of sessions, and what
- *			the last kernel handed over. Never held around an op.
- *   luo->files_lock	spinlock: states of retrieval, who waits for whom, claims of
- *			objects. Innermost.
+ *   luo->handlers_lock	the list of handlers, registration of FLBs. Held around
+ *			can_preserve(), no other op.
+ *   luo->lock		names, lists and sides of sessions, the chain of sessions, the area
+ *			of FLBs, and what the last kernel handed over. Never held around an
+ *			op.
+ *   luo->state_lock	spinlock: states of files and FLBs, whose turn it is and who waits
+ *			for it, claims of objects. Innermost.
+ *
+ * A *turn* (luo_turn.c) is held around the ops of an FLB, and around a file's retrieve(),
+ * which may ask for other files and FLBs; a wait that would never end is refused.
  *
  * None of them is held across the jump.
  */
@@ -39,11 +45,12 @@
 #include <linux/wait.h>
 
 #include "luo_chain.h"
+#include "luo_flb.h"
 #include "luo_gate.h"
+#include "luo_pending.h"
 #include "luo_store.h"
+#include "luo_turn.h"
 #include "luo_wire.h"
-
-struct task_struct;
 
 /* Buckets for claims, as a power of two: enough for some 10,000 files at once */
 #define LUO_CLAIM_BITS	12
@@ -52,34 +59,48 @@ struct task_struct;
  * struct luo_incoming - what the last kernel handed over
  * @head_read: the root has been judged
  * @sessions_read: the session chain has been judged
+ * @flbs_read: the FLB area has been judged
  * @err: 0, -EPROTONOSUPPORT or -EUCLEAN: what is wrong with all of it
  * @sessions_err: what is wrong with the session chain
+ * @flbs_err: what is wrong with the FLB area
  * @has_ext: @ext is there and to be trusted
+ * @bad_ext: checksums are there, but not to be trusted
  * @has_file_crcs: so is the chain of checksums that it points to
  * @head: the root
  * @ext: copy of the checksums
  * @ser_phys: where the root lies; 0: there was no handover
  * @ext_phys: where the checksums lie; 0: there are none
  * @unfinished: sessions not yet finished; with the last one the memory is given back
+ * @over: no session is left to finish; set once
+ * @flbs: the FLBs; constant once read, what they point to is under luo->state_lock
+ * @nr_flbs: how many
+ * @flbs_left: how many are not finished; under luo->state_lock
  */
 struct luo_incoming {
 	bool head_read;
 	bool sessions_read;
+	bool flbs_read;
 	int err;
 	int sessions_err;
+	int flbs_err;
 	bool has_ext;
+	bool bad_ext;
 	bool has_file_crcs;
 	struct luo_wire_head head;
 	struct luo_ext_ser ext;
 	u64 ser_phys;
 	u64 ext_phys;
 	unsigned long unfinished;
+	bool over;
+	struct luo_flb_entry *flbs;
+	unsigned long nr_flbs;
+	unsigned long flbs_left;
 };
 
 /**
  * struct luo - one orchestrator
  * @store: the memory that it hands over in
- * @enabled: switched on; constant once set up
+ * @enabled: switched on; see luo_enabled()
  * @misc: /dev/liveupdate
  * @opened: bit 0: somebody has the device open
  * @gate: through which calls come in
@@ -91,14 +112,18 @@ struct luo_incoming {
  * @incoming: sessions of the last kernel, in their order
  * @session_chain: reserved: an entry for each session in @outgoing
  * @crc_chain: reserved: likewise, for checksums of their file chains
+ * @flb_area: reserved: room for all FLBs that are preserved
  * @in: what was handed over
+ * @pending: of that, how many files of each kind are not finished
  * @ser: the root for the next kernel
  * @ext: its checksums and times
- * @files_lock: see the top of this file
+ * @state_lock: see the top of this file
  * @tokens: files by session and token
  * @claims: files by the object they stand for
- * @waiters: tasks that wait for a retrieval elsewhere, struct luo_waiter
- * @retrieve_wq: where they wait
+ * @flbs: struct luo_flb, in order of registration
+ * @flb_seq: the last number that was given to an FLB or a link to one
+ * @waiters: tasks that wait for a turn, struct luo_waiter
+ * @turn_wq: where they wait
  * @nr_preserved: files in outgoing sessions
  */
 struct luo {
@@ -117,15 +142,19 @@ struct luo {
 	struct list_head incoming;
 	struct luo_chain session_chain;
 	struct luo_chain crc_chain;
+	struct luo_flb_area flb_area;
 	struct luo_incoming in;
+	struct luo_pending pending;
 	struct luo_ser *ser;
 	struct luo_ext_ser *ext;
 
-	spinlock_t files_lock;	/* see the top of this file */
+	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;
 	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
+	struct list_head flbs;
+	unsigned long flb_seq;
 	struct list_head waiters;
-	wait_queue_head_t retrieve_wq;
+	wait_queue_head_t turn_wq;
 	atomic_long_t nr_preserved;
 };
 
@@ -213,15 +242,17 @@ struct liveupdate_session {
  * @in_list: in luo->handlers
  * @fh: what the driver registered
  * @refs: one for being registered, one for each file that holds it
+ * @flbs: struct luo_flb_link: what its files depend on; under luo->state_lock
  */
 struct luo_handler {
 	struct list_head in_list;
 	struct liveupdate_file_handler *fh;
 	refcount_t refs;
+	struct list_head flbs;
 };
 
 /*
- * State of a file, under luo->files_lock:
+ * State of a file, under luo->state_lock:
  *
  *   outgoing: NEW --> PRESERVED <--> FROZEN
  *   incoming: UNTRIED <--> RETRIEVING --> RETRIEVED
@@ -255,8 +286,9 @@ struct luo_file_key {
  * @by_id: in luo->claims while the object is preserved or retrieved
  * @id: what the handler says the object is
  * @state: see above
- * @retriever: the task that is retrieving it
+ * @turn: in state RETRIEVING, whose it is
  * @handler: who looks after it; NULL: nobody yet, or no more
+ * @flbs: outgoing: struct luo_flb_use: what it depends on, in order of preservation
  * @args: what the handler's ops are called with; keeps their values between calls
  * @found: incoming: the string that was handed over
  * @rcu: readers of luo->tokens may still be passing by
@@ -268,19 +300,26 @@ struct luo_file {
 	struct hlist_node by_id;
 	unsigned long id;
 	enum luo_file_state state;
-	struct task_struct *retriever;
+	struct luo_turn turn;
 	struct luo_handler *handler;
+	struct list_head flbs;
 	struct liveupdate_file_op_args args;
 	char found[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	struct rcu_head rcu;
 };
 
 /* luo_core.c */
-int luo_init(struct luo *luo, struct luo_store *store);
+void luo_init_early(struct luo *luo, struct luo_store *store);
+int luo_init(struct luo *luo);
 int luo_start(struct luo *luo);
 void luo_exit(struct luo *luo);
 int luo_reboot(struct luo *luo, bool handover);
 void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp);
+
+static inline bool luo_enabled(const struct luo *luo)
+{
+	return luo->enabled && luo->store->ops->usable(luo->store);
+}
 
 /* luo_ioctl.c */
 int luo_device_register(struct luo *luo);
@@ -288,6 +327,10 @@ int luo_device_register(struct luo *luo);
 /* luo_handler.c */
 int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh);
 void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh);
+int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
+			struct liveupdate_flb *flb);
+void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
+			    struct liveupdate_flb *flb);
 struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file);
 struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found);
 void luo_handler_put(struct luo_handler *handler);
@@ -321,16 +364,24 @@ static inline const char *luo_session_name(const struct liveupdate_session *sess
 	return session->key.name;
 }
 
-/* luo_incoming.c */
+/* luo_root.c */
+int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in);
 void luo_incoming_read_head(struct luo *luo);
+void luo_incoming_release_root(struct luo *luo);
+void luo_incoming_flbs_done(struct luo *luo);
+
+/* luo_incoming.c */
 int luo_incoming_read_sessions(struct luo *luo);
+int luo_incoming_read_flbs(struct luo *luo);
 int luo_incoming_adopt_files(struct liveupdate_session *session);
 void luo_incoming_drop_files(struct liveupdate_session *session);
-void luo_incoming_session_done(struct luo *luo);
+void luo_incoming_count_files(struct luo *luo);
+bool luo_incoming_session_done(struct luo *luo);
 void luo_incoming_name_unfinished(struct luo *luo);
 void luo_incoming_forget(struct luo *luo);
 
 /* luo_outgoing.c */
+void luo_outgoing_write_nothing(struct luo *luo);
 int luo_outgoing_start(struct luo *luo);
 void luo_outgoing_stop(struct luo *luo);
 int luo_outgoing_freeze(struct luo *luo);
@@ -353,5 +404,14 @@ extern const struct rhashtable_params luo_file_tokens;
 /* luo_retrieve.c */
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
+
+/* lib/tests/liveupdate.c: hangs FLBs on every handler that is registered */
+#ifdef CONFIG_LIVEUPDATE_TEST
+void liveupdate_test_register(struct liveupdate_file_handler *fh);
+#else
+static inline void liveupdate_test_register(struct liveupdate_file_handler *fh)
+{
+}
+#endif
 
 #endif /* _LUO_INTERNAL_H */

@@ -22,7 +22,7 @@ static void luo_outgoing_withdraw(struct luo *luo, void *page)
 static void *luo_outgoing_publish(struct luo *luo, const char *name, size_t size)
 {
 	struct luo_store *store = luo->store;
-	void *page = store->ops->alloc(store);
+	void *page = store->ops->alloc(store, 0);
 
 	if (!page)
 		return NULL;
@@ -33,15 +33,23 @@ static void *luo_outgoing_publish(struct luo *luo, const char *name, size_t size
 	return page;
 }
 
-/* Nothing is handed over, and that is what the next kernel is to find */
-static void luo_outgoing_write_nothing(struct luo *luo)
+/**
+ * luo_outgoing_write_nothing() - write that nothing is handed over
+ * @luo: where; the reboot has not begun, or is undone
+ *
+ * To be called when the area of FLBs has moved: the root leads there at all times.
+ */
+void luo_outgoing_write_nothing(struct luo *luo)
 {
 	struct luo_wire_head head = {
 		.liveupdate_num = luo->in.head.liveupdate_num + 1,
 	};
 
+	u32 flbs_crc;
+
+	head.flbs_pa = luo_flb_area_write_nothing(luo, &flbs_crc);
 	luo_wire_write_head(luo->ser, &head);
-	luo_wire_write_ext(luo->ext, luo->ser, 0, 0, 0, 0);
+	luo_wire_write_ext(luo->ext, luo->ser, 0, flbs_crc, 0, 0);
 }
 
 /**
@@ -53,19 +61,30 @@ static void luo_outgoing_write_nothing(struct luo *luo)
  */
 int luo_outgoing_start(struct luo *luo)
 {
+	int err;
+
+	err = luo_flb_area_start(luo);
+	if (err)
+		return err;
+
+	err = -ENOMEM;
 	luo->ser = luo_outgoing_publish(luo, LUO_KHO_ENTRY_NAME, sizeof(*luo->ser));
 	if (!luo->ser)
-		return -ENOMEM;
+		goto err_area;
 
 	luo->ext = luo_outgoing_publish(luo, LUO_EXT_KHO_ENTRY_NAME, sizeof(*luo->ext));
-	if (!luo->ext) {
-		luo_outgoing_withdraw(luo, luo->ser);
-		luo->ser = NULL;
-		return -ENOMEM;
-	}
+	if (!luo->ext)
+		goto err_ser;
 
 	luo_outgoing_write_nothing(luo);
 	return 0;
+
+err_ser:
+	luo_outgoing_withdraw(luo, luo->ser);
+	luo->ser = NULL;
+err_area:
+	luo_flb_area_stop(luo);
+	return err;
 }
 
 /**
@@ -80,6 +99,7 @@ void luo_outgoing_stop(struct luo *luo)
 	luo_outgoing_withdraw(luo, luo->ser);
 	luo->ext = NULL;
 	luo->ser = NULL;
+	luo_flb_area_stop(luo);
 }
 
 static void luo_outgoing_thaw_session(struct liveupdate_session *session)
@@ -188,9 +208,11 @@ void luo_outgoing_write(struct luo *luo)
 		.liveupdate_num = luo->in.head.liveupdate_num + 1,
 	};
 	struct luo_chain_writer sessions, crcs;
+	u32 flbs_crc;
 
 	luo_outgoing_write_sessions(luo, &sessions, &crcs);
 	head.sessions_pa = sessions.first;
+	head.flbs_pa = luo_flb_area_write(luo, &flbs_crc);
 	luo_wire_write_head(luo->ser, &head);
-	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, 0, crcs.first, crcs.crc);
+	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, flbs_crc, crcs.first, crcs.crc);
 }

@@ -3,9 +3,8 @@
  * Files of a session: retrieving and finishing.
  *
  * Several tasks may retrieve files of a session at once, and a handler may need another
- * file of the session to make its own. One task retrieves a file, the others wait for it;
- * a file's *retriever* and who waits for which file tell whether a wait would be for
- * oneself.
+ * file of the session to make its own. One task retrieves a file, the others wait for
+ * their turn.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -13,52 +12,8 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/printk.h>
-#include <linux/sched.h>
 
 #include "luo_internal.h"
-
-/**
- * struct luo_waiter - a task that waits for a retrieval elsewhere
- * @link: in luo->waiters
- * @task: the task
- * @lf: the file it waits for
- */
-struct luo_waiter {
-	struct list_head link;
-	struct task_struct *task;
-	struct luo_file *lf;
-};
-
-static struct luo_file *luo_waits_for(struct luo *luo, struct task_struct *task)
-{
-	struct luo_waiter *waiter;
-
-	list_for_each_entry(waiter, &luo->waiters, link) {
-		if (waiter->task == task)
-			return waiter->lf;
-	}
-	return NULL;
-}
-
-/* Follow retriever to file to retriever; it ends, as no cycle was ever let in */
-static bool luo_wait_would_deadlock(struct luo *luo, struct luo_file *lf)
-{
-	lockdep_assert_held(&luo->files_lock);
-	while (lf) {
-		if (lf->state != LUO_FILE_RETRIEVING)
-			return false;
-		if (lf->retriever == current)
-			return true;
-		lf = luo_waits_for(luo, lf->retriever);
-	}
-	return false;
-}
-
-static bool luo_file_busy(struct luo *luo, struct luo_file *lf)
-{
-	guard(spinlock)(&luo->files_lock);
-	return lf->state == LUO_FILE_RETRIEVING;
-}
 
 /*
  * Take the file for retrieval, or find that it has been, perhaps after a wait.
@@ -68,39 +23,27 @@ static bool luo_file_busy(struct luo *luo, struct luo_file *lf)
  */
 static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 {
-	struct luo_waiter waiter = { .task = current, .lf = lf };
-	int killed = 0;
+	int ret;
 
-	spin_lock(&luo->files_lock);
-	while (lf->state == LUO_FILE_RETRIEVING) {
-		if (killed || luo_wait_would_deadlock(luo, lf)) {
-			spin_unlock(&luo->files_lock);
-			return killed ? -EINTR : -EDEADLK;
+	guard(spinlock)(&luo->state_lock);
+	if (lf->state != LUO_FILE_RETRIEVED && lf->state != LUO_FILE_FAILED) {
+		ret = luo_turn_take_killable(luo, &lf->turn);
+		if (ret)
+			return ret;
+		if (lf->state == LUO_FILE_UNTRIED) {
+			lf->state = LUO_FILE_RETRIEVING;
+			return 1;
 		}
-		list_add(&waiter.link, &luo->waiters);
-		spin_unlock(&luo->files_lock);
-		killed = wait_event_killable(luo->retrieve_wq, !luo_file_busy(luo, lf));
-		spin_lock(&luo->files_lock);
-		list_del(&waiter.link);
+		luo_turn_give(luo, &lf->turn);
 	}
-
-	if (lf->state == LUO_FILE_UNTRIED) {
-		lf->state = LUO_FILE_RETRIEVING;
-		lf->retriever = current;
-		spin_unlock(&luo->files_lock);
-		return 1;
-	}
-	spin_unlock(&luo->files_lock);
 	return lf->state == LUO_FILE_RETRIEVED ? 0 : lf->args.retrieve_status;
 }
 
 static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
 {
-	scoped_guard(spinlock, &luo->files_lock) {
-		lf->state = state;
-		lf->retriever = NULL;
-	}
-	wake_up_all(&luo->retrieve_wq);
+	guard(spinlock)(&luo->state_lock);
+	lf->state = state;
+	luo_turn_give(luo, &lf->turn);
 }
 
 /* Incoming files have no handler until one is needed: its module may come late */
@@ -251,6 +194,7 @@ static void luo_file_finish(struct luo_file *lf)
 		luo_file_unclaim(lf);
 		fput(file);
 	}
+	luo_flb_file_finished(lf->key.session->luo, lf->handler, lf->found);
 	luo_file_leave_handler(lf);
 	luo_file_forget(lf);
 }
@@ -275,6 +219,7 @@ int luo_file_finish_all(struct liveupdate_session *session)
 		}
 	}
 
+	luo_incoming_count_files(session->luo);
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session)
 		luo_file_finish(lf);
 	return 0;

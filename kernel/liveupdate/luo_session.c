@@ -145,6 +145,7 @@ static int luo_session_finish_files(struct liveupdate_session *session)
 static void luo_session_finish_or_park(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
+	bool last;
 
 	if (session->keep || luo_session_finish_files(session)) {
 		pr_info_ratelimited("session '%s': closed unfinished, can be retrieved again\n",
@@ -154,9 +155,11 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 	}
 	scoped_guard(mutex, &luo->lock) {
 		luo_session_unlink(session);
-		luo_incoming_session_done(luo);
+		last = luo_incoming_session_done(luo);
 	}
 	luo_session_free(session);
+	if (last)
+		luo_flb_finish_rest(luo);
 }
 
 /**
@@ -297,17 +300,21 @@ int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, str
 static void luo_session_rebirth(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
+	bool last;
 
 	lockdep_assert_held_write(&session->lock);
-	guard(mutex)(&luo->lock);
-	session->state = LUO_SESSION_OPEN;
-	session->keep = false;
-	session->err = 0;
-	if (luo_session_find(luo, session->key.name, LUO_OUTGOING))
-		luo_session_move(session, LUO_SPENT);
-	else
-		luo_session_move(session, LUO_REBORN);
-	luo_incoming_session_done(luo);
+	scoped_guard(mutex, &luo->lock) {
+		session->state = LUO_SESSION_OPEN;
+		session->keep = false;
+		session->err = 0;
+		if (luo_session_find(luo, session->key.name, LUO_OUTGOING))
+			luo_session_move(session, LUO_SPENT);
+		else
+			luo_session_move(session, LUO_REBORN);
+		last = luo_incoming_session_done(luo);
+	}
+	if (last)
+		luo_flb_finish_rest(luo);
 }
 
 static int luo_session_finish_locked(struct liveupdate_session *session)

@@ -8,9 +8,14 @@
 
 #include "luo_store.h"
 
-static void *luo_kho_alloc(struct luo_store *store)
+static bool luo_kho_usable(struct luo_store *store)
 {
-	void *page = kho_alloc_preserve(PAGE_SIZE);
+	return kho_is_enabled();
+}
+
+static void *luo_kho_alloc(struct luo_store *store, unsigned int order)
+{
+	void *page = kho_alloc_preserve(PAGE_SIZE << order);
 
 	return IS_ERR(page) ? NULL : page;
 }
@@ -58,6 +63,7 @@ static int luo_kho_refused(struct luo_store *store)
 }
 
 static const struct luo_store_ops luo_kho_ops = {
+	.usable = luo_kho_usable,
 	.alloc = luo_kho_alloc,
 	.drop = luo_kho_drop,
 	.peek = luo_kho_peek,

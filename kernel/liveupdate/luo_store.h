@@ -15,11 +15,12 @@ struct luo_store;
 
 /**
  * struct luo_store_ops - what a store can do
- * @alloc: a zeroed page of its own, preserved; NULL if there is no memory
- * @drop: give such a page up again
+ * @usable: whether anything can be handed over at all
+ * @alloc: a zeroed folio of @order of its own, preserved; NULL if there is no memory
+ * @drop: give such a folio up again
  * @peek: the page at @phys if the last kernel preserved it as a folio of @order and it
  *	is still untouched; else NULL. Any value of @phys is safe to ask for.
- * @release: give a page that @peek has shown back to this kernel's free memory
+ * @release: give a folio that @peek has shown back to this kernel's free memory
  * @publish: make @page known to the next kernel under @name; 0 or an errno
  * @withdraw: undo @publish
  * @find: what the last kernel published under @name: 0 and where and how many bytes;
@@ -28,7 +29,8 @@ struct luo_store;
  *	-EUCLEAN
  */
 struct luo_store_ops {
-	void *(*alloc)(struct luo_store *store);
+	bool (*usable)(struct luo_store *store);
+	void *(*alloc)(struct luo_store *store, unsigned int order);
 	void (*drop)(struct luo_store *store, void *page);
 	const void *(*peek)(struct luo_store *store, u64 phys, unsigned int order);
 	void (*release)(struct luo_store *store, u64 phys);

@@ -2,7 +2,7 @@
 /*
  * The only code that reads or writes the handover format of <linux/kho/abi/luo.h>.
  * Pure: no locks, no allocation; works on byte ranges and on pages that a callback
- * hands out. Also built in user space.
+ * hands out. Also built in user space. FLBs are in luo_wire_flb.c, all else in luo_wire.c.
  */
 #ifndef _LUO_WIRE_H
 #define _LUO_WIRE_H
@@ -45,6 +45,16 @@ struct luo_wire_chain {
 	u32 crc;
 };
 
+/**
+ * struct luo_wire_flbs - an FLB area that was found sound
+ * @entries: the first of them; all have valid names, no two the same
+ * @count: how many
+ */
+struct luo_wire_flbs {
+	const struct luo_flb_ser *entries;
+	u64 count;
+};
+
 u32 luo_wire_crc(u32 crc, const void *data, size_t len);
 u32 luo_wire_block_crc(u32 crc, const void *block, size_t entry_size);
 #define LUO_WIRE_CRC_SEED	(~0U)
@@ -52,6 +62,10 @@ u32 luo_wire_block_crc(u32 crc, const void *block, size_t entry_size);
 /* Entries that fit a block */
 #define luo_wire_per_block(entry_size) \
 	((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / (entry_size))
+
+/* FLBs that fit an area of an order */
+#define luo_wire_flbs_per(order) \
+	(((PAGE_SIZE << (order)) - sizeof(struct luo_flb_header_ser)) / sizeof(struct luo_flb_ser))
 
 /* Writing */
 void luo_wire_write_head(struct luo_ser *ser, const struct luo_wire_head *head);
@@ -62,6 +76,9 @@ void *luo_wire_block_entry(void *block, size_t entry_size, unsigned int index);
 void luo_wire_write_ext(struct luo_ext_ser *ext, const struct luo_ser *ser, u32 sessions_crc,
 			u32 flbs_crc, u64 files_crcs_pa, u32 files_crcs_crc);
 void luo_wire_write_stamp(struct luo_ext_ser *ext, unsigned int index, u64 ns, u64 cycles);
+void luo_wire_write_flbs(void *area, unsigned int order, u64 count);
+void luo_wire_write_flb(void *area, u64 index, const char *name, u64 data, u64 count);
+u32 luo_wire_flbs_crc(const void *area);
 
 /* Reading */
 int luo_wire_read_head(const void *blob, size_t size, const struct luo_ext_ser *ext,
@@ -75,5 +92,7 @@ int luo_wire_each_block(const struct luo_wire_pages *pages, u64 first,
 			int (*visit)(u64 phys, void *arg), void *arg);
 bool luo_wire_session_valid(const struct luo_session_ser *ser);
 bool luo_wire_file_valid(const struct luo_file_ser *ser);
+int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struct luo_ext_ser *ext,
+		       struct luo_wire_flbs *flbs);
 
 #endif /* _LUO_WIRE_H */

@@ -14,18 +14,45 @@ static struct luo_fake_store *luo_fake_of(struct luo_store *store)
 	return container_of(store, struct luo_fake_store, store);
 }
 
-static void *luo_fake_alloc(struct luo_store *store)
+static bool luo_fake_usable(struct luo_store *store)
+{
+	return !luo_fake_of(store)->unusable;
+}
+
+/* A folio's order is kept in its address, above the bits that are the xarray's */
+static void *luo_fake_entry(void *page, unsigned int order)
+{
+	return (void *)((unsigned long)page | order << 2);
+}
+
+static void *luo_fake_entry_page(void *entry)
+{
+	return (void *)((unsigned long)entry & PAGE_MASK);
+}
+
+static unsigned int luo_fake_entry_order(void *entry)
+{
+	return ((unsigned long)entry & ~PAGE_MASK) >> 2;
+}
+
+static void luo_fake_entry_free(void *entry)
+{
+	free_pages((unsigned long)luo_fake_entry_page(entry), luo_fake_entry_order(entry));
+}
+
+static void *luo_fake_alloc(struct luo_store *store, unsigned int order)
 {
 	struct luo_fake_store *fake = luo_fake_of(store);
 	void *page;
 
 	if (fake->fail_at && !--fake->fail_at)
 		return NULL;
-	page = (void *)get_zeroed_page(GFP_KERNEL);
+	page = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP, order);
 	if (!page)
 		return NULL;
-	if (xa_err(xa_store(&fake->out, PHYS_PFN(virt_to_phys(page)), page, GFP_KERNEL))) {
-		free_page((unsigned long)page);
+	if (xa_err(xa_store(&fake->out, PHYS_PFN(virt_to_phys(page)),
+			    luo_fake_entry(page, order), GFP_KERNEL))) {
+		free_pages((unsigned long)page, order);
 		return NULL;
 	}
 	fake->nr_out++;
@@ -36,29 +63,35 @@ static void *luo_fake_alloc(struct luo_store *store)
 static void luo_fake_drop(struct luo_store *store, void *page)
 {
 	struct luo_fake_store *fake = luo_fake_of(store);
+	void *entry = xa_erase(&fake->out, PHYS_PFN(virt_to_phys(page)));
 
-	if (!xa_erase(&fake->out, PHYS_PFN(virt_to_phys(page))))
+	if (!entry)
 		return;
 	fake->nr_out--;
-	free_page((unsigned long)page);
+	luo_fake_entry_free(entry);
 }
 
 static const void *luo_fake_peek(struct luo_store *store, u64 phys, unsigned int order)
 {
-	if (order || !PAGE_ALIGNED(phys))
+	void *entry;
+
+	if (!PAGE_ALIGNED(phys))
 		return NULL;
-	return xa_load(&luo_fake_of(store)->in, PHYS_PFN(phys));
+	entry = xa_load(&luo_fake_of(store)->in, PHYS_PFN(phys));
+	if (!entry || luo_fake_entry_order(entry) != order)
+		return NULL;
+	return luo_fake_entry_page(entry);
 }
 
 static void luo_fake_release(struct luo_store *store, u64 phys)
 {
 	struct luo_fake_store *fake = luo_fake_of(store);
-	void *page = xa_erase(&fake->in, PHYS_PFN(phys));
+	void *entry = xa_erase(&fake->in, PHYS_PFN(phys));
 
-	if (WARN_ONCE(!page, "luo: released twice, or never preserved\n"))
+	if (WARN_ONCE(!entry, "luo: released twice, or never preserved\n"))
 		return;
 	fake->nr_in--;
-	free_page((unsigned long)page);
+	luo_fake_entry_free(entry);
 }
 
 static struct luo_fake_name *luo_fake_name_of(struct luo_fake_name *names, const char *name)
@@ -107,6 +140,7 @@ static int luo_fake_refused(struct luo_store *store)
 }
 
 static const struct luo_store_ops luo_fake_ops = {
+	.usable = luo_fake_usable,
 	.alloc = luo_fake_alloc,
 	.drop = luo_fake_drop,
 	.peek = luo_fake_peek,
@@ -123,7 +157,7 @@ static void luo_fake_store_empty(struct xarray *pages)
 	void *page;
 
 	xa_for_each(pages, pfn, page)
-		free_page((unsigned long)page);
+		luo_fake_entry_free(page);
 	xa_destroy(pages);
 }
 
@@ -153,6 +187,8 @@ static void luo_fake_shutdown(void *arg)
 	struct luo_handler *handler, *next;
 
 	luo_fake_power_off(fake);
+	/* A kernel that goes off leaves objects of the last one behind; no mistake of anybody */
+	luo_incoming_forget(fake->luo);
 	list_for_each_entry_safe(handler, next, &fake->luo->handlers, in_list)
 		luo_handler_unregister(fake->luo, handler->fh);
 	luo_exit(fake->luo);
@@ -172,12 +208,18 @@ struct luo_fake *luo_fake_boot_bare(struct kunit *test)
 	fake->store.store.ops = &luo_fake_ops;
 	xa_init(&fake->store.out);
 	xa_init(&fake->store.in);
+	fake->test = test;
 	fake->luo->enabled = true;
-	init_rwsem(&fake->luo->handlers_lock);
-	INIT_LIST_HEAD(&fake->luo->handlers);
-	KUNIT_ASSERT_EQ(test, luo_init(fake->luo, &fake->store.store), 0);
+	luo_init_early(fake->luo, &fake->store.store);
+	KUNIT_ASSERT_EQ(test, luo_init(fake->luo), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, luo_fake_shutdown, fake), 0);
 	luo_script_init(&fake->script, "luo-test-v1", 1);
+	for (int i = 0; i < LUO_FAKE_FLBS; i++) {
+		char name[] = "luo-flb1-v1";
+
+		name[sizeof("luo-flb") - 1] += i;
+		luo_script_flb_init(&fake->flb[i], fake, i + 1, name);
+	}
 	return fake;
 }
 
@@ -211,15 +253,28 @@ void luo_fake_handover(struct luo_fake *from, struct luo_fake *to)
 	luo_fake_power_off(from);
 }
 
-/* The whole way, to a kernel that has the same handler */
-struct luo_fake *luo_fake_kexec(struct kunit *test, struct luo_fake *from)
+/* On its way to a kernel that has not looked yet */
+struct luo_fake *luo_fake_send(struct kunit *test, struct luo_fake *from)
 {
 	struct luo_fake *to = luo_fake_boot_bare(test);
 
 	KUNIT_ASSERT_EQ(test, luo_reboot(from->luo, true), 0);
 	luo_fake_handover(from, to);
+	return to;
+}
+
+void luo_fake_arrive(struct kunit *test, struct luo_fake *to)
+{
 	luo_fake_start(test, to);
 	KUNIT_ASSERT_EQ(test, luo_handler_register(to->luo, &to->script.fh), 0);
+}
+
+/* The whole way, to a kernel that has the same handler */
+struct luo_fake *luo_fake_kexec(struct kunit *test, struct luo_fake *from)
+{
+	struct luo_fake *to = luo_fake_send(test, from);
+
+	luo_fake_arrive(test, to);
 	return to;
 }
 
@@ -274,11 +329,20 @@ static struct luo_script *luo_script_of(struct liveupdate_file_handler *fh)
 	return container_of(fh, struct luo_script, fh);
 }
 
-static int luo_script_note(struct luo_script *script, char op, unsigned int nr)
+void luo_script_note(char *log, char op, unsigned int nr)
 {
-	size_t len = strlen(script->log);
+	static DEFINE_SPINLOCK(lock);
+	size_t len;
 
-	scnprintf(script->log + len, sizeof(script->log) - len, "%s%c%u", len ? " " : "", op, nr);
+	guard(spinlock)(&lock);
+	len = strlen(log);
+	scnprintf(log + len, LUO_SCRIPT_LOG - len, "%s%c%u", len ? " " : "", op, nr);
+}
+
+/* Should it fail? */
+static int luo_script_asked(struct luo_script *script, char op, unsigned int nr)
+{
+	luo_script_note(script->into, op, nr);
 	return script->fail_op == op && script->fail_nr == nr ? script->fail_with : 0;
 }
 
@@ -291,22 +355,22 @@ static bool luo_script_can_preserve(struct liveupdate_file_handler *fh, struct f
 static int luo_script_preserve(struct liveupdate_file_op_args *args)
 {
 	args->serialized_data = luo_script_file_nr(args->file);
-	return luo_script_note(luo_script_of(args->handler), 'P', args->serialized_data);
+	return luo_script_asked(luo_script_of(args->handler), 'P', args->serialized_data);
 }
 
 static void luo_script_unpreserve(struct liveupdate_file_op_args *args)
 {
-	luo_script_note(luo_script_of(args->handler), 'U', args->serialized_data);
+	luo_script_asked(luo_script_of(args->handler), 'U', args->serialized_data);
 }
 
 static int luo_script_freeze(struct liveupdate_file_op_args *args)
 {
-	return luo_script_note(luo_script_of(args->handler), 'F', args->serialized_data);
+	return luo_script_asked(luo_script_of(args->handler), 'F', args->serialized_data);
 }
 
 static void luo_script_unfreeze(struct liveupdate_file_op_args *args)
 {
-	luo_script_note(luo_script_of(args->handler), 'T', args->serialized_data);
+	luo_script_asked(luo_script_of(args->handler), 'T', args->serialized_data);
 }
 
 static int luo_script_want(struct luo_script *script, struct liveupdate_file_op_args *args)
@@ -330,7 +394,7 @@ static int luo_script_retrieve(struct liveupdate_file_op_args *args)
 	struct file *file;
 	int err;
 
-	err = luo_script_note(script, 'R', nr);
+	err = luo_script_asked(script, 'R', nr);
 	if (!err && script->want && script->want_by == nr)
 		err = luo_script_want(script, args);
 	if (err)
@@ -345,7 +409,7 @@ static int luo_script_retrieve(struct liveupdate_file_op_args *args)
 
 static bool luo_script_can_finish(struct liveupdate_file_op_args *args)
 {
-	return !luo_script_note(luo_script_of(args->handler), 'C', args->serialized_data);
+	return !luo_script_asked(luo_script_of(args->handler), 'C', args->serialized_data);
 }
 
 static void luo_script_finish(struct liveupdate_file_op_args *args)
@@ -353,7 +417,7 @@ static void luo_script_finish(struct liveupdate_file_op_args *args)
 	struct luo_script *script = luo_script_of(args->handler);
 
 	script->status = args->retrieve_status;
-	luo_script_note(script, 'D', args->serialized_data);
+	luo_script_asked(script, 'D', args->serialized_data);
 }
 
 void luo_script_init(struct luo_script *script, const char *compatible, unsigned int kind)
@@ -362,6 +426,7 @@ void luo_script_init(struct luo_script *script, const char *compatible, unsigned
 	strscpy((char *)script->fh.compatible, compatible, sizeof(script->fh.compatible));
 	script->fh.ops = &script->ops;
 	script->kind = kind;
+	script->into = script->log;
 	script->ops = (struct liveupdate_file_ops){
 		.can_preserve = luo_script_can_preserve,
 		.preserve = luo_script_preserve,

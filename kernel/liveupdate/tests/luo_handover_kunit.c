@@ -418,7 +418,7 @@ static int waiter_run(void *arg)
 
 static bool somebody_waits(struct luo *luo)
 {
-	guard(spinlock)(&luo->files_lock);
+	guard(spinlock)(&luo->state_lock);
 	return !list_empty(&luo->waiters);
 }
 

@@ -349,7 +349,7 @@ static void root_stays_while_there_are_flbs(struct kunit *test)
 {
 	struct luo_fake *from = luo_fake_boot(test), *to = luo_fake_boot_bare(test);
 	struct luo_store *store = &from->store.store;
-	void *flbs = store->ops->alloc(store);
+	void *flbs = store->ops->alloc(store, 0);
 
 	KUNIT_ASSERT_NOT_NULL(test, flbs);
 	luo_fake_session(test, from, "a");

@@ -28,6 +28,9 @@
 /* No chain is longer than this, so none without an end is followed for long */
 #define LUO_CHAIN_MAX_BLOCKS	10000
 
+/* No FLB area is larger than a folio of this order */
+#define LUO_FLBS_MAX_ORDER	10
+
 /**
  * struct luo_ser - the root
  * @compatible: LUO_ABI_COMPATIBLE, zero-padded
@@ -70,9 +73,9 @@ struct luo_file_ser {
 static_assert(sizeof(struct luo_file_ser) == 64);
 
 /**
- * struct luo_flb_header_ser - head of the FLB area
- * @pgcnt: pages in the area, this header included
- * @count: how many struct luo_flb_ser follow
+ * struct luo_flb_header_ser - head of the FLB area, which is one folio
+ * @pgcnt: pages in the area, this header included; no more than the folio has
+ * @count: how many struct luo_flb_ser follow; may be 0
  */
 struct luo_flb_header_ser {
 	u64 pgcnt;

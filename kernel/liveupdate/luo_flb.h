@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * FLBs: objects shared by all files of the handlers that depend on them. See luo_flb.c for
+ * the registry, luo_flb_outgoing.c for this kernel's, luo_flb_incoming.c for the last
+ * kernel's.
+ */
+#ifndef _LUO_FLB_H
+#define _LUO_FLB_H
+
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+
+#include "luo_turn.h"
+
+struct luo;
+struct luo_handler;
+
+/**
+ * struct luo_flb - an FLB that is registered, or was and left an object behind
+ * @in_list: in luo->flbs, in order of registration
+ * @flb: what the driver registered; may be gone if @links is empty and @live not set
+ * @seq: grows from one registration to the next
+ * @refs: one for each link, one for being @live, one for who looks at it
+ * @links: struct luo_flb_link: handlers that it is registered with; empty: hidden from
+ *	new files and gets
+ * @turn: who runs the ops
+ * @live: preserve() has made the object, and unpreserve() has not been called yet
+ * @users: preserved files that depend on it
+ * @gets: references to the object
+ * @args: what the ops are called with; keeps its values between calls
+ *
+ * All of it is under luo->state_lock, but for @args, which are of whose turn it is.
+ *
+ *   not live -- first file: preserve() --> live -- last file, last put: unpreserve() --+
+ *       ^                                                                              |
+ *       +------------------------------------------------------------------------------+
+ */
+struct luo_flb {
+	struct list_head in_list;
+	struct liveupdate_flb *flb;
+	unsigned long seq;
+	unsigned long refs;
+	struct list_head links;
+	struct luo_turn turn;
+	bool live;
+	unsigned long users;
+	unsigned long gets;
+	struct liveupdate_flb_op_args args;
+};
+
+/**
+ * struct luo_flb_link - a handler depends on an FLB
+ * @in_handler: in handler->flbs, in order of registration, until it is @dead
+ * @in_flb: in lflb->links, until it is @dead
+ * @fh: the handler; may be gone if @dead
+ * @lflb: the FLB
+ * @seq: grows from one registration to the next
+ * @refs: one for being linked, one for each file in @users, one for who looks at it
+ * @users: files preserved through it
+ * @dead: unregistered
+ *
+ * All of it is under luo->state_lock.
+ */
+struct luo_flb_link {
+	struct list_head in_handler;
+	struct list_head in_flb;
+	struct liveupdate_file_handler *fh;
+	struct luo_flb *lflb;
+	unsigned long seq;
+	unsigned long refs;
+	unsigned long users;
+	bool dead;
+};
+
+/**
+ * struct luo_flb_area - room for FLBs in the handover
+ * @mem: the folio
+ * @order: its order
+ * @used: how many entries there is to be room for
+ *
+ * All of it is under luo->lock.
+ */
+struct luo_flb_area {
+	void *mem;
+	unsigned int order;
+	unsigned long used;
+};
+
+/*
+ * State of an entry that was handed over, under luo->state_lock:
+ *
+ *   WAITING -- first get, or finish --> RETRIEVED -- last file, last put --> FINISHED
+ *      '------------ retrieve() fails --> FAILED
+ */
+enum luo_flb_entry_state {
+	LUO_FLB_WAITING,
+	LUO_FLB_RETRIEVED,
+	LUO_FLB_FAILED,
+	LUO_FLB_FINISHED,
+};
+
+/**
+ * struct luo_flb_entry - an FLB of the last kernel
+ * @name: its compatible string
+ * @data: what its preserve() set
+ * @state: see above
+ * @turn: who runs the ops
+ * @claimed: an FLB of that very string is registered, or has asked
+ * @due: the last file that depends on it is finished; no more gets
+ * @hidden: unregistered while there was an object; no more gets
+ * @flb: who retrieves it or has; NULL: nobody, or it failed
+ * @gets: references to the object
+ * @err: in state FAILED, what retrieve() said
+ * @args: what the ops are called with; keeps its values between calls
+ *
+ * All of it is under luo->state_lock, but for @args, which are of whose turn it is.
+ */
+struct luo_flb_entry {
+	char name[LIVEUPDATE_FLB_COMPAT_LENGTH];
+	u64 data;
+	enum luo_flb_entry_state state;
+	struct luo_turn turn;
+	bool claimed;
+	bool due;
+	bool hidden;
+	struct liveupdate_flb *flb;
+	unsigned long gets;
+	int err;
+	struct liveupdate_flb_op_args args;
+};
+
+static inline bool luo_flb_registered(const struct luo_flb *lflb)
+{
+	return !list_empty(&lflb->links);
+}
+
+/* luo_flb.c */
+bool luo_flb_sound(const struct liveupdate_flb *flb);
+struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb);
+int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate_flb *flb);
+bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
+		    struct liveupdate_flb *flb);
+bool luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler);
+void luo_flb_unref(struct luo_flb *lflb);
+void luo_flb_link_unref(struct luo_flb_link *link);
+struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next);
+struct luo_flb_link *luo_flb_link_before(struct luo *luo, struct luo_handler *handler,
+					 struct luo_flb_link *next);
+struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *handler,
+					struct luo_flb_link *prev);
+
+/* luo_flb_outgoing.c */
+int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head *uses);
+void luo_flb_drop(struct luo *luo, struct list_head *uses);
+int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **objp);
+void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb);
+
+/* luo_flb_area.c */
+int luo_flb_area_start(struct luo *luo);
+void luo_flb_area_stop(struct luo *luo);
+int luo_flb_area_reserve(struct luo *luo);
+void luo_flb_area_unreserve(struct luo *luo);
+u64 luo_flb_area_write(struct luo *luo, u32 *crc);
+u64 luo_flb_area_write_nothing(struct luo *luo, u32 *crc);
+
+/* luo_flb_incoming.c */
+int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **objp);
+void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb);
+void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
+void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb);
+bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb);
+void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
+void luo_flb_finish_rest(struct luo *luo);
+
+/* luo_flb_peek.c */
+int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data);
+
+#endif /* _LUO_FLB_H */

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FLBs of this kernel: the life of an object from the first file that is preserved to the
+ * last one given up.
+ *
+ * A file *uses* each FLB that its handler was linked to when it was preserved. The object is
+ * made for the first user, and given up after the last one and the last reference.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+
+#include "luo_internal.h"
+
+/**
+ * struct luo_flb_use - a preserved file depends on an FLB
+ * @in_file: in lf->flbs, in order of preservation
+ * @link: through its handler; a reference is held
+ */
+struct luo_flb_use {
+	struct list_head in_file;
+	struct luo_flb_link *link;
+};
+
+static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
+{
+	struct liveupdate_flb *flb = lflb->flb;
+	int err;
+
+	err = luo_flb_area_reserve(luo);
+	if (err)
+		goto err_module;
+
+	lflb->args = (struct liveupdate_flb_op_args){
+		.flb = flb,
+		.compatible = flb->compatible,
+	};
+	err = flb->ops->preserve(&lflb->args);
+	if (err)
+		goto err_unreserve;
+	return 0;
+
+err_unreserve:
+	luo_flb_area_unreserve(luo);
+err_module:
+	pr_warn_ratelimited("FLB '%s' cannot be preserved: %pe\n", flb->compatible, ERR_PTR(err));
+	module_put(flb->ops->owner);
+	return err;
+}
+
+static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
+{
+	struct liveupdate_flb *flb = lflb->flb;
+	struct module *owner = flb->ops->owner;
+
+	flb->ops->unpreserve(&lflb->args);
+	luo_flb_area_unreserve(luo);
+	module_put(owner);
+}
+
+/* The turn is the caller's. The lock is let go of while the op runs. */
+static int luo_flb_make_live(struct luo *luo, struct luo_flb *lflb)
+	__must_hold(&luo->state_lock)
+{
+	int err;
+
+	spin_unlock(&luo->state_lock);
+	err = luo_flb_call_preserve(luo, lflb);
+	spin_lock(&luo->state_lock);
+	if (err)
+		return err;
+	lflb->live = true;
+	lflb->refs++;
+	return 0;
+}
+
+static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
+	__must_hold(&luo->state_lock)
+{
+	if (lflb->users || lflb->gets)
+		return;
+	lflb->refs++;
+	if (WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
+		goto out;
+	if (lflb->live && !lflb->users && !lflb->gets) {
+		lflb->live = false;
+		spin_unlock(&luo->state_lock);
+		luo_flb_call_unpreserve(luo, lflb);
+		spin_lock(&luo->state_lock);
+		luo_flb_unref(lflb);
+	}
+	luo_turn_give(luo, &lflb->turn);
+out:
+	luo_flb_unref(lflb);
+}
+
+/* Unregistered, or about to be by a module on its way out */
+static bool luo_flb_link_gone(const struct luo_flb_link *link)
+{
+	const struct luo_flb *lflb = link->lflb;
+
+	return link->dead || (!lflb->live && !try_module_get(lflb->flb->ops->owner));
+}
+
+/* One file more, if the link is still there */
+static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *used)
+{
+	struct luo_flb *lflb = link->lflb;
+	int err;
+
+	guard(spinlock)(&luo->state_lock);
+	*used = false;
+	err = luo_turn_take_killable(luo, &lflb->turn);
+	if (err)
+		return err;
+	if (!luo_flb_link_gone(link)) {
+		err = lflb->live ? 0 : luo_flb_make_live(luo, lflb);
+		*used = !err;
+	}
+	if (*used) {
+		lflb->users++;
+		link->users++;
+		link->refs++;
+	}
+	luo_turn_give(luo, &lflb->turn);
+	return err;
+}
+
+static void luo_flb_link_unuse(struct luo *luo, struct luo_flb_link *link)
+{
+	guard(spinlock)(&luo->state_lock);
+	link->lflb->users--;
+	link->users--;
+	luo_flb_give_up(luo, link->lflb);
+	luo_flb_link_unref(link);
+}
+
+static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct list_head *uses)
+{
+	struct luo_flb_use *use = kzalloc_obj(*use);
+	bool used;
+	int err;
+
+	if (!use)
+		return -ENOMEM;
+	err = luo_flb_link_use(luo, link, &used);
+	if (!used) {
+		kfree(use);
+		return err;
+	}
+	use->link = link;
+	list_add_tail(&use->in_file, uses);
+	return 0;
+}
+
+/**
+ * luo_flb_take() - a file is about to be preserved; first comes what it depends on
+ * @luo: where
+ * @handler: the file's handler
+ * @uses: filled with what was taken, in order of registration
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, to be paired with luo_flb_drop(); -ENOMEM; -ENOSPC: more FLBs than the format
+ * can hold; -EINTR: killed while another task's op was running; else what preserve() said.
+ * On error nothing is taken.
+ */
+int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head *uses)
+{
+	struct luo_flb_link *link = NULL;
+	int err = 0;
+
+	while ((link = luo_flb_link_after(luo, handler, link))) {
+		err = luo_flb_take_one(luo, link, uses);
+		if (err)
+			break;
+	}
+	if (!err)
+		return 0;
+
+	scoped_guard(spinlock, &luo->state_lock)
+		luo_flb_link_unref(link);
+	luo_flb_drop(luo, uses);
+	return err;
+}
+
+/**
+ * luo_flb_drop() - undo luo_flb_take(), last one first
+ * @luo: where
+ * @uses: what was taken; empty afterwards
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_flb_drop(struct luo *luo, struct list_head *uses)
+{
+	struct luo_flb_use *use, *next;
+
+	list_for_each_entry_safe_reverse(use, next, uses, in_file) {
+		list_del(&use->in_file);
+		luo_flb_link_unuse(luo, use->link);
+		kfree(use);
+	}
+}
+
+/**
+ * luo_flb_get_outgoing() - the object that is being preserved
+ * @luo: where
+ * @flb: the FLB
+ * @objp: set to the object, on success only
+ *
+ * Context: Process context.
+ * Return: 0, to be paired with luo_flb_put_outgoing(); -ENOENT: nothing is preserved that
+ * depends on it; -EDEADLK: called from its own ops; -EOPNOTSUPP: live update is off.
+ */
+int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **objp)
+{
+	struct luo_flb *lflb;
+
+	if (!luo_enabled(luo))
+		return -EOPNOTSUPP;
+
+	guard(spinlock)(&luo->state_lock);
+	lflb = luo_flb_find(luo, flb);
+	if (lflb && lflb->turn.holder == current)
+		return -EDEADLK;
+	if (!lflb || !luo_flb_registered(lflb) || !lflb->users)
+		return -ENOENT;
+	lflb->gets++;
+	*objp = lflb->args.obj;
+	return 0;
+}
+
+/**
+ * luo_flb_put_outgoing() - undo luo_flb_get_outgoing()
+ * @luo: where
+ * @flb: the FLB
+ *
+ * Context: Process context. May sleep: may give the object up.
+ */
+void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb)
+{
+	struct luo_flb *lflb;
+
+	if (!luo_enabled(luo))
+		return;
+
+	guard(spinlock)(&luo->state_lock);
+	lflb = luo_flb_find(luo, flb);
+	if (WARN_ONCE(!lflb || !lflb->gets, "luo: FLB put that was not got\n"))
+		return;
+	lflb->gets--;
+	luo_flb_give_up(luo, lflb);
+}

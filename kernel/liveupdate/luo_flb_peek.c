@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A look at the FLBs of the last kernel that changes nothing: it allocates nothing, takes
+ * no lock, and remembers nothing. For callers before slab, and where live update is off.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/errno.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+
+#include "luo_compat.h"
+#include "luo_internal.h"
+
+/* The best fit, and of those listed the first one in the list; NULL: none at all */
+static const struct luo_flb_ser *luo_flb_best(const struct luo_wire_flbs *flbs,
+					      const struct liveupdate_flb *flb,
+					      enum luo_compat_fit *best_fit)
+{
+	const struct luo_flb_ser *best = NULL;
+	const char *const *older;
+	enum luo_compat_fit fit;
+
+	*best_fit = LUO_COMPAT_NONE;
+	for (u64 i = 0; i < flbs->count; i++) {
+		fit = luo_compat_fit(flbs->entries[i].name, flb->compatible, flb->also_retrieves);
+		if (fit > *best_fit) {
+			*best_fit = fit;
+			best = &flbs->entries[i];
+		}
+	}
+	if (*best_fit != LUO_COMPAT_LISTED)
+		return best;
+
+	for (older = flb->also_retrieves; *older; older++) {
+		for (u64 i = 0; i < flbs->count; i++) {
+			if (!strcmp(flbs->entries[i].name, *older))
+				return &flbs->entries[i];
+		}
+	}
+	return best;
+}
+
+static int luo_flb_peek_off(const struct luo_incoming *in, const struct luo_wire_flbs *flbs,
+			    const struct luo_flb_ser *best, const struct liveupdate_flb *flb)
+{
+	if (best) {
+		pr_warn_ratelimited("off, but '%s' was handed over, which FLB '%s' cannot read now\n",
+				    best->name, flb->compatible);
+		return -EPROTONOSUPPORT;
+	}
+	/* The stock kernel hands over an empty root at each boot, which means nothing */
+	return in->head.sessions_pa || flbs->count ? -ENODATA : -EOPNOTSUPP;
+}
+
+/**
+ * luo_flb_peek_incoming() - what was handed over for an FLB?
+ * @luo: where; nothing but the switch and the store are looked at
+ * @flb: the FLB
+ * @data: set to what the FLB's preserve() set, on success only
+ *
+ * Context: Any, as soon as the store can be read. Neither sleeps nor allocates.
+ * Return: as liveupdate_flb_incoming_early().
+ */
+int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data)
+{
+	struct luo_wire_pages pages = luo_store_pages(luo->store);
+	const struct luo_flb_ser *best;
+	struct luo_incoming in = {};
+	struct luo_wire_flbs flbs;
+	enum luo_compat_fit fit;
+	int err;
+
+	if (!luo_flb_sound(flb))
+		return -EINVAL;
+	err = luo_incoming_judge(luo->store, &in);
+	if (err)
+		return err;
+	err = luo_wire_read_flbs(&pages, in.head.flbs_pa, in.has_ext ? &in.ext : NULL, &flbs);
+	if (err)
+		return err;
+
+	best = luo_flb_best(&flbs, flb, &fit);
+	if (!luo_enabled(luo))
+		return luo_flb_peek_off(&in, &flbs, best, flb);
+	if (!best)
+		return -ENODATA;
+	if (fit == LUO_COMPAT_FAMILY) {
+		pr_warn_ratelimited("FLB '%s' does not read what was handed over, '%s'\n",
+				    flb->compatible, best->name);
+		return -EPROTONOSUPPORT;
+	}
+	*data = best->data;
+	return 0;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The root of what the last kernel handed over: found, judged, and given back in the end.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/printk.h>
+
+#include "luo_internal.h"
+
+/* A page that was published under a name: 0, -ENOENT or -EUCLEAN */
+static int luo_incoming_find(struct luo_store *store, const char *name, u64 *phys,
+			     const void **page, size_t *size)
+{
+	int err;
+
+	err = store->ops->find(store, name, phys, size);
+	if (err)
+		return err;
+	*page = store->ops->peek(store, *phys, 0);
+	return *page && *size <= PAGE_SIZE ? 0 : -EUCLEAN;
+}
+
+static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming *in)
+{
+	const void *page;
+	size_t size;
+	int err;
+
+	err = luo_incoming_find(store, LUO_EXT_KHO_ENTRY_NAME, &in->ext_phys, &page, &size);
+	if (err)
+		in->ext_phys = 0;
+	else
+		in->has_ext = luo_wire_read_ext(page, size, &in->ext);
+	in->bad_ext = !in->has_ext && err != -ENOENT;
+}
+
+/**
+ * luo_incoming_judge() - is there a handover, and can its root be read?
+ * @store: where to look
+ * @in: the root and its checksums; all zeroes before
+ *
+ * Context: Any, as soon as the store can be read. Neither sleeps nor allocates.
+ * Return: 0, also if there is none; -EPROTONOSUPPORT; -EUCLEAN.
+ */
+int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
+{
+	const void *page;
+	size_t size;
+	int err;
+
+	err = store->ops->refused(store);
+	if (err)
+		return err;
+
+	err = luo_incoming_find(store, LUO_KHO_ENTRY_NAME, &in->ser_phys, &page, &size);
+	if (err) {
+		in->ser_phys = 0;
+		return err == -ENOENT ? 0 : err;
+	}
+	luo_incoming_judge_ext(store, in);
+	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
+}
+
+/**
+ * luo_incoming_read_head() - judge the root, if that is not done yet
+ * @luo: where; luo->lock is held. The verdict is in luo->in.err.
+ */
+void luo_incoming_read_head(struct luo *luo)
+{
+	struct luo_incoming *in = &luo->in;
+
+	lockdep_assert_held(&luo->lock);
+	if (in->head_read)
+		return;
+	in->head_read = true;
+	in->err = luo_incoming_judge(luo->store, in);
+	if (in->bad_ext)
+		pr_warn("checksums of the handover cannot be read, going on without them\n");
+	if (in->err)
+		pr_err("the handover is refused and stays in memory: %s\n",
+		       in->err == -EPROTONOSUPPORT ? "unknown version" : "damaged");
+	else if (!in->head.sessions_pa)
+		in->over = true;
+}
+
+/* Not if a handler has made something of it: what is not checksummed may name any folio */
+static void luo_incoming_release_folio(struct luo *luo, u64 *phys)
+{
+	struct luo_store *store = luo->store;
+
+	for (unsigned int order = 0; *phys && order <= LUO_FLBS_MAX_ORDER; order++) {
+		if (store->ops->peek(store, *phys, order)) {
+			store->ops->release(store, *phys);
+			break;
+		}
+	}
+	*phys = 0;
+}
+
+static bool luo_incoming_flbs_left(struct luo *luo)
+{
+	guard(spinlock)(&luo->state_lock);
+	return luo->in.flbs_left;
+}
+
+/**
+ * luo_incoming_release_root() - give the root back, if nothing of what it led to is left
+ * @luo: where; luo->lock is held
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_incoming_release_root(struct luo *luo)
+{
+	struct luo_incoming *in = &luo->in;
+
+	lockdep_assert_held(&luo->lock);
+	if (!in->sessions_read || in->sessions_err || in->unfinished)
+		return;
+	if (luo_incoming_read_flbs(luo) || luo_incoming_flbs_left(luo))
+		return;
+	luo_incoming_release_folio(luo, &in->head.flbs_pa);
+	luo_incoming_release_folio(luo, &in->ext_phys);
+	luo_incoming_release_folio(luo, &in->ser_phys);
+}
+
+/**
+ * luo_incoming_flbs_done() - an FLB is finished
+ * @luo: where
+ *
+ * Context: Process context. May sleep.
+ */
+void luo_incoming_flbs_done(struct luo *luo)
+{
+	guard(mutex)(&luo->lock);
+	luo_incoming_release_root(luo);
+}

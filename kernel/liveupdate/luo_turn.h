@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Turns: one task does it, the others wait, and no one waits for itself. See luo_turn.c. */
+#ifndef _LUO_TURN_H
+#define _LUO_TURN_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct luo;
+struct task_struct;
+
+/**
+ * struct luo_turn - who may act on an object
+ * @holder: the task whose turn it is; NULL: nobody's
+ */
+struct luo_turn {
+	struct task_struct *holder;
+};
+
+int luo_turn_take(struct luo *luo, struct luo_turn *turn);
+int luo_turn_take_killable(struct luo *luo, struct luo_turn *turn);
+void luo_turn_give(struct luo *luo, struct luo_turn *turn);
+
+#endif /* _LUO_TURN_H */
