@@ -36,6 +36,7 @@ help:
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
 #:   make check-all    all of it, and style, stock and kernel-off: long
+#:   make coverage     which lines of kernel/liveupdate the tests run
 #:   make style        checkpatch, W=1, sparse, kernel-doc on our files
 #:
 #:   make setup        install what all this needs; every target does so by itself
@@ -85,6 +86,10 @@ kunit: kernel
 check-stock: kernel
 	@$(check) --tier stock
 
+coverage: setup
+	@scripts/build.sh coverage
+	@scripts/coverage.py
+
 style: kernel
 	@scripts/style.sh all
 
@@ -95,4 +100,4 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-all \
-	check-user kunit check-stock style clean distclean
+	check-user kunit check-stock coverage style clean distclean

@@ -5,8 +5,9 @@
 #
 #   build.sh lean       the everyday kernel
 #   build.sh debug      the same with lockdep, KASAN, fault injection and the like
+#   build.sh coverage   the everyday kernel, counting which lines of kernel/liveupdate are run
 #   build.sh stock      the untouched base, configured as lean
-#   build.sh off        kernel/, mm/ and lib/ of ours with CONFIG_LIVEUPDATE=n, compiled only
+#   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
 #   build.sh kernel-make NAME ARG...   configure only, then make ARG... in build/out/NAME;
 #                                      "style" is configured as lean
 #
@@ -28,9 +29,10 @@ fragments() {
 	case $1 in
 	lean | style) echo base lean ;;
 	debug) echo base lean debug ;;
+	coverage) echo base lean coverage ;;
 	stock) echo base lean stock ;;
 	off) echo base lean off ;;
-	*) die "usage: build.sh lean|debug|stock|off" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off" ;;
 	esac
 }
 
@@ -86,6 +88,7 @@ setup() {
 		suffix=stock
 		;;
 	debug) suffix=luo-debug ;;
+	coverage) suffix=luo-coverage ;;
 	esac
 	files=()
 	local f
@@ -128,7 +131,7 @@ if [ -n "$only" ]; then
 fi
 targets=(bzImage)
 if [ "$name" = off ]; then
-	targets=(prepare kernel/ mm/ lib/)
+	targets=(prepare kernel/ mm/ lib/ samples/)
 elif grep -q '=m$' "$out/.config"; then
 	targets+=(modules)
 fi

@@ -163,6 +163,7 @@ class Guest:
     silence: float = SILENCE
     longest: float = LONGEST
     echo: bool = False
+    more: tuple[str, ...] = ()          # further arguments for QEMU
     # On a busy host an emulated timer may miss its own check at boot, which is a panic.
     base_args: str = ("console=ttyS0 kho=on liveupdate=on panic=-1 retain_initrd "
                       "no_timer_check")
@@ -177,6 +178,7 @@ class Guest:
         cmd += ["-accel", os.environ.get("QEMU_ACCEL", "tcg,thread=multi")]
         for fifo in fifos:
             cmd += ["-serial", f"file:{fifo}"]
+        cmd += self.more
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                       "-append", f"{self.base_args} {self.append}".strip()]
 

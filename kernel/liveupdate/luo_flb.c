@@ -179,15 +179,11 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 	return 0;
 }
 
-/*
- * Return: true if an object is left behind: the caller's mistake. It is given up by the
- * files that use the link, whenever they are.
- */
+/* Return: true if files still use the link. They give it up, whenever they are. */
 static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_flb *lflb = link->lflb;
-	bool left;
 
 	link->dead = true;
 	list_del_init(&link->in_handler);
@@ -196,14 +192,9 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	/* An op that is under way began before. None begins after this. */
 	if (!WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
 		luo_turn_give(luo, &lflb->turn);
-
-	left = link->users;
-	if (!luo_flb_registered(lflb)) {
-		left |= lflb->live;
-		left |= luo_flb_hide_incoming(luo, lflb->flb);
-	}
-	luo_flb_link_unref(link);
-	return left;
+	if (!luo_flb_registered(lflb))
+		luo_flb_wait_incoming(luo, lflb->flb);
+	return link->users;
 }
 
 /**
@@ -228,6 +219,12 @@ bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		if (!link)
 			return false;
 		left = luo_flb_link_kill(luo, link);
+		/* The last handler: nobody is to hear of the object any more */
+		if (!luo_flb_registered(lflb)) {
+			left |= lflb->live;
+			left |= luo_flb_hide_incoming(luo, flb);
+		}
+		luo_flb_link_unref(link);
 	}
 	WARN_ONCE(left, "luo: FLB '%s' goes away while there is an object of it\n",
 		  flb->compatible);
@@ -239,18 +236,20 @@ bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
  * @luo: where
  * @handler: the handler, not registered any more
  *
+ * An FLB need not be its handler's: objects that are there are no mistake, and stay.
+ *
  * Context: Process context. Sleeps while an op of one of the FLBs is running.
- * Return: true if an object is left behind: the caller's mistake.
  */
-bool luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler)
+void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler)
 {
-	bool left = false;
+	struct luo_flb_link *link;
 
 	guard(spinlock)(&luo->state_lock);
-	while (!list_empty(&handler->flbs))
-		left |= luo_flb_link_kill(luo, list_first_entry(&handler->flbs,
-								struct luo_flb_link, in_handler));
-	return left;
+	while (!list_empty(&handler->flbs)) {
+		link = list_first_entry(&handler->flbs, struct luo_flb_link, in_handler);
+		luo_flb_link_kill(luo, link);
+		luo_flb_link_unref(link);
+	}
 }
 
 /**

@@ -140,7 +140,7 @@ struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb);
 int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate_flb *flb);
 bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		    struct liveupdate_flb *flb);
-bool luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler);
+void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler);
 void luo_flb_unref(struct luo_flb *lflb);
 void luo_flb_link_unref(struct luo_flb_link *link);
 struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next);
@@ -168,6 +168,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb);
+void luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb);
 bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
 void luo_flb_finish_rest(struct luo *luo);

@@ -68,6 +68,9 @@ static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 		*found = luo_flb_entry_of(luo, *older);
 		if (*found && !luo_flb_entry_taken(*found, flb))
 			return 0;
+		/* Done with, as an older string: whatever else there is was not its */
+		if (*found && (*found)->state == LUO_FLB_FINISHED && !(*found)->claimed)
+			return -ENODATA;
 	}
 
 	*found = luo_flb_unread(luo, flb);
@@ -368,30 +371,46 @@ void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb)
 }
 
 /**
- * luo_flb_hide_incoming() - an FLB is registered no more
+ * luo_flb_wait_incoming() - an FLB is registered no more; wait for what is under way
  * @luo: where; luo->state_lock is held, and let go of while an op is running
  * @flb: the FLB
  *
  * Context: Process context. Sleeps while an op of the FLB is running; not from inside one.
- * Return: true if an object is left behind: the caller's mistake.
  */
-bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb)
+void luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
 	struct luo_flb_entry *entry;
-	bool left = false;
 
 	lockdep_assert_held(&luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		entry = &in->flbs[i];
 		if (entry->flb != flb || WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
 			continue;
-		if (entry->state == LUO_FLB_RETRIEVED)
-			entry->hidden = true;
-		else
+		if (entry->state != LUO_FLB_RETRIEVED)
 			entry->flb = NULL;
-		left |= entry->hidden;
 		luo_turn_give(luo, &entry->turn);
+	}
+}
+
+/**
+ * luo_flb_hide_incoming() - nobody is to hear of an FLB's object any more
+ * @luo: where; luo->state_lock is held
+ * @flb: the FLB
+ *
+ * Return: true if there is one: the caller's mistake.
+ */
+bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb)
+{
+	struct luo_incoming *in = &luo->in;
+	bool left = false;
+
+	lockdep_assert_held(&luo->state_lock);
+	for (unsigned long i = 0; i < in->nr_flbs; i++) {
+		if (in->flbs[i].flb != flb)
+			continue;
+		in->flbs[i].hidden = true;
+		left = true;
 	}
 	return left;
 }

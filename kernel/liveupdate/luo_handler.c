@@ -115,7 +115,6 @@ static void luo_handler_unref(struct luo_handler *handler)
 void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
-	bool left;
 
 	if (!luo_enabled(luo))
 		return;
@@ -128,9 +127,9 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 
 	if (WARN_ONCE(!handler, "luo: handler '%s' is not registered\n", fh->compatible))
 		return;
-	left = luo_flb_unlink_all(luo, handler);
-	WARN_ONCE(left || refcount_read(&handler->refs) > 1,
-		  "luo: handler '%s' goes away while files or FLBs need it\n", fh->compatible);
+	WARN_ONCE(refcount_read(&handler->refs) > 1,
+		  "luo: handler '%s' goes away while files need it\n", fh->compatible);
+	luo_flb_unlink_all(luo, handler);
 	luo_handler_unref(handler);
 }
 

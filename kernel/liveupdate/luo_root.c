@@ -80,7 +80,8 @@ void luo_incoming_read_head(struct luo *luo)
 	if (in->bad_ext)
 		pr_warn("checksums of the handover cannot be read, going on without them\n");
 	if (in->err)
-		pr_err("the handover is refused and stays in memory: %s\n",
+		pr_err("the handover is refused and %s: %s\n",
+		       luo->store->ops->refused(luo->store) ? "lost" : "stays in memory",
 		       in->err == -EPROTONOSUPPORT ? "unknown version" : "damaged");
 	else if (!in->head.sessions_pa)
 		in->over = true;

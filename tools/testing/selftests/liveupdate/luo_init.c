@@ -6,12 +6,15 @@
  *
  *   luo_run=PROG[,PROG...]  programs of /bin to run, one after the other
  *   luo_kmemleak=1          look for leaks afterwards
+ *   luo_gcov=1              write what code was run to the third serial port, also before
+ *                           a jump: luo_jump() runs "/init gcov" then
  *
  * Their output goes to the second serial port, between marks that tell scripts/check.py
  * which of them ran and how they ended.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,7 @@
 #include <unistd.h>
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+#define GCOV		"/sys/kernel/debug/gcov"
 
 static void mount_all(void)
 {
@@ -35,21 +39,33 @@ static void mount_all(void)
 	mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
 }
 
-/* The second serial port if there is one, as it comes, without any line discipline. */
-static void open_output(void)
+/* A serial port, as it comes, without any line discipline; -1: there is none. */
+static int open_raw(const char *port)
 {
 	struct termios t;
-	int fd = open("/dev/ttyS1", O_RDWR | O_NOCTTY);
+	int fd = open(port, O_RDWR | O_NOCTTY);
 
-	if (fd < 0 || tcgetattr(fd, &t))
-		fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		return -1;
+	if (tcgetattr(fd, &t)) {
+		close(fd);
+		return -1;
+	}
+	cfmakeraw(&t);
+	cfsetspeed(&t, B115200);
+	tcsetattr(fd, TCSANOW, &t);
+	return fd;
+}
+
+/* The second serial port if there is one */
+static void open_output(void)
+{
+	int fd = open_raw("/dev/ttyS1");
+
+	if (fd < 0)
+		fd = open_raw("/dev/console");
 	if (fd < 0)
 		return;
-	if (!tcgetattr(fd, &t)) {
-		cfmakeraw(&t);
-		cfsetspeed(&t, B115200);
-		tcsetattr(fd, TCSANOW, &t);
-	}
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	if (fd > STDERR_FILENO)
@@ -125,16 +141,58 @@ static void look_for_leaks(void)
 	mark("end", "kmemleak", 0);
 }
 
-int main(void)
+static FILE *gcov_port;
+
+/* A line that names the file and says how long it is, then its contents */
+static int send_counters(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	static char data[1 << 20];
+	size_t len;
+	FILE *f;
+
+	if (type != FTW_F || !strstr(path, ".gcda"))
+		return 0;
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	len = fread(data, 1, sizeof(data), f);
+	fclose(f);
+	fprintf(gcov_port, "%zu %s\n", len, path + strlen(GCOV));
+	fwrite(data, 1, len, gcov_port);
+	return 0;
+}
+
+static void send_coverage(void)
+{
+	int fd = open_raw("/dev/ttyS2");
+
+	gcov_port = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!gcov_port) {
+		perror("/dev/ttyS2");
+		return;
+	}
+	nftw(GCOV, send_counters, 16, FTW_PHYS);
+	fflush(gcov_port);
+	tcdrain(fd);
+	fclose(gcov_port);
+}
+
+int main(int argc, char **argv)
 {
 	char *list = getenv("luo_run"), *prog;
 
+	if (argc > 1 && !strcmp(argv[1], "gcov")) {
+		send_coverage();
+		return 0;
+	}
 	mount_all();
 	open_output();
 	for (prog = list ? strtok(list, ",") : NULL; prog; prog = strtok(NULL, ","))
 		run(prog);
 	if (getenv("luo_kmemleak"))
 		look_for_leaks();
+	if (getenv("luo_gcov"))
+		send_coverage();
 	mark("end", "guest", 0);
 	fflush(stdout);
 	tcdrain(STDOUT_FILENO);
