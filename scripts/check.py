@@ -82,6 +82,7 @@ class Options:
     prefix: str         # of log names, so that tiers do not share them
     debug: bool
     append: str         # to every command line
+    gcov: Path | None = None    # where guests leave what they counted
 
 
 # ---- KTAP
@@ -225,14 +226,30 @@ def log_name(res: Result, opts: Options) -> str:
     return opts.prefix + res.name.removeprefix(opts.prefix)
 
 
-def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None = None):
-    """Run a guest and add to the result what its kernel complained about."""
+def modules(opts: Options) -> dict:
+    """What tests load, if it is not built in."""
+    out = opts.kernel.resolve().parent / "../../.."
+    config = out / ".config"
+    wanted = config.read_text() if config.exists() else ""
+    return {f"lib/modules/{path.name}": path for option, path in (
+        ("SAMPLE_LIVEUPDATE_FLB", out / "samples/liveupdate/flb_sample.ko"),
+        ("LIVEUPDATE_FLB_TEST", out / "kernel/liveupdate/tests/luo_flb_test.ko"))
+        if f"CONFIG_{option}=m\n" in wanted}
+
+
+def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None = None,
+         panics: str = ""):
+    """Run a guest and add to the result what its kernel complained about, up to the panic
+    that is expected."""
     need_kernel(opts.kernel)
-    machine = Guest(log_name(res, opts), opts.kernel, Initramfs(files).packed(),
-                    f"{append} {opts.append}", opts.memory)
+    name = log_name(res, opts)
+    machine = Guest(name, opts.kernel, Initramfs(files).packed(), f"{append} {opts.append}",
+                    opts.memory)
+    if opts.gcov:
+        machine.more = ("-serial", f"file:{opts.gcov / name}.gcov")
     out = machine.run()
     res.log = os.path.relpath(out.log, ROOT)
-    bad = trouble(out.kernel, allow)
+    bad = trouble(out.kernel[:panic_line(out.kernel, panics)], allow)
     if bad:
         res.fail("kernel log: " + "\n    ".join(bad[:8]))
     if out.why:
@@ -242,20 +259,47 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     return out
 
 
+def panic_line(lines: list[str], panics: str) -> int | None:
+    """Where the expected panic is; None without one."""
+    return next((i for i, line in enumerate(lines)
+                 if panics and re.search(f"Kernel panic - not syncing: {panics}$", line)), None)
+
+
+def check_panic(res: Result, log: list[str], last: list[Part], panics: str) -> bool:
+    """Is that panic there, and did the last kernel come to no result before it?"""
+    at = panic_line(log, panics)
+    if at is None:
+        res.fail(f"the kernel was to panic: {panics}")
+    elif len(last) > 1 or any(re.match("(not )?ok ", ln) for p in last for ln in p.lines):
+        res.fail(f"the kernel was to panic earlier: {panics}")
+    else:
+        res.passed += 1
+        return True
+    return False
+
+
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", extra: dict | None = None, image: bool = False,
-                 once_in_log: tuple[str, ...] = (), allow: str | None = None) -> None:
+                 once_in_log: tuple[str, ...] = (), allow: str | None = None,
+                 panics: str = "") -> None:
     """Boot with our /init, which runs the programs; each has one document per kernel.
-    Each text of `once_in_log` must stand in exactly one line of the kernel's log."""
+    Each text of `once_in_log` must stand in exactly one line of the kernel's log. If there
+    is a pattern `panics`, the last kernel must end with that panic, before any result."""
     build_selftests()
     files = selftest_files(opts, programs, kernels > 1 or image) | (extra or {})
+    if kernels > 1:
+        files |= modules(opts)
     append = f"luo_run={','.join(programs)} luo_required=1 {env}".rstrip()
     expected = list(programs) * kernels
-    if opts.debug:
+    if panics:
+        expected = list(programs) * (kernels - 1)
+    elif opts.debug:
         append += " luo_kmemleak=1"
         expected.append("kmemleak")
-    out = boot(res, opts, files, append, allow)
+    out = boot(res, opts, files, append, allow, panics)
     parts, complete = split_parts(out.tests)
+    if panics and check_panic(res, out.kernel, parts[len(expected):], panics):
+        parts, complete = parts[:len(expected)], True
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{log_name(res, opts)}.ktap").write_text(nested(parts))
     for i, part in enumerate(parts, 1):
@@ -396,6 +440,24 @@ def run_style(res: Result) -> None:
         res.passed += 1
 
 
+def run_coverage(res: Result) -> None:
+    """scripts/coverage.py: the suites once more, on a kernel that counts its lines."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / "coverage.log"
+    with open(log, "w", encoding="utf-8") as out:
+        for args in (["build.sh", "coverage"], ["coverage.py", "--jobs", "1"]):
+            ret = subprocess.run([str(ROOT / "scripts" / args[0]), *args[1:]], stdout=out,
+                                 stderr=subprocess.STDOUT, check=False).returncode
+            if ret:
+                break
+    res.log = os.path.relpath(log, ROOT)
+    if ret:
+        res.fail("\n    ".join([f"{args[0]} ended with status {ret}",
+                                *log.read_text(errors="replace").splitlines()[-8:]]))
+    else:
+        res.passed += 1
+
+
 EXTENDED = ("check", "all", "debug")
 
 
@@ -406,10 +468,14 @@ def suites(opts: Options) -> list[Suite]:
         return Suite(name, tiers, what, lambda r: run_programs(r, opts, progs, **kw))
 
     def jump(name: str, kernels: int, what: str, tiers: tuple[str, ...] = EXTENDED,
-             **kw) -> Suite:
-        env = f"luo_stage=1 luo_test={name}"
+             args: str = "", **kw) -> Suite:
+        env = f"luo_stage=1 luo_test={name} {args}".rstrip()
         return Suite(f"kexec-{name}", tiers, what, lambda r: run_programs(
             r, opts, ["luo_kexec"], kernels=kernels, env=env, **kw))
+
+    def flb(name: str, kernels: int, what: str, tiers: tuple[str, ...] = ("check", "all"),
+            **kw) -> Suite:
+        return jump(f"flb-{name}", kernels, what, tiers, **kw)
 
     some = [
         Suite("user", ("check", "all", "user"), "pure code under sanitizers", run_user),
@@ -428,6 +494,7 @@ def suites(opts: Options) -> list[Suite]:
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read"),
         jump("unchecked", 2, "memory of files damaged, and there are no checksums"),
+        *flb_suites(flb),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("fault", 2, "retrieving with faults injected", ("debug",),
              allow=FAULT_NOISE),
@@ -438,10 +505,42 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
     some += stock_suites(opts)
+    some.append(Suite("coverage", ("all",), "lines of kernel/liveupdate that tests run",
+                      run_coverage))
     if (ROOT / "scripts/style.sh").exists():
         some.append(Suite("style", ("check", "all"), "checkpatch, kernel-doc, originality",
                           run_style))
     return some
+
+
+def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
+    """Objects that files share, over two and three kernels."""
+    panics = "flb_sample: cannot read what was preserved: -(EPROTONOSUPPORT|93)"
+    policy = "flb_sample.panic_on_unreadable=1"
+    early = "luo_flb_test_early"
+    return [
+        flb("same", 2, "the sample, same version, panic asked for in vain", EXTENDED,
+            args=f"flb_sample.version=1 {policy}"),
+        flb("versions", 3, "the sample, to a newer version, to an older one",
+            args="flb_sample.version=1"),
+        flb("panic", 2, "the sample, to an older version that is to panic", EXTENDED,
+            args=f"flb_sample.version=2 {policy}", panics=panics),
+        flb("unload", 2, "unloading the sample while something of it is owned"),
+        flb("ten", 2, "ten objects on three handlers", EXTENDED,
+            args="luo_flb_test.links=0x3ff,0x155,0x2aa"),
+        flb("gone", 3, "to a kernel that does not know the object",
+            args="luo_flb_test.links=3", once_in_log=("luo_test-flb0-v1", "luo_test-flb1-v1")),
+        flb("absent", 3, "from a kernel that did not preserve the object", args=early),
+        flb("early", 2, "asked before slab and at early_initcall", args=early),
+        flb("off", 3, "live update off in the next kernel", args=early),
+        flb("kho-off", 3, "handover off in the next kernel", args=early),
+        flb("kho-version", 3, "handover of an unknown version", args=early),
+        flb("damage", 3, "memory of objects damaged before it is read"),
+        flb("stock", 2, "the base's own test hangs objects on every handler", ("debug",),
+            once_in_log=tuple(f"liveupdate-test-flb-v{i}: {what}" for i in range(3) for what in
+                              ("preserve was triggered", "found flb data from the previous boot",
+                               "finish was triggered"))),
+    ]
 
 
 def run_legacy(res: Result, opts: Options) -> None:

@@ -76,3 +76,28 @@ const struct scenario stock_scenarios[] = {
 	{ "luo_stress_files", { luo_stress_files_1, luo_stress_files_2 } },
 	{ }
 };
+
+/*
+ * The base's own objects, CONFIG_LIVEUPDATE_TEST: they hang on every handler and say in the
+ * kernel's log what becomes of them, which scripts/check.py looks for.
+ */
+static void objects_1(void)
+{
+	int fd = test_memfd(PAGE);
+
+	ASSERT_TRUE(luo_fill(fd, 1, 0, PAGE));
+	test_preserve(create("objects"), fd, 1);
+}
+
+static void objects_2(void)
+{
+	int s = retrieve("objects");
+
+	EXPECT_TRUE(luo_holds(test_retrieve_fd(s, 1), 1, 0, PAGE));
+	test_finish(s);
+}
+
+const struct scenario stock_objects_scenarios[] = {
+	{ "objects of the base's own test", { objects_1, objects_2 } },
+	{ }
+};

@@ -14,6 +14,7 @@
 
 /* Where in the blobs an address is that all else is found from */
 #define LUO_SESSIONS_PA		16
+#define LUO_FLBS_PA		24
 #define LUO_EXT_FILES_CRCS_PA	40
 
 bool luo_memory_works(void)
@@ -68,6 +69,11 @@ static __u64 blob(const char *path, off_t at)
 __u64 luo_memory_sessions(void)
 {
 	return blob(BLOBS "LUO", LUO_SESSIONS_PA);
+}
+
+__u64 luo_memory_flbs(void)
+{
+	return blob(BLOBS "LUO", LUO_FLBS_PA);
 }
 
 __u64 luo_memory_checksums(void)

@@ -32,10 +32,26 @@ static const struct scenario_group groups[] = {
 	{ "scale", scale_scenarios },
 	{ "damage", damage_scenarios },
 	{ "unchecked", unchecked_scenarios },
-	{ NULL, NULL }
+	{ "flb-same", flb_same_scenarios },
+	{ "flb-versions", flb_versions_scenarios,
+	  { NULL, "flb_sample.version=2", "flb_sample.version=1" } },
+	{ "flb-panic", flb_panic_scenarios, { NULL, "flb_sample.version=1" } },
+	{ "flb-unload", flb_unload_scenarios },
+	{ "flb-ten", flb_ten_scenarios },
+	{ "flb-absent", flb_absent_scenarios },
+	{ "flb-gone", flb_gone_scenarios, { NULL, "luo_flb_test.links=0" } },
+	{ "flb-off", flb_off_scenarios, { NULL, "liveupdate=off", "liveupdate=off" } },
+	{ "flb-kho-off", flb_off_scenarios, { NULL, "kho=off", "kho=off" } },
+	{ "flb-kho-version", flb_kho_version_scenarios },
+	{ "flb-early", flb_early_scenarios },
+	{ "flb-damage", flb_damage_scenarios },
+	{ "flb-stock", stock_objects_scenarios },
+	{ }
 };
 
 #define MAX_SCENARIOS	64
+/* From here on a command line is for one kernel only. */
+#define MORE		" luo_more=1"
 
 static struct selected {
 	char name[64];
@@ -172,7 +188,18 @@ static bool run_all(int stage)
 	return ok;
 }
 
-/* The same command line, but for the stage */
+/* What the groups want on the command line of that kernel, besides */
+static void add_more(char *out, size_t size, int stage)
+{
+	for (const struct scenario_group *g = groups; g->name; g++) {
+		size_t used = strlen(out);
+
+		if (in_list(getenv("luo_test"), g->name) && g->more[stage - 1])
+			snprintf(out + used, size - used, MORE " %s", g->more[stage - 1]);
+	}
+}
+
+/* The same command line, but for the stage and what was added for this kernel */
 static bool next_cmdline(char *out, size_t size, int stage)
 {
 	char line[2048] = "";
@@ -183,12 +210,16 @@ static bool next_cmdline(char *out, size_t size, int stage)
 		return false;
 	fclose(f);
 	line[strcspn(line, "\n")] = 0;
+	at = strstr(line, MORE);
+	if (at)
+		*at = 0;
 	at = strstr(line, "luo_stage=");
 	if (!at)
 		return false;
 	rest = at + strcspn(at, " ");
 	*at = 0;
 	snprintf(out, size, "%sluo_stage=%d%s", line, stage + 1, rest);
+	add_more(out, size, stage + 1);
 	return true;
 }
 

@@ -30,6 +30,7 @@ struct scenario {
 struct scenario_group {
 	const char *name;
 	const struct scenario *scenarios;	/* ends with one without a name */
+	const char *more[MAX_STAGES];		/* on the command line of that kernel only */
 };
 
 extern const struct scenario memfd_scenarios[];
@@ -40,10 +41,22 @@ extern const struct scenario sleeper_scenarios[];
 extern const struct scenario legacy_scenarios[];
 extern const struct scenario fault_scenarios[];
 extern const struct scenario stock_scenarios[];
+extern const struct scenario stock_objects_scenarios[];
 extern const struct scenario interop_scenarios[];
 extern const struct scenario scale_scenarios[];
 extern const struct scenario damage_scenarios[];
 extern const struct scenario unchecked_scenarios[];
+extern const struct scenario flb_same_scenarios[];
+extern const struct scenario flb_versions_scenarios[];
+extern const struct scenario flb_panic_scenarios[];
+extern const struct scenario flb_unload_scenarios[];
+extern const struct scenario flb_ten_scenarios[];
+extern const struct scenario flb_absent_scenarios[];
+extern const struct scenario flb_gone_scenarios[];
+extern const struct scenario flb_off_scenarios[];
+extern const struct scenario flb_kho_version_scenarios[];
+extern const struct scenario flb_early_scenarios[];
+extern const struct scenario flb_damage_scenarios[];
 
 /* The harness's words, for functions that are no harness tests */
 void luo_failure(const char *file, int line, const char *text, long long exp, long long seen);
