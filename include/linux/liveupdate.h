@@ -134,7 +134,7 @@ struct liveupdate_flb_op_args {
  *	given up and the last reference is put. Cannot fail.
  * @retrieve: required. Make the object from what was handed over, when it is first asked
  *	for, or just before finish(). An error is final, and what everybody is told who
- *	asks: so none that liveupdate_flb_get_incoming() has a meaning of its own for.
+ *	asks, but for -ENODATA and -EOPNOTSUPP: something is there, so that is -EUCLEAN.
  * @finish: required. Free what was handed over, and the object. Called when the last
  *	file that depends on it is finished, at the latest when no session of the last
  *	kernel is left, and the last reference is put. Cannot fail.

@@ -93,6 +93,13 @@ int luo_start(struct luo *luo)
 	return luo_outgoing_start(luo);
 }
 
+static void luo_stop(struct luo *luo)
+{
+	luo_outgoing_stop(luo);
+	rhashtable_destroy(&luo->tokens);
+	rhashtable_destroy(&luo->names);
+}
+
 /**
  * luo_exit() - undo luo_init() and luo_start()
  * @luo: with no session open and no handler registered
@@ -100,9 +107,7 @@ int luo_start(struct luo *luo)
 void luo_exit(struct luo *luo)
 {
 	luo_incoming_forget(luo);
-	luo_outgoing_stop(luo);
-	rhashtable_destroy(&luo->tokens);
-	rhashtable_destroy(&luo->names);
+	luo_stop(luo);
 }
 
 /**
@@ -237,8 +242,8 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
  * @flb: the FLB; the caller's, constant until unregistered. Can be registered with any
  *	number of handlers, a handler can have any number of FLBs.
  *
- * From now on what the last kernel handed over under the FLB's own string is claimed: it
- * makes no other FLB of the family incompatible.
+ * From now on what the last kernel handed over under the FLB's own string is claimed: no
+ * other FLB of the family is told that it is incompatible.
  *
  * Context: Process context, from early_initcall on; not from an op. May sleep.
  * Return:
@@ -290,7 +295,8 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
  * * -EBUSY - another FLB, which was there earlier, has retrieved what it would read
  * * -EINVAL - an op is missing, or a string is malformed
  * * -ENOMEM - no memory to read the handover with; ask again
- * * other - what retrieve() said; the same each time
+ * * other - what retrieve() said; the same each time, and never one of the above that say
+ *   that nothing is there
  */
 int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
 {
@@ -429,14 +435,16 @@ static int __init luo_setup(void)
 		goto err_off;
 	err = luo_start(&luo_global);
 	if (err)
-		goto err_exit;
+		goto err_stop;
 	err = luo_device_register(&luo_global);
 	if (err)
-		goto err_exit;
+		goto err_stop;
 	return 0;
 
-err_exit:
-	luo_exit(&luo_global);
+err_stop:
+	/* Who has asked for FLBs may hold on to them, so what came in is not forgotten */
+	luo_global.enabled = false;
+	luo_stop(&luo_global);
 err_off:
 	luo_global.enabled = false;
 	pr_err("cannot be set up, is off: %pe\n", ERR_PTR(err));

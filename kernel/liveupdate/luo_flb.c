@@ -49,6 +49,12 @@ bool luo_flb_sound(const struct liveupdate_flb *flb)
 	return false;
 }
 
+/* Registered, or with an object, or about to have one: what it was registered as is there */
+static bool luo_flb_there(const struct luo_flb *lflb)
+{
+	return luo_flb_registered(lflb) || lflb->live || lflb->turn.holder;
+}
+
 /**
  * luo_flb_find() - an FLB that is registered, or has left an object behind
  * @luo: where; luo->state_lock is held
@@ -62,19 +68,21 @@ struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb)
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (lflb->flb == flb && (luo_flb_registered(lflb) || lflb->live))
+		if (lflb->flb == flb && luo_flb_there(lflb))
 			return lflb;
 	}
 	return NULL;
 }
 
-static bool luo_flb_string_taken(struct luo *luo, const char *compatible)
+/* No string is handed over twice, so one that is left behind counts too */
+static bool luo_flb_string_taken(struct luo *luo, const struct liveupdate_flb *flb)
 {
 	struct luo_flb *lflb;
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (luo_flb_registered(lflb) && !strcmp(lflb->flb->compatible, compatible))
+		if (lflb->flb != flb && luo_flb_there(lflb) &&
+		    !strcmp(lflb->flb->compatible, flb->compatible))
 			return true;
 	}
 	return false;
@@ -142,8 +150,8 @@ static void luo_flb_link_add(struct luo *luo, struct luo_flb_link *link,
  * @handler: the handler
  * @flb: the FLB, sound
  *
- * The handover is read now if it was not yet: from here on the FLB's entry is claimed,
- * whatever becomes of the registration.
+ * The handover is read now if it was not yet: from here on the FLB's entry is claimed, even
+ * once it is unregistered.
  *
  * Context: Process context. May sleep.
  * Return: 0; -EEXIST: they are linked already, or another FLB has the string; -ENOMEM.
@@ -165,9 +173,7 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
-	if (lflb && luo_flb_link_find(lflb, handler->fh))
-		return -EEXIST;
-	if (!(lflb && luo_flb_registered(lflb)) && luo_flb_string_taken(luo, flb->compatible))
+	if (luo_flb_string_taken(luo, flb) || (lflb && luo_flb_link_find(lflb, handler->fh)))
 		return -EEXIST;
 	if (!lflb) {
 		lflb = no_free_ptr(new);
@@ -192,8 +198,8 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	/* An op that is under way began before. None begins after this. */
 	if (!WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
 		luo_turn_give(luo, &lflb->turn);
-	if (!luo_flb_registered(lflb))
-		luo_flb_wait_incoming(luo, lflb->flb);
+	while (!luo_flb_registered(lflb) && luo_flb_wait_incoming(luo, lflb->flb))
+		;
 	return link->users;
 }
 

@@ -78,7 +78,7 @@ struct luo_flb_link {
  * @order: its order
  * @used: how many entries there is to be room for
  *
- * All of it is under luo->lock.
+ * All of it is under luo->lock, or the gate is shut.
  */
 struct luo_flb_area {
 	void *mem;
@@ -103,6 +103,8 @@ enum luo_flb_entry_state {
  * struct luo_flb_entry - an FLB of the last kernel
  * @name: its compatible string
  * @data: what its preserve() set
+ * @left: files that depended on it in the last kernel and, as far as is known, are not
+ *	finished; a hint
  * @state: see above
  * @turn: who runs the ops
  * @claimed: an FLB of that very string is registered, or has asked
@@ -118,6 +120,7 @@ enum luo_flb_entry_state {
 struct luo_flb_entry {
 	char name[LIVEUPDATE_FLB_COMPAT_LENGTH];
 	u64 data;
+	u64 left;
 	enum luo_flb_entry_state state;
 	struct luo_turn turn;
 	bool claimed;
@@ -168,7 +171,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb);
-void luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb);
+bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb);
 bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
 void luo_flb_finish_rest(struct luo *luo);

@@ -28,16 +28,26 @@ static struct luo_flb_entry *luo_flb_entry_of(struct luo *luo, const char *name)
 	return NULL;
 }
 
-/* Somebody else's: claimed by an FLB of that very string, or retrieved */
-static bool luo_flb_entry_taken(const struct luo_flb_entry *entry,
-				const struct liveupdate_flb *flb)
+/* Claimed by an FLB of that very string, or somebody has tried to retrieve it */
+static bool luo_flb_entry_taken(const struct luo_flb_entry *entry)
 {
-	if (entry->flb)
-		return entry->flb != flb;
-	return entry->claimed || entry->state == LUO_FLB_FINISHED;
+	return entry->claimed || entry->flb || entry->state != LUO_FLB_WAITING;
 }
 
-/* An entry that is nobody's, in a version of the FLB's family that it does not read */
+/* The last kernel may have written several versions, for more than one to read */
+static bool luo_flb_family_taken(struct luo *luo, const char *name)
+{
+	struct luo_incoming *in = &luo->in;
+
+	for (unsigned long i = 0; i < in->nr_flbs; i++) {
+		if (luo_flb_entry_taken(&in->flbs[i]) &&
+		    luo_compat_same_family(in->flbs[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* An entry of the FLB's family, which was handed over in no version that anybody reads */
 static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
@@ -45,9 +55,8 @@ static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveup
 
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		entry = &in->flbs[i];
-		if (!luo_flb_entry_taken(entry, flb) &&
-		    luo_compat_fit(entry->name, flb->compatible, flb->also_retrieves) ==
-		    LUO_COMPAT_FAMILY)
+		if (luo_compat_fit(entry->name, flb->compatible, flb->also_retrieves) ==
+		    LUO_COMPAT_FAMILY && !luo_flb_family_taken(luo, entry->name))
 			return entry;
 	}
 	return NULL;
@@ -66,15 +75,18 @@ static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 
 	for (older = flb->also_retrieves; older && *older; older++) {
 		*found = luo_flb_entry_of(luo, *older);
-		if (*found && !luo_flb_entry_taken(*found, flb))
+		if (*found && (!(*found)->claimed || (*found)->flb == flb))
 			return 0;
-		/* Done with, as an older string: whatever else there is was not its */
-		if (*found && (*found)->state == LUO_FLB_FINISHED && !(*found)->claimed)
-			return -ENODATA;
 	}
 
 	*found = luo_flb_unread(luo, flb);
 	return *found ? -EPROTONOSUPPORT : -ENODATA;
+}
+
+/* It is there, and something is wrong with it: whatever the op says, it is not absent */
+static int luo_flb_retrieve_errno(int ret)
+{
+	return ret > 0 || ret == -ENODATA || ret == -EOPNOTSUPP ? -EUCLEAN : ret;
 }
 
 static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb)
@@ -92,7 +104,7 @@ static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_
 				    entry->name, ERR_PTR(err));
 		module_put(flb->ops->owner);
 	}
-	return err;
+	return luo_flb_retrieve_errno(err);
 }
 
 /*
@@ -111,6 +123,8 @@ static int luo_flb_entry_retrieve(struct luo *luo, struct luo_flb_entry *entry,
 	entry->err = luo_flb_call_retrieve(entry, flb);
 	spin_lock(&luo->state_lock);
 	entry->state = entry->err ? LUO_FLB_FAILED : LUO_FLB_RETRIEVED;
+	if (entry->err)
+		entry->flb = NULL;
 	return 0;
 }
 
@@ -226,16 +240,15 @@ void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	struct luo_incoming *in = &luo->in;
 	struct luo_flb_entry *entry = NULL;
 
-	if (!luo_enabled(luo))
-		return;
-
 	guard(spinlock)(&luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs && !entry; i++) {
 		if (in->flbs[i].flb == flb && in->flbs[i].gets)
 			entry = &in->flbs[i];
 	}
-	if (WARN_ONCE(!entry, "luo: FLB put that was not got\n"))
+	if (!entry) {
+		WARN_ONCE(luo_enabled(luo), "luo: FLB put that was not got\n");
 		return;
+	}
 	if (!--entry->gets)
 		luo_flb_entry_put(luo, entry);
 }
@@ -282,6 +295,9 @@ static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, stru
  * @handler: the file's handler
  * @name: the file's compatible string
  *
+ * An object is finished if neither is a file of this kernel's handlers left, nor has the
+ * last kernel counted more files than were finished: their handler may come with a module.
+ *
  * Context: Process context. May sleep.
  */
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name)
@@ -292,25 +308,55 @@ void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const c
 	guard(spinlock)(&luo->state_lock);
 	luo_pending_done(luo, name);
 	while ((link = luo_flb_link_before(luo, handler, link))) {
-		if (luo_flb_needed(luo, link->lflb) ||
-		    luo_flb_match(luo, link->lflb->flb, &entry))
+		if (luo_flb_match(luo, link->lflb->flb, &entry))
 			continue;
-		luo_flb_entry_due(luo, entry, link->lflb);
+		if (entry->left)
+			entry->left--;
+		if (!entry->left && !luo_flb_needed(luo, link->lflb))
+			luo_flb_entry_due(luo, entry, link->lflb);
 	}
 }
 
-/* What is left: FLBs that were asked for and never registered, and those nobody knows */
+/* What is left: FLBs that were asked for and never registered */
 static void luo_flb_finish_others(struct luo *luo)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_incoming *in = &luo->in;
 
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		if (in->flbs[i].state == LUO_FLB_RETRIEVED && !in->flbs[i].gets)
+		if (in->flbs[i].state != LUO_FLB_RETRIEVED)
+			continue;
+		in->flbs[i].due = true;
+		if (!in->flbs[i].gets)
 			luo_flb_entry_put(luo, &in->flbs[i]);
-		if (in->flbs[i].state == LUO_FLB_WAITING)
+	}
+}
+
+/* And those that nobody knows. Printing takes its time, so not under the lock. */
+static void luo_flb_name_unread(struct luo *luo)
+{
+	struct luo_incoming *in = &luo->in;
+	bool waiting;
+
+	for (unsigned long i = 0; i < in->nr_flbs; i++) {
+		scoped_guard(spinlock, &luo->state_lock)
+			waiting = in->flbs[i].state == LUO_FLB_WAITING;
+		if (waiting)
 			pr_warn("FLB '%s' of the last kernel: nobody reads it, it stays in memory\n",
 				in->flbs[i].name);
+		cond_resched();
+	}
+}
+
+static void luo_flb_finish_registered(struct luo *luo)
+	__must_hold(&luo->state_lock)
+{
+	struct luo_flb_entry *entry;
+	struct luo_flb *lflb = NULL;
+
+	while ((lflb = luo_flb_before(luo, lflb))) {
+		if (!luo_flb_match(luo, lflb->flb, &entry))
+			luo_flb_entry_due(luo, entry, lflb);
 	}
 }
 
@@ -322,22 +368,20 @@ static void luo_flb_finish_others(struct luo *luo)
  */
 void luo_flb_finish_rest(struct luo *luo)
 {
-	struct luo_flb_entry *entry;
-	struct luo_flb *lflb = NULL;
 	int err;
 
 	scoped_guard(mutex, &luo->lock)
 		err = luo_incoming_read_flbs(luo);
 
-	guard(spinlock)(&luo->state_lock);
-	luo->in.over = true;
-	if (err)
-		return;
-	while ((lflb = luo_flb_before(luo, lflb))) {
-		if (!luo_flb_match(luo, lflb->flb, &entry))
-			luo_flb_entry_due(luo, entry, lflb);
+	scoped_guard(spinlock, &luo->state_lock) {
+		luo->in.over = true;
+		if (!err) {
+			luo_flb_finish_registered(luo);
+			luo_flb_finish_others(luo);
+		}
 	}
-	luo_flb_finish_others(luo);
+	if (!err)
+		luo_flb_name_unread(luo);
 }
 
 /**
@@ -376,8 +420,9 @@ void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb)
  * @flb: the FLB
  *
  * Context: Process context. Sleeps while an op of the FLB is running; not from inside one.
+ * Return: true if there was something: what was looked at before may have changed.
  */
-void luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
+bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
 	struct luo_flb_entry *entry;
@@ -385,12 +430,14 @@ void luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	lockdep_assert_held(&luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		entry = &in->flbs[i];
-		if (entry->flb != flb || WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
+		if (entry->flb != flb || !entry->turn.holder)
 			continue;
-		if (entry->state != LUO_FLB_RETRIEVED)
-			entry->flb = NULL;
+		if (WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
+			return false;
 		luo_turn_give(luo, &entry->turn);
+		return true;
 	}
+	return false;
 }
 
 /**

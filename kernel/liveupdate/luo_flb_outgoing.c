@@ -40,6 +40,8 @@ static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 		.compatible = flb->compatible,
 	};
 	err = flb->ops->preserve(&lflb->args);
+	if (WARN_ONCE(err > 0, "luo: FLB '%s' preserves with no errno\n", flb->compatible))
+		err = -EIO;
 	if (err)
 		goto err_unreserve;
 	return 0;

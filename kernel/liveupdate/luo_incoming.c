@@ -29,6 +29,7 @@ static int luo_incoming_flbs_add(struct luo *luo, const struct luo_wire_flbs *fl
 	for (u64 i = 0; i < flbs->count; i++) {
 		strscpy(in->flbs[i].name, flbs->entries[i].name);
 		in->flbs[i].data = flbs->entries[i].data;
+		in->flbs[i].left = flbs->entries[i].count;
 	}
 	guard(spinlock)(&luo->state_lock);
 	in->nr_flbs = flbs->count;

@@ -3,9 +3,9 @@
  * How many files of each kind, that is of each compatible string, are yet to be finished.
  *
  * An FLB is finished after the last file that depends on it, and which ones do is for this
- * kernel's handlers to say: the count that was handed over is that of another kernel's. So
- * all files are counted, in all sessions, retrieved or not, before the first one is
- * finished; but only if an FLB was handed over.
+ * kernel's handlers to say: the count that was handed over is that of another kernel's, and
+ * only a hint. So all files are counted, in all sessions, retrieved or not, before the first
+ * one is finished; but only if an FLB was handed over.
  */
 #include <linux/errno.h>
 #include <linux/rhashtable.h>

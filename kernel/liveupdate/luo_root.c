@@ -10,17 +10,31 @@
 
 #include "luo_internal.h"
 
-/* A page that was published under a name: 0, -ENOENT or -EUCLEAN */
-static int luo_incoming_find(struct luo_store *store, const char *name, u64 *phys,
-			     const void **page, size_t *size)
+/* A folio of the last kernel, whatever its order; NULL: there is none, or none any more */
+static const void *luo_incoming_peek(struct luo_store *store, u64 phys, unsigned int *order)
 {
+	const void *mem;
+
+	for (*order = 0; *order <= LUO_FLBS_MAX_ORDER; (*order)++) {
+		mem = store->ops->peek(store, phys, *order);
+		if (mem)
+			return mem;
+	}
+	return NULL;
+}
+
+/* What was published under a name: 0, -ENOENT or -EUCLEAN */
+static int luo_incoming_find(struct luo_store *store, const char *name, u64 *phys,
+			     const void **mem, size_t *size)
+{
+	unsigned int order;
 	int err;
 
 	err = store->ops->find(store, name, phys, size);
 	if (err)
 		return err;
-	*page = store->ops->peek(store, *phys, 0);
-	return *page && *size <= PAGE_SIZE ? 0 : -EUCLEAN;
+	*mem = luo_incoming_peek(store, *phys, &order);
+	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
 }
 
 static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming *in)
@@ -90,14 +104,10 @@ void luo_incoming_read_head(struct luo *luo)
 /* Not if a handler has made something of it: what is not checksummed may name any folio */
 static void luo_incoming_release_folio(struct luo *luo, u64 *phys)
 {
-	struct luo_store *store = luo->store;
+	unsigned int order;
 
-	for (unsigned int order = 0; *phys && order <= LUO_FLBS_MAX_ORDER; order++) {
-		if (store->ops->peek(store, *phys, order)) {
-			store->ops->release(store, *phys);
-			break;
-		}
-	}
+	if (*phys && luo_incoming_peek(luo->store, *phys, &order))
+		luo->store->ops->release(luo->store, *phys);
 	*phys = 0;
 }
 

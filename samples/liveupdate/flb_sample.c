@@ -517,6 +517,8 @@ static int flb_sample_look_back(void)
 	case -ENODATA:		/* the last kernel preserved nothing of ours */
 	case -EOPNOTSUPP:	/* nor could it, or can this one: live update is off */
 		return 0;
+	case -ENODEV:		/* we are being unloaded; says nothing of the last kernel */
+		return err;
 	case -EPROTONOSUPPORT:	/* it did, in a version that we cannot read */
 	case -EUCLEAN:		/* it did, or may have; but that is damaged */
 	default:		/* it did; our retrieve() has failed, and will not run again */

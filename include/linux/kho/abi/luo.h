@@ -29,7 +29,7 @@
 #define LUO_CHAIN_MAX_BLOCKS	10000
 
 /* No FLB area is larger than a folio of this order */
-#define LUO_FLBS_MAX_ORDER	10
+#define LUO_FLBS_MAX_ORDER	6
 
 /**
  * struct luo_ser - the root
