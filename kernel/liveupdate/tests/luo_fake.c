@@ -173,6 +173,20 @@ static void luo_fake_close_all(struct luo *luo)
 	}
 }
 
+/* Of sessions that are parked because nothing reads what is in them */
+static void luo_fake_forget_parked(struct luo *luo)
+{
+	struct liveupdate_session *session;
+	struct luo_file *lf, *next;
+
+	list_for_each_entry(session, &luo->incoming, in_side) {
+		list_for_each_entry_safe(lf, next, &session->files, in_session) {
+			if (!lf->handler)
+				luo_file_forget(lf);
+		}
+	}
+}
+
 /* Closes that came late are made up for, and what is still open is closed */
 static void luo_fake_power_off(struct luo_fake *fake)
 {
@@ -187,10 +201,14 @@ static void luo_fake_shutdown(void *arg)
 	struct luo_handler *handler, *next;
 
 	luo_fake_power_off(fake);
+	luo_fake_forget_parked(fake->luo);
 	/* A kernel that goes off leaves objects of the last one behind; no mistake of anybody */
 	luo_incoming_forget(fake->luo);
 	list_for_each_entry_safe(handler, next, &fake->luo->handlers, in_list)
 		luo_handler_unregister(fake->luo, handler->fh);
+	KUNIT_EXPECT_TRUE_MSG(fake->test, list_empty(&fake->luo->flbs), "an FLB is left over");
+	for (int i = 0; i < LUO_FAKE_FLBS; i++)
+		KUNIT_EXPECT_FALSE(fake->test, fake->flb[i].out || fake->flb[i].wrong);
 	luo_exit(fake->luo);
 	luo_fake_store_empty(&fake->store.out);
 	luo_fake_store_empty(&fake->store.in);

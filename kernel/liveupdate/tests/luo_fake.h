@@ -109,6 +109,8 @@ struct luo_script {
  * @hold_op: the op that completes @ready and waits for @go; 0: none
  * @ready: see there
  * @go: see there
+ * @delay: how long its ops take, in microseconds
+ * @calls: how often any of them was called
  * @busy: ops under way
  * @out: preserved, and not given up yet
  * @in: retrieved, and not finished yet
@@ -134,6 +136,8 @@ struct luo_script_flb {
 	char hold_op;
 	struct completion *ready;
 	struct completion *go;
+	unsigned int delay;
+	unsigned int calls;
 	atomic_t busy;
 	bool out;
 	bool in;

@@ -96,8 +96,10 @@ static void optional_ops_may_be_missing(struct kunit *test)
 
 	fake = luo_fake_kexec(test, fake);
 	fake->script.ops.can_finish = NULL;
-	KUNIT_EXPECT_EQ(test, luo_session_finish(luo_fake_retrieved(test, fake, "a")), 0);
+	session = luo_fake_retrieved(test, fake, "a");
+	KUNIT_EXPECT_EQ(test, luo_session_finish(session), 0);
 	KUNIT_EXPECT_STREQ(test, fake->script.log, "D1");
+	luo_session_close(session);
 }
 
 static void token_of_a_file_in_the_same_session(struct kunit *test)

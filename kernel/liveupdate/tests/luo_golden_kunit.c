@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The golden handover of luo_golden.h: what is written is these bytes, and what is read
- * from them is these values.
+ * from them is these values. FLBs are in luo_wire_flb_kunit.c.
  *
  * Runs in the kernel, and in user space under tools/testing/liveupdate.
  */
@@ -104,21 +104,6 @@ static void wire_golden_write_ext_test(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, sizeof(ext), sizeof(luo_golden_ext));
 	KUNIT_EXPECT_MEMEQ(test, &ext, luo_golden_ext, sizeof(ext));
-}
-
-/* No code of luo_wire's writes these; the layout is pinned all the same */
-static void wire_golden_write_flbs_test(struct kunit *test)
-{
-	struct {
-		struct luo_flb_header_ser header;
-		struct luo_flb_ser flb;
-	} __packed area = {
-		.header = { .pgcnt = 2, .count = 1 },
-		.flb = { .name = "example-flb-v1", .data = LUO_GOLDEN_FLB_DATA, .count = 2 },
-	};
-
-	KUNIT_ASSERT_EQ(test, sizeof(area), sizeof(luo_golden_flbs));
-	KUNIT_EXPECT_MEMEQ(test, &area, luo_golden_flbs, sizeof(area));
 }
 
 static void wire_golden_read_head_test(struct kunit *test)
@@ -233,7 +218,6 @@ static struct kunit_case luo_golden_cases[] = {
 	KUNIT_CASE(wire_golden_write_sessions_test),
 	KUNIT_CASE(wire_golden_write_files_test),
 	KUNIT_CASE(wire_golden_write_ext_test),
-	KUNIT_CASE(wire_golden_write_flbs_test),
 	KUNIT_CASE(wire_golden_read_head_test),
 	KUNIT_CASE(wire_golden_read_sessions_test),
 	KUNIT_CASE(wire_golden_read_files_test),

@@ -67,7 +67,7 @@ static void start_without_memory_leaves_nothing(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot_bare(test);
 
-	for (unsigned int nth = 1; nth <= 2; nth++) {
+	for (unsigned int nth = 1; nth <= 3; nth++) {
 		fake->store.fail_at = nth;
 		KUNIT_EXPECT_EQ(test, luo_start(fake->luo), -ENOMEM);
 		KUNIT_EXPECT_EQ(test, fake->store.nr_out, 0);

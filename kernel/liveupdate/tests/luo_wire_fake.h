@@ -60,18 +60,24 @@ static inline struct fake *fake_create(struct kunit *test)
 	return fake;
 }
 
-/* A page full of what is not in use */
-static inline void *fake_add(struct fake *fake, u64 phys)
+/* A folio full of what is not in use */
+static inline void *fake_add_folio(struct fake *fake, u64 phys, unsigned int order)
 {
 	struct fake_page *page = &fake->page[fake->count];
 
 	KUNIT_ASSERT_LT(fake->test, fake->count, FAKE_PAGES);
-	page->data = kunit_kzalloc(fake->test, PAGE_SIZE, GFP_KERNEL);
+	page->data = kunit_kzalloc(fake->test, PAGE_SIZE << order, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(fake->test, page->data);
 	page->phys = phys;
-	memset(page->data, POISON, PAGE_SIZE);
+	page->order = order;
+	memset(page->data, POISON, PAGE_SIZE << order);
 	fake->count++;
 	return page->data;
+}
+
+static inline void *fake_add(struct fake *fake, u64 phys)
+{
+	return fake_add_folio(fake, phys, 0);
 }
 
 static inline bool all_poison(const void *data, size_t size)

@@ -70,7 +70,7 @@ static u8 *random_place(struct image *image, struct random *random, size_t *size
 		return image->ext;
 	}
 
-	*size = PAGE_SIZE;
+	*size = PAGE_SIZE << image->page[pick % IMAGE_PAGES].room;
 	return image->page[pick % IMAGE_PAGES].keep;
 }
 
@@ -130,6 +130,8 @@ static void swap_pages(struct image *image, struct random *random)
 	struct image_page *b = random_page(image, random);
 	struct image_page old = *a;
 
+	if (a->room != b->room)
+		return;
 	*a = *b;
 	*b = old;
 }
@@ -239,6 +241,8 @@ static void expect_written(struct kunit *test, const struct image_facts *facts,
 
 	if (facts->sessions_digest)
 		KUNIT_ASSERT_EQ(test, facts->sessions_digest, whole->sessions_digest);
+	if (facts->flbs_digest)
+		KUNIT_ASSERT_EQ(test, facts->flbs_digest, whole->flbs_digest);
 
 	for (i = 0; i < IMAGE_SESSIONS; i++) {
 		if (facts->files_digest[i])
@@ -258,7 +262,9 @@ static void fuzz_undamaged_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, facts.checked);
 	KUNIT_EXPECT_EQ(test, facts.session_count, IMAGE_SESSIONS);
 	KUNIT_EXPECT_EQ(test, facts.file_count, 131 + 1 + 2 + 3 + 4);
+	KUNIT_EXPECT_EQ(test, facts.flb_count, IMAGE_FLBS);
 	KUNIT_EXPECT_TRUE(test, facts.sessions_digest);
+	KUNIT_EXPECT_TRUE(test, facts.flbs_digest);
 	KUNIT_EXPECT_TRUE(test, facts.files_digest[0]);
 
 	image_resize(&image->ext, &image->ext_size, 0);
@@ -267,6 +273,7 @@ static void fuzz_undamaged_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, facts.checked);
 	KUNIT_EXPECT_EQ(test, facts.session_count, IMAGE_SESSIONS);
 	KUNIT_EXPECT_EQ(test, facts.file_count, 131 + 1 + 2 + 3 + 4);
+	KUNIT_EXPECT_EQ(test, facts.flb_count, IMAGE_FLBS);
 }
 
 static void fuzz_damaged_test(struct kunit *test)

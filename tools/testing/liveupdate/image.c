@@ -5,21 +5,27 @@
 #include "image.h"
 #include "luo_compat.h"
 
-/* 60 sessions in 2 blocks; of their files one chain has 3 blocks, the others 1 or none */
+/*
+ * 60 sessions in 2 blocks; of their files one chain has 3 blocks, the others 1 or none. 100
+ * FLBs in a folio of 2 pages; nothing else begins where its second page is.
+ */
 #define SESSIONS_PER_BLOCK	luo_wire_per_block(sizeof(struct luo_session_ser))
 #define FILES_PER_BLOCK		luo_wire_per_block(sizeof(struct luo_file_ser))
 #define LONG_CHAIN_FILES	(2 * FILES_PER_BLOCK + 5)
 #define SHORT_CHAINS		4
+#define FLBS_ORDER		1
 
 enum image_layout {
 	PAGE_SESSIONS,
 	PAGE_LONG_CHAIN = PAGE_SESSIONS + 2,
 	PAGE_SHORT_CHAINS = PAGE_LONG_CHAIN + 3,
 	PAGE_CRCS = PAGE_SHORT_CHAINS + SHORT_CHAINS,
+	PAGE_FLBS,
 	PAGE_SPARE,
 };
 
 static_assert(PAGE_SPARE < IMAGE_PAGES);
+static_assert(luo_wire_flbs_per(FLBS_ORDER) >= IMAGE_FLBS);
 
 static u64 image_phys(unsigned int page)
 {
@@ -48,8 +54,10 @@ struct image *image_create(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, image->ser);
 	KUNIT_ASSERT_NOT_NULL(test, image->ext);
 
+	image->page[PAGE_FLBS].room = FLBS_ORDER;
 	for (i = 0; i < IMAGE_PAGES; i++) {
-		image->page[i].keep = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+		image->page[i].keep = kunit_kzalloc(test, PAGE_SIZE << image->page[i].room,
+						    GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, image->page[i].keep);
 	}
 
@@ -108,12 +116,28 @@ static void write_session(struct image *image, unsigned int i)
 	luo_wire_write_session(ser, name, files ? image_phys(page) : 0, files);
 }
 
+/* Returns their checksum */
+static u32 write_flbs(struct image *image)
+{
+	u8 *area = image->page[PAGE_FLBS].data;
+	char name[LUO_COMPAT_LEN];
+	unsigned int i;
+
+	for (i = 0; i < IMAGE_FLBS; i++) {
+		snprintf(name, sizeof(name), "flb%u-v%u", i / 2, i);
+		luo_wire_write_flb(area, i, name, i * PAGE_SIZE, 1 + i % 3);
+	}
+	luo_wire_write_flbs(area, FLBS_ORDER, IMAGE_FLBS);
+	return luo_wire_flbs_crc(area);
+}
+
 /* All as new: pages, sizes, what is preserved */
 void image_write(struct image *image)
 {
 	const struct luo_wire_head head = {
 		.liveupdate_num = 7,
 		.sessions_pa = image_phys(PAGE_SESSIONS),
+		.flbs_pa = image_phys(PAGE_FLBS),
 	};
 	const size_t size = sizeof(struct luo_session_ser);
 	u32 sessions_crc = LUO_WIRE_CRC_SEED;
@@ -123,8 +147,8 @@ void image_write(struct image *image)
 	image_resize(&image->ext, &image->ext_size, sizeof(struct luo_ext_ser));
 	for (i = 0; i < IMAGE_PAGES; i++) {
 		image->page[i].data = image->page[i].keep;
-		image->page[i].order = 0;
-		memset(image->page[i].data, 0, PAGE_SIZE);
+		image->page[i].order = image->page[i].room;
+		memset(image->page[i].data, 0, PAGE_SIZE << image->page[i].room);
 	}
 
 	for (i = 0; i < IMAGE_SESSIONS; i++)
@@ -141,7 +165,7 @@ void image_write(struct image *image)
 
 	luo_wire_write_head((struct luo_ser *)image->ser, &head);
 	luo_wire_write_ext((struct luo_ext_ser *)image->ext, (struct luo_ser *)image->ser,
-			   sessions_crc, 0, image_phys(PAGE_CRCS),
+			   sessions_crc, write_flbs(image), image_phys(PAGE_CRCS),
 			   luo_wire_block_crc(LUO_WIRE_CRC_SEED, image->page[PAGE_CRCS].data,
 					      sizeof(u32)));
 }
@@ -156,11 +180,11 @@ static const void *image_peek(void *ctx, u64 phys, unsigned int order)
 	image->peeks++;
 	KUNIT_ASSERT_TRUE(image->test, phys);
 	KUNIT_ASSERT_EQ(image->test, phys % PAGE_SIZE, 0);
-	KUNIT_ASSERT_EQ(image->test, order, 0);
+	KUNIT_ASSERT_LE(image->test, order, image->most_order);
 
 	if (phys < IMAGE_BASE || i >= IMAGE_PAGES || image->page[i].order != order)
 		return NULL;
-	return image->page[i].data;
+	return order <= image->page[i].room ? image->page[i].data : NULL;
 }
 
 /* On the way through a chain */
@@ -355,6 +379,53 @@ static void read_sessions(struct reader *reader, const struct luo_wire_head *hea
 	facts->refused = true;
 }
 
+/* All entries are in the folio, and have names of their own */
+static void expect_flbs(struct image *image, const struct luo_wire_flbs *flbs)
+{
+	const u8 *begin = (const u8 *)flbs->entries - sizeof(struct luo_flb_header_ser);
+	unsigned int i;
+
+	for (i = 0; i < IMAGE_PAGES && image->page[i].data != begin; i++)
+		;
+	KUNIT_ASSERT_LT(image->test, i, IMAGE_PAGES);
+	KUNIT_ASSERT_LE(image->test, flbs->count, luo_wire_flbs_per(image->page[i].room));
+	for (i = 0; i < flbs->count; i++) {
+		const char *name = flbs->entries[i].name;
+
+		KUNIT_ASSERT_TRUE(image->test, luo_compat_valid(name, LUO_COMPAT_LEN));
+		KUNIT_ASSERT_TRUE(image->test, !i || strcmp(name, flbs->entries[i - 1].name));
+	}
+}
+
+static void read_flbs(struct reader *reader, const struct luo_wire_head *head,
+		      const struct luo_ext_ser *ext)
+{
+	struct image *image = reader->image;
+	const struct luo_wire_pages pages = { .peek = image_peek, .ctx = image };
+	struct image_facts *facts = reader->facts;
+	struct luo_wire_flbs flbs;
+	unsigned int i;
+
+	image->peeks = 0;
+	image->most_order = LUO_FLBS_MAX_ORDER;
+	facts->flbs = luo_wire_read_flbs(&pages, head->flbs_pa, ext, &flbs);
+	image->most_order = 0;
+	KUNIT_ASSERT_TRUE(image->test, !facts->flbs || facts->flbs == -EUCLEAN);
+	KUNIT_ASSERT_LE(image->test, image->peeks, LUO_FLBS_MAX_ORDER + 1);
+	if (facts->flbs) {
+		facts->refused = true;
+		return;
+	}
+
+	facts->flb_count = flbs.count;
+	if (!flbs.count)
+		return;
+	expect_flbs(image, &flbs);
+	for (i = 0; ext && i < flbs.count; i++)
+		facts->flbs_digest = digest_add(facts->flbs_digest, &flbs.entries[i],
+						sizeof(flbs.entries[i]));
+}
+
 void image_read(struct image *image, struct image_facts *facts)
 {
 	struct reader reader = {
@@ -376,6 +447,7 @@ void image_read(struct image *image, struct image_facts *facts)
 		return;
 	}
 
+	read_flbs(&reader, &head, facts->checked ? &ext : NULL);
 	if (facts->checked)
 		read_crcs(&reader, &ext);
 	read_sessions(&reader, &head, facts->checked ? &ext : NULL);

@@ -13,16 +13,19 @@
 #define IMAGE_BASE	0x40000000ULL
 #define IMAGE_PAGES	12
 #define IMAGE_SESSIONS	60
+#define IMAGE_FLBS	100
 
 /**
- * struct image_page - a page of the last kernel
- * @data: PAGE_SIZE bytes in an allocation of their own; NULL: not preserved
+ * struct image_page - a page of the last kernel, or a folio that begins there
+ * @data: its bytes in an allocation of their own; NULL: not preserved
  * @keep: @data, also of a page that is not preserved
+ * @room: order of the allocation
  * @order: of its folio
  */
 struct image_page {
 	u8 *data;
 	u8 *keep;
+	unsigned int room;
 	unsigned int order;
 };
 
@@ -35,6 +38,7 @@ struct image_page {
  * @ext_size: how many bytes of it; 0: there is none
  * @page: page i is at IMAGE_BASE + i * PAGE_SIZE
  * @peeks: how many pages the reader asked for in the current walk
+ * @most_order: the highest order that it may ask for there
  */
 struct image {
 	struct kunit *test;
@@ -44,28 +48,35 @@ struct image {
 	size_t ext_size;
 	struct image_page page[IMAGE_PAGES];
 	unsigned int peeks;
+	unsigned int most_order;
 };
 
 /**
  * struct image_facts - what reading it gave
  * @head: 0, or why the root was refused
  * @sessions: 0, or why the session chain was
+ * @flbs: 0, or why the FLB area was
  * @refused: anything at all was
  * @checked: it was of a version with checksums, and they could be read
  * @session_count: how many sessions were read
  * @file_count: how many files, in all sessions
+ * @flb_count: how many FLBs
  * @sessions_digest: of the sessions, if their chain has the right checksum; else 0
  * @files_digest: of each session's files, likewise
+ * @flbs_digest: of the FLBs, likewise
  */
 struct image_facts {
 	int head;
 	int sessions;
+	int flbs;
 	bool refused;
 	bool checked;
 	unsigned int session_count;
 	unsigned int file_count;
+	unsigned int flb_count;
 	u64 sessions_digest;
 	u64 files_digest[IMAGE_SESSIONS];
+	u64 flbs_digest;
 };
 
 struct image *image_create(struct kunit *test);

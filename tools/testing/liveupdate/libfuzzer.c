@@ -19,9 +19,9 @@ static const void *peek(void *ctx, u64 phys, unsigned int order)
 {
 	u64 i = (phys - BASE) / PAGE_SIZE;
 
-	if (!phys || phys % PAGE_SIZE || order)
+	if (!phys || phys % PAGE_SIZE || order > LUO_FLBS_MAX_ORDER)
 		abort();
-	return phys >= BASE && i < PAGES ? page[i] : NULL;
+	return phys >= BASE && i < PAGES && !order ? page[i] : NULL;
 }
 
 static const struct luo_wire_pages pages = { .peek = peek };
@@ -48,6 +48,19 @@ static int read_session(const void *entry, void *arg)
 	return 0;
 }
 
+static void read_flbs(u64 phys, const struct luo_ext_ser *ext)
+{
+	struct luo_wire_flbs flbs;
+	u64 i;
+
+	if (luo_wire_read_flbs(&pages, phys, ext, &flbs))
+		return;
+	for (i = 0; i < flbs.count; i++) {
+		if (!luo_compat_valid(flbs.entries[i].name, LUO_COMPAT_LEN))
+			abort();
+	}
+}
+
 static void read_handover(const u8 *root, const u8 *root_ext)
 {
 	struct luo_wire_chain chain;
@@ -58,6 +71,7 @@ static void read_handover(const u8 *root, const u8 *root_ext)
 	checked = luo_wire_read_ext(root_ext, sizeof(ext), &ext);
 	if (luo_wire_read_head(root, sizeof(struct luo_ser), checked ? &ext : NULL, &head))
 		return;
+	read_flbs(head.flbs_pa, checked ? &ext : NULL);
 	if (!luo_wire_check_chain(&pages, head.sessions_pa, sizeof(struct luo_session_ser),
 				  &chain) &&
 	    luo_wire_for_each(&pages, head.sessions_pa, sizeof(struct luo_session_ser),

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The life of an FLB in the kernel that it was preserved for */
+#include "luo_fake.h"
+
+static void retrieved_when_asked_for(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+	struct luo_script_flb *flb = &fake->flb[0];
+
+	for (int i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+	KUNIT_EXPECT_EQ(test, flb->got, flb->data);
+	KUNIT_EXPECT_STREQ(test, flb->found, "luo-flb1-v1");
+	luo_fake_expect_log(fake, "r1");
+	luo_fake_finish(fake, "a");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+	luo_fake_expect_log(fake, "C1 D1");
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "C2 D2 d1");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODATA);
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+}
+
+static void retrieved_just_before_it_is_finished(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 2, 1);
+
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "C3 D3");
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "C1 C2 D2 D1 r1 d1");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), -ENODATA);
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_log(fake, "");
+}
+
+static void not_finished_if_it_cannot_be_retrieved(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 2);
+
+	fake->flb[0].fail_op = 'r';
+	fake->flb[0].fail_with = -EXDEV;
+	luo_fake_finish(fake, "a");
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "C1 D1 C2 D2 r2 d2 r1");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), -EXDEV);
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[1]), -ENODATA);
+	KUNIT_EXPECT_GT(test, fake->store.nr_in, 0);
+	luo_fake_expect_log(fake, "");
+}
+
+static void failed_retrieve_is_final(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+	struct luo_script_flb *flb = &fake->flb[0];
+
+	flb->fail_op = 'r';
+	flb->fail_with = -EXDEV;
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -EXDEV);
+	flb->fail_op = 0;
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -EXDEV);
+	luo_fake_finish(fake, "a");
+	luo_fake_finish(fake, "b");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -EXDEV);
+	luo_fake_expect_log(fake, "r1 C1 D1 C2 D2");
+
+	/* It does not come back by being registered anew */
+	luo_handler_remove_flb(fake->luo, &fake->script.fh, &flb->flb);
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(luo_fake_flb(fake, 1)), -EXDEV);
+	luo_fake_expect_log(fake, "");
+}
+
+/* ----------------------------------------------------------------------- order */
+
+static void in_reverse_after_the_last_file(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 2, 3);
+
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[1]), 0);
+	luo_fake_finish(fake, "b");
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "r2 C3 D3 C1 C2 D2 D1 r3 d3 d2 r1 d1");
+}
+
+/* Files 1 and 3 of the first handler, 2 of the other; FLB 1 of both, 2 and 3 of one each */
+static struct luo_fake *two_handlers(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
+
+	for (int kernel = 0; kernel < 2; kernel++) {
+		luo_fake_other(fake);
+		luo_fake_link(fake, &fake->other, luo_fake_flb(fake, 1));
+		luo_fake_flb(fake, 2);
+		luo_fake_link(fake, &fake->other, &fake->flb[2]);
+		if (kernel)
+			break;
+		KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
+		KUNIT_ASSERT_EQ(test, luo_session_preserve(a, luo_script_file(test, 2, 2), 2), 0);
+		KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 3), 0);
+		fake = luo_fake_kexec(test, fake);
+	}
+	return fake;
+}
+
+static void each_file_is_followed_by_its_own(struct kunit *test)
+{
+	struct luo_fake *fake = two_handlers(test);
+
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "C1 C2 C3 D3 D2 r3 d3 D1 r2 d2 r1 d1");
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+}
+
+/* The last file of them all may be of any handler, in any session */
+static void last_file_over_sessions_and_handlers(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	static const char *const name[] = { "a", "b", "c", "d" };
+
+	luo_fake_other(fake);
+	luo_fake_link(fake, &fake->other, luo_fake_flb(fake, 1));
+	for (unsigned int i = 0; i < 4; i++) {
+		struct liveupdate_session *session = luo_fake_session(test, fake, name[i]);
+
+		KUNIT_ASSERT_EQ(test, luo_session_preserve(session,
+							   luo_script_file(test, 1 + i % 2, i + 1),
+							   0), 0);
+	}
+	fake = luo_fake_kexec(test, fake);
+	luo_fake_other(fake);
+	luo_fake_link(fake, &fake->other, luo_fake_flb(fake, 1));
+	luo_fake_finish(fake, "c");
+	luo_fake_finish(fake, "b");
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "C3 D3 C2 D2 C1 D1");
+	luo_fake_finish(fake, "d");
+	luo_fake_expect_log(fake, "C4 D4 r1 d1");
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+}
+
+/* Which files depend on it is for this kernel's handlers to say */
+static void files_in_an_older_format_count(struct kunit *test)
+{
+	static const char *const older[] = { "luo-gone-v1", "luo-test-v1", NULL };
+	struct luo_fake *from = luo_fake_boot(test), *to;
+
+	luo_fake_flb(from, 1);
+	for (unsigned int nr = 1; nr <= 2; nr++)
+		KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, luo_fake_session(test, from, nr == 1 ?
+							"a" : "b"), nr), 0);
+	to = luo_fake_send(test, from);
+	luo_script_init(&to->script, "luo-test-v2", 1);
+	to->script.fh.also_retrieves = older;
+	luo_fake_arrive(test, to);
+	luo_fake_flb(to, 1);
+	luo_fake_finish(to, "a");
+	luo_fake_expect_log(to, "C1 D1");
+	luo_fake_finish(to, "b");
+	luo_fake_expect_log(to, "C2 D2 r1 d1");
+}
+
+static void other_files_do_not_count(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
+	struct liveupdate_session *b = luo_fake_session(test, fake, "b");
+
+	luo_fake_flb(fake, 1);
+	luo_fake_other(fake);
+	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
+	KUNIT_ASSERT_EQ(test, luo_session_preserve(b, luo_script_file(test, 2, 2), 2), 0);
+	fake = luo_fake_kexec(test, fake);
+	luo_fake_flb(fake, 1);
+	luo_fake_other(fake);
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "C1 D1 r1 d1");
+	KUNIT_EXPECT_GT(test, fake->store.nr_in, 0);
+	luo_fake_finish(fake, "b");
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+}
+
+static void parked_session_finishes_nothing(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+	struct liveupdate_session *a;
+
+	luo_fake_finish(fake, "b");
+	KUNIT_ASSERT_EQ(test, luo_session_retrieve(fake->luo, "a", true, &a), 0);
+	luo_session_close(a);
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), 0);
+	fake->script.fail_op = 'C';
+	fake->script.fail_nr = 1;
+	fake->script.fail_with = -EBUSY;
+	luo_session_close(luo_fake_retrieved(test, fake, "a"));
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), 0);
+	luo_fake_expect_log(fake, "C2 D2 r1 C1");
+	fake->script.fail_op = 0;
+	luo_fake_finish(fake, "a");
+	luo_fake_expect_log(fake, "C1 D1 d1");
+}
+
+/* ------------------------------------------------------------------ references */
+
+static void held_reference_delays_finish(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 2);
+	struct luo_script_flb *flb = &fake->flb[0];
+	void *obj;
+
+	for (int i = 0; i < 2; i++)
+		KUNIT_ASSERT_EQ(test, luo_flb_get_incoming(fake->luo, &flb->flb, &obj), 0);
+	KUNIT_EXPECT_PTR_EQ(test, obj, flb->obj);
+	luo_fake_finish(fake, "a");
+	luo_flb_put_incoming(fake->luo, &flb->flb);
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "r1 C1 D1 C2 D2 r2 d2");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODATA);
+	KUNIT_EXPECT_GT(test, fake->store.nr_in, 0);
+	luo_flb_put_incoming(fake->luo, &flb->flb);
+	luo_fake_expect_log(fake, "d1");
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODATA);
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+}
+
+static void put_without_get(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+	struct luo_script_flb *flb = &fake->flb[0];
+
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+	kunit_warning_suppress(test) {
+		luo_flb_put_incoming(fake->luo, &flb->flb);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+}
+
+static void asked_from_its_own_ops(struct kunit *test)
+{
+	static const char ops[] = { 'r', 'd' };
+
+	for (int i = 0; i < ARRAY_SIZE(ops); i++) {
+		struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+		struct luo_script_flb *flb = &fake->flb[0];
+
+		flb->ask_op = ops[i];
+		flb->ask = &flb->flb;
+		flb->ask_incoming = true;
+		KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+		luo_fake_finish(fake, "a");
+		luo_fake_finish(fake, "b");
+		KUNIT_EXPECT_EQ(test, flb->ask_err, -EDEADLK);
+	}
+}
+
+/* The other one is retrieved on the way; if that asks back, it is told */
+static void two_ask_one_another(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 2);
+
+	for (int i = 0; i < 2; i++) {
+		fake->flb[i].ask_op = 'r';
+		fake->flb[i].ask = &fake->flb[!i].flb;
+		fake->flb[i].ask_incoming = true;
+	}
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), 0);
+	KUNIT_EXPECT_EQ(test, fake->flb[0].ask_err, 0);
+	KUNIT_EXPECT_EQ(test, fake->flb[1].ask_err, -EDEADLK);
+	luo_fake_finish(fake, "a");
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "r1 r2 C1 D1 C2 D2 d2 d1");
+}
+
+static struct kunit_case luo_flb_incoming_cases[] = {
+	KUNIT_CASE(retrieved_when_asked_for),
+	KUNIT_CASE(retrieved_just_before_it_is_finished),
+	KUNIT_CASE(not_finished_if_it_cannot_be_retrieved),
+	KUNIT_CASE(failed_retrieve_is_final),
+	KUNIT_CASE(in_reverse_after_the_last_file),
+	KUNIT_CASE(each_file_is_followed_by_its_own),
+	KUNIT_CASE(last_file_over_sessions_and_handlers),
+	KUNIT_CASE(files_in_an_older_format_count),
+	KUNIT_CASE(other_files_do_not_count),
+	KUNIT_CASE(parked_session_finishes_nothing),
+	KUNIT_CASE(held_reference_delays_finish),
+	KUNIT_CASE(put_without_get),
+	KUNIT_CASE(asked_from_its_own_ops),
+	KUNIT_CASE(two_ask_one_another),
+	{}
+};
+
+static struct kunit_suite luo_flb_incoming_suite = {
+	.name = "luo_flb_incoming",
+	.test_cases = luo_flb_incoming_cases,
+};
+
+kunit_test_suite(luo_flb_incoming_suite);

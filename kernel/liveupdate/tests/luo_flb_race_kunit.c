@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * FLBs under many hands at once, in two kernels. The FLBs themselves note an op that comes
+ * twice, or while another one is running; the debug kernel watches the locks.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+
+#include "luo_fake.h"
+
+#define WORKERS		8
+#define KERNELS		2
+#define DURATION	msecs_to_jiffies(400)
+#define CALLS		20
+
+/**
+ * struct worker - a task that does one thing over and over
+ * @round: what; false: it is done with it
+ * @fake: in which kernel
+ * @nr: which worker it is there
+ * @file: a file of its own
+ * @rounds: how often it has done it
+ * @wrong: how often it was told what cannot be
+ * @start: when all are there
+ * @done: it has stopped
+ */
+struct worker {
+	bool (*round)(struct worker *worker);
+	struct luo_fake *fake;
+	unsigned int nr;
+	struct file *file;
+	unsigned long rounds;
+	unsigned long wrong;
+	struct completion *start;
+	struct completion done;
+};
+
+static void expect(struct worker *worker, bool right)
+{
+	worker->wrong += !right;
+}
+
+/* On a slow machine it takes its time until the FLBs have come and gone a few times */
+static bool enough(struct luo_fake *fake, unsigned long end)
+{
+	return (fake->flb[0].calls >= CALLS && fake->flb[1].calls >= CALLS) ||
+		time_after(jiffies, end + 20 * DURATION);
+}
+
+static int worker_run(void *arg)
+{
+	struct worker *worker = arg;
+	unsigned long end;
+
+	wait_for_completion(worker->start);
+	end = jiffies + DURATION;
+	while (time_before(jiffies, end) || !enough(worker->fake, end)) {
+		worker->rounds++;
+		if (!worker->round(worker))
+			break;
+		cond_resched();
+	}
+	complete(&worker->done);
+	return 0;
+}
+
+static void run_all(struct kunit *test, struct worker *workers, unsigned int count)
+{
+	DECLARE_COMPLETION_ONSTACK(start);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct task_struct *task;
+
+		init_completion(&workers[i].done);
+		workers[i].start = &start;
+		task = kthread_run(worker_run, &workers[i], "luo-worker");
+		if (IS_ERR(task)) {
+			KUNIT_FAIL(test, "no worker %u", i);
+			complete(&workers[i].done);
+		}
+	}
+	complete_all(&start);
+	for (unsigned int i = 0; i < count; i++) {
+		wait_for_completion(&workers[i].done);
+		KUNIT_EXPECT_GT(test, workers[i].rounds, 0);
+		KUNIT_EXPECT_EQ_MSG(test, workers[i].wrong, 0, "worker %u", i);
+	}
+}
+
+static struct worker *workers_of(struct kunit *test)
+{
+	struct worker *workers = kunit_kcalloc(test, KERNELS * WORKERS, sizeof(*workers),
+					       GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, workers);
+	return workers;
+}
+
+/* The second handler has no files; it comes and goes as a user of an FLB that has some */
+static bool links(struct worker *worker)
+{
+	struct luo_fake *fake = worker->fake;
+	struct luo_script_flb *flb = &fake->flb[worker->nr % 2];
+
+	expect(worker, !luo_handler_add_flb(fake->luo, &fake->other.fh, &flb->flb));
+	usleep_range(1, 50);
+	luo_handler_remove_flb(fake->luo, &fake->other.fh, &flb->flb);
+	return true;
+}
+
+/* -------------------------------------------------------------------- outgoing */
+
+/* Longer than it was at work: so now and then there is no file at all */
+static void rest(ktime_t since)
+{
+	s64 us = ktime_us_delta(ktime_get(), since);
+
+	usleep_range(2 * us, 3 * us + 1);
+}
+
+static bool preserves_and_closes(struct worker *worker)
+{
+	struct liveupdate_session *session;
+	ktime_t since = ktime_get();
+	char name[16];
+	int err;
+
+	snprintf(name, sizeof(name), "w%u", worker->nr);
+	err = luo_session_create(worker->fake->luo, name, &session);
+	expect(worker, !err);
+	if (err)
+		return false;
+	expect(worker, !luo_session_preserve(session, worker->file, 0));
+	if (worker->rounds % 3 == 0)
+		usleep_range(10, 50);
+	luo_session_close(session);
+	rest(since);
+	return true;
+}
+
+static bool preserves_in_vain(struct worker *worker)
+{
+	struct liveupdate_session *session;
+	ktime_t since = ktime_get();
+	int err;
+
+	err = luo_session_create(worker->fake->luo, "in vain", &session);
+	expect(worker, !err);
+	if (err)
+		return false;
+	expect(worker, luo_session_preserve(session, worker->file, 0) == -EIO);
+	luo_session_close(session);
+	rest(since);
+	return true;
+}
+
+/* What is got stays until it is put */
+static bool gets_outgoing(struct worker *worker)
+{
+	struct luo_script_flb *flb = &worker->fake->flb[worker->rounds % 2];
+	struct luo *luo = worker->fake->luo;
+	void *obj;
+	int err;
+
+	err = luo_flb_get_outgoing(luo, &flb->flb, &obj);
+	expect(worker, !err || err == -ENOENT);
+	if (!err) {
+		expect(worker, obj == flb->obj && flb->out);
+		usleep_range(1, 50);
+		expect(worker, flb->out);
+		luo_flb_put_outgoing(luo, &flb->flb);
+	}
+	usleep_range(1, 50);
+	return true;
+}
+
+static bool (*const outgoing_rounds[WORKERS])(struct worker *worker) = {
+	preserves_and_closes, preserves_and_closes, preserves_and_closes, preserves_and_closes,
+	preserves_in_vain, gets_outgoing, gets_outgoing, links,
+};
+
+static void boot_for_outgoing(struct kunit *test, struct worker *workers)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+
+	luo_fake_other(fake);
+	for (unsigned int nr = 1; nr <= 2; nr++)
+		luo_fake_flb(fake, nr)->delay = 20 * nr;
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		workers[i].fake = fake;
+		workers[i].nr = i;
+		workers[i].round = outgoing_rounds[i];
+		workers[i].file = luo_script_file(test, 1, i);
+	}
+	fake->script.fail_op = 'P';
+	fake->script.fail_nr = 4;	/* that of who preserves in vain */
+	fake->script.fail_with = -EIO;
+}
+
+static void outgoing(struct kunit *test)
+{
+	struct worker *workers = workers_of(test);
+
+	for (int kernel = 0; kernel < KERNELS; kernel++)
+		boot_for_outgoing(test, workers + kernel * WORKERS);
+	run_all(test, workers, KERNELS * WORKERS);
+
+	for (int kernel = 0; kernel < KERNELS; kernel++) {
+		struct luo_fake *fake = workers[kernel * WORKERS].fake;
+
+		KUNIT_EXPECT_EQ(test, fake->luo->flb_area.used, 0);
+		for (int i = 0; i < 2; i++) {
+			KUNIT_EXPECT_FALSE(test, fake->flb[i].out);
+			KUNIT_EXPECT_FALSE(test, fake->flb[i].wrong);
+			KUNIT_EXPECT_GE(test, fake->flb[i].calls, CALLS);
+			KUNIT_EXPECT_EQ(test, fake->flb[i].calls % 2, 0);
+		}
+	}
+}
+
+/* -------------------------------------------------------------------- incoming */
+
+static bool finishes(struct worker *worker)
+{
+	struct liveupdate_session *session;
+	char name[16];
+	int err;
+
+	usleep_range(100, 1000);	/* let the others ask first, now and then */
+	snprintf(name, sizeof(name), "w%u", worker->nr);
+	err = luo_session_retrieve(worker->fake->luo, name, false, &session);
+	expect(worker, !err);
+	if (err)
+		return false;
+	expect(worker, luo_fake_get(session, 0) == worker->nr);
+	expect(worker, !luo_session_finish(session));
+	luo_session_close(session);
+	return false;
+}
+
+static bool links_until_the_end(struct worker *worker)
+{
+	links(worker);
+	guard(spinlock)(&worker->fake->luo->state_lock);
+	return !worker->fake->luo->in.over;
+}
+
+/* It is there until it is finished, and never again */
+static bool gets_incoming(struct worker *worker)
+{
+	struct luo_script_flb *flb = &worker->fake->flb[worker->nr % 2];
+	struct luo *luo = worker->fake->luo;
+	void *obj;
+	int err;
+
+	err = luo_flb_get_incoming(luo, &flb->flb, &obj);
+	expect(worker, !err || err == -ENODATA);
+	if (err)
+		return false;
+	expect(worker, obj == flb->obj && flb->in);
+	usleep_range(1, 50);
+	expect(worker, flb->in);
+	luo_flb_put_incoming(luo, &flb->flb);
+	return true;
+}
+
+static bool (*const incoming_rounds[WORKERS])(struct worker *worker) = {
+	finishes, finishes, finishes, gets_incoming, gets_incoming, gets_incoming, gets_incoming,
+	links_until_the_end,
+};
+
+static void hand_over_for_incoming(struct kunit *test, struct worker *workers)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *session;
+	char name[16];
+
+	for (unsigned int nr = 1; nr <= 2; nr++)
+		luo_fake_flb(fake, nr);
+	for (unsigned int i = 0; incoming_rounds[i] == finishes; i++) {
+		snprintf(name, sizeof(name), "w%u", i);
+		session = luo_fake_session(test, fake, name);
+		KUNIT_ASSERT_EQ(test, luo_session_preserve(session, luo_script_file(test, 1, i),
+							   0), 0);
+	}
+	fake = luo_fake_kexec(test, fake);
+	luo_fake_other(fake);
+	for (unsigned int nr = 1; nr <= 2; nr++)
+		luo_fake_flb(fake, nr)->delay = 20 * nr;
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		workers[i] = (struct worker){
+			.fake = fake, .nr = i, .round = incoming_rounds[i],
+		};
+	}
+}
+
+/* Each handover is over in no time: ten of them, in two kernels at once */
+static void incoming(struct kunit *test)
+{
+	struct worker *workers = workers_of(test);
+	struct luo_fake *fake;
+
+	for (int again = 0; again < 10; again++) {
+		for (int kernel = 0; kernel < KERNELS; kernel++)
+			hand_over_for_incoming(test, workers + kernel * WORKERS);
+		run_all(test, workers, KERNELS * WORKERS);
+
+		for (int kernel = 0; kernel < KERNELS; kernel++) {
+			fake = workers[kernel * WORKERS].fake;
+			KUNIT_ASSERT_EQ(test, fake->store.nr_in, 0);
+			for (int i = 0; i < 2; i++) {
+				KUNIT_EXPECT_EQ(test, fake->flb[i].calls, 2);
+				KUNIT_EXPECT_FALSE(test, fake->flb[i].in);
+				KUNIT_EXPECT_FALSE(test, fake->flb[i].wrong);
+			}
+		}
+	}
+}
+
+static struct kunit_case luo_flb_race_cases[] = {
+	KUNIT_CASE(outgoing),
+	KUNIT_CASE(incoming),
+	{}
+};
+
+static struct kunit_suite luo_flb_race_suite = {
+	.name = "luo_flb_race",
+	.test_cases = luo_flb_race_cases,
+};
+
+kunit_test_suite(luo_flb_race_suite);
