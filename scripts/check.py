@@ -323,14 +323,20 @@ def run_kunit(res: Result, opts: Options, glob: str) -> None:
     """The kernel's own unit tests: KTAP in its log, before it looks for an init."""
     build_selftests()
     out = boot(res, opts, {"init": SELFTESTS_OUT / "luo_init"},
-               f"kunit.enable=1 kunit.autorun=1 kunit.filter_glob={glob}")
+               f"kunit.enable=1 kunit.autorun=1 kunit.filter_glob={glob}"
+               + (" luo_kmemleak=1" if opts.debug else ""))
     lines = [re.sub(r"^\[ *[\d.]+\](?:\[ *[TC]\d+\])? ?", "", ln) for ln in out.kernel]
     lines = [ln for ln in lines if re.match(r"\s*(#|K?TAP version|1\.\.\d|(not )?ok |kunit)", ln)]
     if not any(ln.startswith("KTAP version") for ln in lines):
         raise Broken("the kernel ran no KUnit test; is CONFIG_KUNIT on, and any suite?")
     add_ktap(res, lines)
-    if not any("# luo: end guest" in ln for ln in out.tests):
+    parts, complete = split_parts(out.tests)
+    for part in parts:
+        add_ktap(res, part.lines)
+    if not complete:
         res.fail("the guest died before its end")
+    elif opts.debug and [p.program for p in parts] != ["kmemleak"]:
+        res.fail("nobody has looked for leaks")
 
 
 # ---- programs to build, once

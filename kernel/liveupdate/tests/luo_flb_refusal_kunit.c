@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What FLBs are told of handovers that are damaged, or of another version */
 #include "luo_fake.h"
+#include "luo_heads.h"
 
 /* Session "a" with file 1, "b" with file 2, FLBs 1 to 3; nobody has looked yet */
 static struct luo_fake *on_its_way(struct kunit *test)
@@ -95,17 +96,6 @@ static void as_it_was(struct kunit *test)
 }
 
 /* --------------------------------------------------------------------- all of it */
-
-static const struct version_case {
-	const char *name;
-	char head[LUO_ABI_COMPAT_LEN];
-} version_cases[] = {
-	{ "newer", "luo-v6" },
-	{ "older", "luo-v4" },
-	{ "not_terminated", { 'l', 'u', 'o', '-', 'v', '5', 'a', 'b' } },
-	{ "no_string", { 0x01, 0x02, 0x03, 0xff } },
-	{ "zeroes", {} },
-};
 
 KUNIT_ARRAY_PARAM_DESC(version, version_cases, name);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Handovers that are damaged, of another version, or none at all */
 #include "luo_fake.h"
+#include "luo_heads.h"
 
 /* Session "a" with files 1 to 3 and an empty "b", on their way; nobody has looked yet */
 static struct luo_fake *on_its_way(struct kunit *test)
@@ -106,18 +107,6 @@ static void kho_refused(struct kunit *test)
 	fake->store.refused = -EUCLEAN;
 	expect_refused(test, fake, -EUCLEAN);
 }
-
-static const struct version_case {
-	const char *name;
-	char head[LUO_ABI_COMPAT_LEN];
-} version_cases[] = {
-	{ "newer", "luo-v6" },
-	{ "older", "luo-v4" },
-	{ "not_terminated", { 'l', 'u', 'o', '-', 'v', '5', 'a', 'b' } },
-	{ "trailing_bytes", { 'l', 'u', 'o', '-', 'v', '5', 0, 'b' } },
-	{ "no_string", { 0x01, 0x02, 0x03, 0xff } },
-	{ "zeroes", {} },
-};
 
 KUNIT_ARRAY_PARAM_DESC(version, version_cases, name);
 
