@@ -7,10 +7,12 @@ KSRC ?=
 KERNEL_ARGS ?=
 MEMORY ?= 2G
 TEST ?=
-export KSRC KERNEL_ARGS MEMORY
+# Another base than linux-source-7.3, another architecture than x86_64
+BASE ?=
+ARCH ?=
+export KSRC KERNEL_ARGS MEMORY BASE ARCH
 
 build := build
-lean := $(build)/out/lean/arch/x86/boot/bzImage
 check := scripts/check.py
 
 # One job at a time here; the kernel's own make runs in parallel.
@@ -43,7 +45,8 @@ help:
 #:   make clean        remove the kernels, keep the source trees
 #:   make distclean    remove all of build/
 #:
-#: KSRC=<tree> builds on a kernel tree of your own instead of Debian's linux-source-7.3.
+#: KSRC=<tree> builds on a kernel tree of your own instead of Debian's linux-source-7.3,
+#: BASE=7.2 on linux-source-7.2, in build/7.2; ARCH=arm64 cross-compiles, in build/arm64.
 
 setup:
 	@scripts/setup.sh

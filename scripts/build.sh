@@ -11,6 +11,7 @@
 #   build.sh kernel-make NAME ARG...   configure only, then make ARG... in build/out/NAME;
 #                                      "style" is configured as lean
 #
+# ARCH=arm64 builds for that, in build/arm64/out/NAME.
 # The output of make goes to build/out/NAME/build.log; here stand progress, warnings and errors.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -23,21 +24,19 @@ export CCACHE_IGNOREOPTIONS='-fmacro-prefix-map=*'
 export CCACHE_SLOPPINESS=time_macros
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 export KBUILD_BUILD_USER=liveupdate KBUILD_BUILD_HOST=liveupdate KBUILD_BUILD_VERSION=1
-unset KBUILD_OUTPUT O ARCH CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
+unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 
 fragments() {
 	case $1 in
-	lean | style) echo base lean ;;
-	debug) echo base lean debug ;;
-	coverage) echo base lean coverage ;;
-	stock) echo base lean stock ;;
-	off) echo base lean off ;;
+	lean | style) echo base "$arch" lean ;;
+	debug | coverage | stock | off) echo base "$arch" lean "$1" ;;
 	*) die "usage: build.sh lean|debug|coverage|stock|off" ;;
 	esac
 }
 
 kmake() {
-	make -C "$src" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' LOCALVERSION="-$suffix" "$@" </dev/null
+	make -C "$src" O="$out" ARCH=$arch CROSS_COMPILE=$cross CC="ccache ${cross}gcc" HOSTCC='ccache gcc' \
+		LOCALVERSION="-$suffix" "$@" </dev/null
 }
 
 # What was asked for and is not in .config after make had its say.
@@ -55,10 +54,10 @@ missing() {
 configure() {
 	local key lost
 	key=$({
-		cat "${files[@]}" "$build/.tree/base"
+		cat "${files[@]}" "$trees/.tree/base"
 		[ "$name" = stock ] || find -L "$src/kernel/liveupdate" "$src/mm" "$src/samples" -maxdepth 2 \
 			-name 'Kconfig*' -exec sha256sum {} +
-		ccache gcc --version
+		ccache "${cross}gcc" --version
 	} 2>/dev/null | sha256sum)
 	[ -f "$out/.config" ] && [ "$key" = "$(cat "$out/.fragments" 2>/dev/null)" ] && return
 	say "configuring $name: ${files[*]##*/}"
@@ -79,12 +78,12 @@ configure() {
 setup() {
 	name=$1
 	out=$build/out/$name
-	src=$build/linux
+	src=$trees/linux
 	suffix=luo
 	case $name in
 	stock)
-		src=$build/stock
-		[ -z "${KSRC:-}" ] || src=$build/ksrc
+		src=$trees/stock
+		[ -z "${KSRC:-}" ] || src=$trees/ksrc
 		suffix=stock
 		;;
 	debug) suffix=luo-debug ;;
@@ -97,7 +96,7 @@ setup() {
 	done
 }
 
-for tool in make gcc ccache python3; do
+for tool in make gcc "${cross}gcc" ccache python3; do
 	command -v $tool >/dev/null || die "$tool is missing: run make setup"
 done
 
@@ -107,7 +106,7 @@ if [ "${1:-}" = kernel-make ]; then
 	shift
 fi
 setup "${1:-}"
-lock "$name"
+lock "$build" "$name"
 case $name in
 stock) "$top/scripts/tree.sh" stock ;;
 *) "$top/scripts/tree.sh" linux ;;
@@ -115,7 +114,7 @@ esac
 
 # Objects of another base may be newer than this one's sources: begin anew, ccache has the rest.
 base=$(basename "$src")
-[ "$base" != linux ] || base=$(cat "$build/.tree/base")
+[ "$base" != linux ] || base=$(cat "$trees/.tree/base")
 if [ -d "$out" ] && [ "$base" != "$(cat "$out/.base" 2>/dev/null)" ]; then
 	say "another base: building $name from nothing"
 	rm -rf "$out"
@@ -129,7 +128,7 @@ if [ -n "$only" ]; then
 	kmake -j"${JOBS:-$(nproc)}" "$@"
 	exit
 fi
-targets=(bzImage)
+targets=("${image##*/}")
 if [ "$name" = off ]; then
 	targets=(prepare kernel/ mm/ lib/ samples/)
 elif grep -q '=m$' "$out/.config"; then

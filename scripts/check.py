@@ -30,13 +30,13 @@ from pathlib import Path
 from typing import Callable
 
 import guest
-from guest import BUILD, LOGS, ROOT, Guest, GuestError, Initramfs, trouble
+from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
 
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / "selftests"
 STOCK_OUT = BUILD / "stock-selftests"
 RESULTS = BUILD / "results"
-STOCK_KERNEL = BUILD / "out/stock/arch/x86/boot/bzImage"
+STOCK_KERNEL = guest.image("stock")
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"
 STOCK_PROGRAMS = ("luo_kexec_simple", "luo_multi_session", "luo_stress_sessions",
@@ -89,7 +89,7 @@ class Options:
 
 def base_tree() -> Path:
     """The kernel tree whose tools we use: the built one, or else the untouched one."""
-    for tree in (BUILD / "linux", BUILD / "stock"):
+    for tree in (TREES / "linux", TREES / "stock"):
         if (tree / "tools/testing/kunit/kunit_parser.py").exists():
             return tree
     raise Broken("no kernel tree under build/; run make first")
@@ -382,16 +382,16 @@ def build_stock_selftests() -> None:
     """The base's own programs, unmodified, against our header. They build in their source
     folder, so this happens in a copy of it."""
     def action() -> None:
-        source = BUILD / "stock/tools/testing/selftests"
+        source = TREES / "stock/tools/testing/selftests"
         if not (source / "liveupdate").is_dir():
-            raise Broken("no stock tree under build/stock; run make first")
+            raise Broken("no stock tree; run make first")
         copy = STOCK_OUT / "tools/testing/selftests"
         if not copy.exists():
             shutil.copytree(source, copy, symlinks=True, ignore=lambda d, names: [
                 n for n in names if Path(d) == source and (source / n).is_dir()
                 and n not in ("liveupdate", "kselftest")])
             (STOCK_OUT / "scripts").mkdir(exist_ok=True)
-            shutil.copy(BUILD / "stock/scripts/subarch.include", STOCK_OUT / "scripts")
+            shutil.copy(TREES / "stock/scripts/subarch.include", STOCK_OUT / "scripts")
         make(["-C", str(copy / "liveupdate"), f"OUTPUT={STOCK_OUT}",
               f"KHDR_INCLUDES=-isystem {ROOT / 'include/uapi'}", "LDFLAGS=-static"],
              "build-stock-selftests")
@@ -641,7 +641,7 @@ def everything(args: argparse.Namespace) -> list[Suite]:
 
 def options(args: argparse.Namespace, debug: bool) -> Options:
     flavour = "debug" if debug else "lean"
-    kernel = args.kernel or BUILD / "out" / flavour / "arch/x86/boot/bzImage"
+    kernel = args.kernel or guest.image(flavour)
     return Options(kernel=kernel, next_kernel=args.next or kernel,
                    memory=args.memory or ("3G" if debug else "2G"),
                    prefix="debug-" if debug else "", debug=debug,

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import check
-from guest import BUILD, ROOT
+from guest import BUILD, ROOT, image
 
 OUT = BUILD / "out/coverage"
 DATA = BUILD / "coverage"
@@ -122,8 +122,8 @@ def main() -> int:
 
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
-    opts = check.Options(kernel=OUT / "arch/x86/boot/bzImage",
-                         next_kernel=OUT / "arch/x86/boot/bzImage", memory="2G",
+    opts = check.Options(kernel=image("coverage"), next_kernel=image("coverage"),
+                         memory="2G",
                          prefix="coverage-", debug=False, append="luo_gcov=1", gcov=DATA)
     suites = [replace(s, name=f"coverage-{s.name}")
               for s in check.chosen(check.suites(opts), "check", args.test)

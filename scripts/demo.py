@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from guest import BUILD, ROOT, Guest, GuestError, Initramfs, shared_libraries, trouble
+from guest import (BUILD, ROOT, Guest, GuestError, Initramfs, image, shared_libraries,
+                   trouble)
 
 SOURCE = ROOT / "samples/liveupdate/demo.c"
 UAPI = ROOT / "include/uapi"
@@ -48,8 +49,8 @@ class Storyteller(Guest):
 
 def main() -> int:
     ap = argparse.ArgumentParser(description="a live update in a QEMU guest, step by step")
-    default = BUILD / "out/lean/arch/x86/boot/bzImage"
-    ap.add_argument("--kernel", type=Path, default=default, help="the first kernel")
+    ap.add_argument("--kernel", type=Path, default=image("lean"),
+                    help="the first kernel")
     ap.add_argument("--next", type=Path, help="the second kernel, by default the same")
     ap.add_argument("--memory", default="2G")
     ap.add_argument("--append", default="", help="more arguments for both kernels")
@@ -57,8 +58,8 @@ def main() -> int:
 
     try:
         files = {"init": compile_init(BUILD / "demo/init"), "bzImage": args.next or args.kernel}
-        image = Initramfs(files | kexec_tools()).packed()
-        guest = Storyteller("demo", args.kernel, image, args.append, args.memory)
+        initramfs = Initramfs(files | kexec_tools()).packed()
+        guest = Storyteller("demo", args.kernel, initramfs, args.append, args.memory)
         print(f"== booting {os.path.relpath(args.kernel, ROOT)} in a guest of {args.memory}",
               flush=True)
         out = guest.run()

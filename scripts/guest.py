@@ -32,8 +32,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
+# As in lib.sh: trees by base, all else by base and architecture
+ARCH = os.environ.get("ARCH") or "x86_64"
+BASE = os.environ.get("BASE") or "7.3"
+TREES = ROOT / "build" / ("" if BASE == "7.3" else BASE)
+BUILD = TREES / ("" if ARCH == "x86_64" else ARCH)
 LOGS = BUILD / "logs"
+IMAGES = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image"}
 
 # A guest that says nothing for so long hangs. Nothing else here depends on time. For trying
 # things out, GUEST_SILENCE=seconds may be shorter.
@@ -51,6 +56,11 @@ TROUBLE = re.compile(
 
 class GuestError(Exception):
     """The guest could not be started."""
+
+
+def image(name: str, build: Path = BUILD) -> Path:
+    """The kernel that build.sh makes of that name."""
+    return build / "out" / name / IMAGES[ARCH]
 
 
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
@@ -273,7 +283,7 @@ def main() -> int:
     sub = ap.add_subparsers(dest="verb", required=True)
     run = sub.add_parser("run", help="boot, show the log, say what the kernel complained about")
     run.add_argument("init", type=Path, help="static program to run as /init")
-    run.add_argument("--kernel", type=Path, default=BUILD / "out/lean/arch/x86/boot/bzImage")
+    run.add_argument("--kernel", type=Path, default=image("lean"))
     run.add_argument("--append", default="")
     run.add_argument("--memory", default="2G")
     run.add_argument("--name", default="guest")

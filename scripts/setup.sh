@@ -3,6 +3,10 @@
 #
 # setup.sh - install what building, booting and testing needs, and of that only what is missing
 #
+#   setup.sh            the everyday targets; with ARCH=arm64 in the environment those of arm64
+#   setup.sh docs       also building the documentation
+#   setup.sh series     also checking the patch series
+#
 # Debian bookworm or later on x86_64, as root or with sudo. Silent if there is nothing to do.
 # shellcheck source=scripts/lib.sh
 set -euo pipefail
@@ -19,6 +23,15 @@ packages=(
 	# sources from other suites
 	debian-archive-keyring ca-certificates
 )
+docs=(python3-sphinx python3-yaml graphviz librsvg2-bin)
+for group; do
+	case $group in
+	docs) packages+=("${docs[@]}") ;;
+	series) packages+=("${docs[@]}" git clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
+	*) die "usage: setup.sh [docs] [series]" ;;
+	esac
+done
+[ "$arch" != arm64 ] || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
 
 [ "$(uname -m)" = x86_64 ] || die "this needs an x86_64 machine, not $(uname -m)"
 [ -f /etc/debian_version ] || {

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demo import BUILD, kexec_tools
-from guest import Guest, GuestError, Initramfs
+from demo import kexec_tools
+from guest import Guest, GuestError, Initramfs, image
 
 INIT = b"""#!/bin/busybox sh
 /bin/busybox mkdir -p /usr/bin /usr/sbin /root
@@ -43,7 +43,7 @@ kexec -s -l /bzImage --initrd=/sys/firmware/initrd --command-line="$(cat /proc/c
 
 def main() -> int:
     ap = argparse.ArgumentParser(description="an interactive shell in the guest")
-    ap.add_argument("--kernel", type=Path, default=BUILD / "out/lean/arch/x86/boot/bzImage")
+    ap.add_argument("--kernel", type=Path, default=image("lean"))
     ap.add_argument("--next", type=Path, help="the kernel at /bzImage, by default the same")
     ap.add_argument("--memory", default="2G")
     ap.add_argument("--append", default="", help="more kernel arguments")
@@ -55,8 +55,8 @@ def main() -> int:
             raise GuestError("busybox is missing: run make setup")
         files = {"init": INIT, "sbin/kexec-next": NEXT, "bin/busybox": Path(busybox).resolve(),
                  "bzImage": args.next or args.kernel, **kexec_tools()}
-        image = Initramfs(files).packed()
-        guest = Guest("shell", args.kernel, image, f"loglevel=4 {args.append}", args.memory)
+        initramfs = Initramfs(files).packed()
+        guest = Guest("shell", args.kernel, initramfs, f"loglevel=4 {args.append}", args.memory)
         return subprocess.run(guest.command([]) + ["-serial", "mon:stdio"], check=False).returncode
     except (GuestError, OSError) as err:
         print(f"shell.py: {err}", file=sys.stderr)

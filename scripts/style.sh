@@ -38,11 +38,11 @@ checkpatch() {
 		case $f in
 		tools/* | samples/*/demo.c) ignore+=,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
 		esac
-		clean=$build/.style/$(cat "$f" "$build/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
+		clean=$build/.style/$(cat "$f" "$trees/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
 		[ ! -f "$clean" ] || continue
 		case $f in
-		patches/*) (cd "$build/linux" && "${run[@]}" --no-signoff --ignore "$ignore" "$top/$f") ;;
-		*) (cd "$build/linux" && "${run[@]}" --ignore "$ignore" -f "$f") ;;
+		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff --ignore "$ignore" "$top/$f") ;;
+		*) (cd "$trees/linux" && "${run[@]}" --ignore "$ignore" -f "$f") ;;
 		esac && : > "$clean" || found=1
 	done
 	return $found
@@ -51,7 +51,7 @@ checkpatch() {
 kernel-doc() {
 	local out
 	# shellcheck disable=SC2046 # no blanks in our names
-	out=$("$build/linux/scripts/kernel-doc" -none -Wall $(sources | grep -v ^tools/) 2>&1) || true
+	out=$("$trees/linux/scripts/kernel-doc" -none -Wall $(sources | grep -v ^tools/) 2>&1) || true
 	[ -z "$out" ] || {
 		echo "$out"
 		return 1
@@ -84,23 +84,23 @@ warnings() {
 
 # 0.6.4 cannot read 7.3: sparse with the libc and the loader it was built for, from the newest suite.
 sparse_tool() {
-	local dir=$build/tools/sparse
-	if [ ! -x "$build/tools/bin/sparse" ]; then
+	local dir=$top/build/tools/sparse
+	if [ ! -x "$top/build/tools/bin/sparse" ]; then
 		"$top/scripts/debian.sh" unpack "$dir" sparse libc6
-		mkdir -p "$build/tools/bin"
-		cat > "$build/tools/bin/sparse.new" <<-WRAP
+		mkdir -p "$top/build/tools/bin"
+		cat > "$top/build/tools/bin/sparse.new" <<-WRAP
 			#!/bin/sh
 			lib=$dir/usr/lib/x86_64-linux-gnu
 			exec "\$lib/ld-linux-x86-64.so.2" --library-path "\$lib" "$dir/usr/bin/sparse" "\$@"
 		WRAP
-		chmod +x "$build/tools/bin/sparse.new"
-		mv "$build/tools/bin/sparse.new" "$build/tools/bin/sparse"
+		chmod +x "$top/build/tools/bin/sparse.new"
+		mv "$top/build/tools/bin/sparse.new" "$top/build/tools/bin/sparse"
 	fi
 }
 
 sparse() {
 	sparse_tool
-	compile sparse C=2 CF=-D__CHECK_ENDIAN__ CHECK="$build/tools/bin/sparse"
+	compile sparse C=2 CF=-D__CHECK_ENDIAN__ CHECK="$top/build/tools/bin/sparse"
 }
 
 spdx() {
@@ -118,7 +118,7 @@ spdx() {
 }
 
 originality() {
-	python3 "$originality" "$build/stock" "$top"
+	python3 "$originality" "$trees/stock" "$top"
 }
 
 what() {
@@ -155,7 +155,7 @@ ktap() {
 originality=$top/../shared/tools/originality.py
 case ${1:-${STYLE:-quick}} in
 checkpatch | kernel-doc | spdx | originality | warnings | sparse)
-	[ -d "$build/linux" ] || "$top/scripts/tree.sh" linux
+	[ -d "$trees/linux" ] || "$top/scripts/tree.sh" linux
 	"$1"
 	;;
 quick) ktap checkpatch kernel-doc spdx originality ;;

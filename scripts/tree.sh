@@ -3,10 +3,11 @@
 #
 # tree.sh - the source trees that kernels are built from
 #
-#   tree.sh stock       build/stock, the untouched base: Debian's newest linux-source-7.*
+#   tree.sh stock       build/stock, the untouched base: Debian's linux-source-7.3
 #   tree.sh linux       build/linux: the base without its live-update files, with ours, patched
 #
-# KSRC=<tree> takes a kernel tree of the user's own as the base; a copy of it is kept in build/ksrc.
+# BASE=7.2 takes Debian's linux-source-7.2; its trees are in build/7.2. KSRC=<tree> takes a kernel
+# tree of the user's own; a copy of it is kept in build/ksrc.
 #
 # build/linux follows the repository: our files are symbolic links, new and removed files and
 # changed patches are noticed at each run, and only what differs is touched, so that make compiles
@@ -15,10 +16,10 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-state=$build/.tree
-linux=$build/linux
-base=$build/stock
-[ -n "${KSRC:-}" ] && base=$build/ksrc
+state=$trees/.tree
+linux=$trees/linux
+base=$trees/stock
+[ -n "${KSRC:-}" ] && base=$trees/ksrc
 
 # What the base brings and we replace: these stay out even where we have no file of that name.
 stock_files=(
@@ -39,6 +40,12 @@ our_dirs=(kernel include mm lib samples tools Documentation)
 # The newest kernel the design knows; 7.3, then 7.2, then whatever 7.* there is.
 source_package() {
 	local p
+	if [ -n "${BASE:-}" ]; then
+		p=linux-source-$BASE
+		"$top/scripts/debian.sh" have "$p" || die "no suite has a $p; name a kernel tree of your own: KSRC=<tree>"
+		echo "$p"
+		return
+	fi
 	for p in linux-source-7.3 linux-source-7.2; do
 		"$top/scripts/debian.sh" have "$p" && echo "$p" && return
 	done
@@ -50,16 +57,16 @@ source_package() {
 
 stock() {
 	local pkg deb
-	[ -f "$build/stock/Makefile" ] && return
+	[ -f "$trees/stock/Makefile" ] && return
 	pkg=$(source_package)
 	deb=$("$top/scripts/debian.sh" fetch "$pkg")
 	say "unpacking $(basename "$deb") (1.8 GB)"
-	rm -rf "$build/stock.new"
-	mkdir -p "$build/stock.new"
+	rm -rf "$trees/stock.new"
+	mkdir -p "$trees/stock.new"
 	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$pkg.tar.xz" | xz -dcT0 |
-		tar -x -C "$build/stock.new" --strip-components=1 ||
+		tar -x -C "$trees/stock.new" --strip-components=1 ||
 		die "$deb cannot be unpacked; remove it and try again, or name a tree: KSRC=<tree>"
-	mv "$build/stock.new" "$build/stock"
+	mv "$trees/stock.new" "$trees/stock"
 }
 
 # The user's tree is only read. The copy makes it a clean source tree for O= builds.
@@ -67,7 +74,7 @@ ksrc() {
 	[ -f "$KSRC/kernel/liveupdate/kexec_handover.c" ] ||
 		die "KSRC=$KSRC is no kernel tree with kexec handover (kernel/liveupdate/kexec_handover.c)"
 	mkdir -p "$base" "$state"
-	[ -f "$base/Makefile" ] || say "copying $KSRC to build/ksrc"
+	[ -f "$base/Makefile" ] || say "copying $KSRC to ${base#"$top"/}"
 	rsync -a --delete --out-format=%n --exclude='/.git*' --exclude='*.o' --exclude='*.a' \
 		--exclude='*.ko' --exclude='.*.cmd' --exclude='/.config*' --exclude='/include/config' \
 		--exclude='/include/generated' --exclude='/arch/*/include/generated' \
@@ -113,7 +120,7 @@ restore() {
 }
 
 new_tree() {
-	say "making build/linux from $(basename "$base")"
+	say "making ${linux#"$top"/} from $(basename "$base")"
 	rm -rf "$linux" "$linux.new" "$state"/{base,links,patched,patches}
 	cp -al "$base" "$linux.new"
 	(cd "$linux.new" && for p in "${stock_files[@]}"; do
@@ -164,13 +171,28 @@ links() {
 	mv "$state/links.new" "$state/links"
 }
 
+# In the order of their numbers. One of a base's own, patches/VERSION/NNNN-*, takes the place of
+# those with that number here; without a diff, it says why that base does without it.
+patch_list() {
+	local version own
+	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$base/Makefile" | paste -sd.)
+	own=$top/patches/$version
+	{
+		[ ! -d "$own" ] || find "$own" -maxdepth 1 -name '*.patch'
+		find "$top/patches" -maxdepth 1 -name '*.patch' | while IFS= read -r p; do
+			compgen -G "$own/$(basename "$p" | cut -c1-5)*.patch" > /dev/null || echo "$p"
+		done
+	} | while IFS= read -r p; do
+		! grep -q '^+++ ' "$p" || echo "${p##*/} $p"
+	done | LC_ALL=C sort | cut -d' ' -f2-
+}
+
 # The patched files are made anew beside the tree, and only those that came out differently are
 # put in place.
 patches() {
 	local sum p f work=$state/work list=()
-	for p in "$top"/patches/*.patch; do
-		[ -f "$p" ] && list+=("$p")
-	done
+	p=$(patch_list)
+	mapfile -t list <<< "$p"
 	sum=$(for p in ${list[@]+"${list[@]}"}; do
 		echo "${p##*/}"
 		cat "$p"
@@ -190,7 +212,7 @@ patches() {
 	done < "$state/patched.new"
 	for p in ${list[@]+"${list[@]}"}; do
 		patch -p1 -s -N -f --no-backup-if-mismatch -d "$work" < "$p" > "$state/patch.log" 2>&1 ||
-			die "patches/${p##*/} does not apply to $(basename "$base"): $(head -1 "$state/patch.log")"
+			die "${p#"$top"/} does not apply to $(basename "$base"): $(head -1 "$state/patch.log")"
 	done
 	LC_ALL=C sort -u "$state/patched" "$state/patched.new" | while IFS= read -r f; do
 		if ! grep -qxF -- "$f" "$state/patched.new"; then
@@ -209,7 +231,7 @@ patches() {
 	[ ${#list[@]} -eq 0 ] || say "${#list[@]} patches applied"
 }
 
-lock tree
+lock "$trees" tree
 mkdir -p "$state"
 fresh=
 case ${1:-} in
