@@ -38,6 +38,8 @@ help:
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
 #:   make check-all    all of it, and style, stock and kernel-off: long
+#:   make series       the patches to mail: build/series
+#:   make check-series do they apply, build at each step, and come to what is tested? Long
 #:   make coverage     which lines of kernel/liveupdate the tests run
 #:   make style        checkpatch, W=1, sparse, kernel-doc on our files
 #:
@@ -79,6 +81,14 @@ check-all: export STYLE := all
 check-all: kernel debug-kernel kernel-off stock
 	@$(check) --tier all $(if $(TEST),--test '$(TEST)')
 
+series: setup
+	@scripts/setup.sh series
+	@scripts/tree.sh linux
+	@scripts/series.py
+
+check-series: series
+	@scripts/check_series.py
+
 check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
@@ -103,4 +113,4 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-all \
-	check-user kunit check-stock coverage style clean distclean
+	series check-series check-user kunit check-stock coverage style clean distclean

@@ -107,7 +107,7 @@ spdx() {
 	local f bad=0
 	for f in $(git ls-files -co --exclude-standard 2>/dev/null || find . -type f ! -path './build/*' ! -path './.git/*'); do
 		case $f in
-		LICENSES/* | COPYING | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
+		LICENSES/* | COPYING | series/* | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
 		esac
 		[ ! -f "$f" ] || head -3 "$f" | grep -q SPDX-License-Identifier || {
 			echo "$f: no SPDX line"

@@ -108,6 +108,14 @@ removed() {	# is this path one of the stock files that we take out?
 	return 1
 }
 
+# For series.py: the same as a list
+list_removed() {
+	(cd "$base" && for p in "${stock_files[@]}"; do
+		# shellcheck disable=SC2086 # a pattern it is
+		find $p -type f 2> /dev/null || true
+	done) | LC_ALL=C sort > "$state/removed"
+}
+
 # What the base has at this path comes back, with a new date, so that make sees it.
 restore() {
 	rm -f "$linux/$1"
@@ -249,5 +257,6 @@ if [ ! -f "$linux/Makefile" ] || [ "$(base_id)" != "$(cat "$state/base" 2>/dev/n
 elif [ -n "${KSRC:-}" ]; then
 	follow_ksrc
 fi
+list_removed
 links
 patches
