@@ -38,6 +38,8 @@ help:
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
 #:   make check-all    all of it, and style, stock and kernel-off: long
+#:   make check-interop live updates between our kernel, the stock one, and ours on Linux 7.2
+#:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
 #:   make check-series do they apply, build at each step, and come to what is tested? Long
 #:   make coverage     which lines of kernel/liveupdate the tests run
@@ -89,6 +91,17 @@ series: setup
 check-series: series
 	@scripts/check_series.py
 
+docs:
+	@scripts/setup.sh docs
+	@scripts/tree.sh linux
+	@scripts/docs.sh
+
+check-interop: setup
+	@scripts/build.sh interop
+	@scripts/build.sh stock-interop
+	@BASE=7.2 scripts/build.sh interop
+	@$(check) --tier interop $(if $(TEST),--test '$(TEST)')
+
 check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
@@ -107,10 +120,10 @@ style: kernel
 	@scripts/style.sh all
 
 clean:
-	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo
+	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo $(build)/docs $(build)/series*
 
 distclean:
 	rm -rf $(build)
 
 .PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-all \
-	series check-series check-user kunit check-stock coverage style clean distclean
+	check-interop docs series check-series check-user kunit check-stock coverage style clean distclean
