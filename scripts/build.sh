@@ -7,6 +7,9 @@
 #   build.sh debug      the same with lockdep, KASAN, fault injection and the like
 #   build.sh coverage   the everyday kernel, counting which lines of kernel/liveupdate are run
 #   build.sh stock      the untouched base, configured as lean
+#   build.sh interop, build.sh stock-interop
+#                       lean and stock with the base's own test of FLBs, for live updates between
+#                       the two; figures are not measured on these
 #   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
 #   build.sh kernel-make NAME ARG...   configure only, then make ARG... in build/out/NAME;
 #                                      "style" is configured as lean
@@ -29,8 +32,9 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off) echo base "$arch" lean "$1" ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off" ;;
+	debug | coverage | stock | off | interop) echo base "$arch" lean "$1" ;;
+	stock-interop) echo base "$arch" lean stock interop ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop" ;;
 	esac
 }
 
@@ -55,7 +59,7 @@ configure() {
 	local key lost
 	key=$({
 		cat "${files[@]}" "$trees/.tree/base"
-		[ "$name" = stock ] || find -L "$src/kernel/liveupdate" "$src/mm" "$src/samples" -maxdepth 2 \
+		[[ $name = stock* ]] || find -L "$src/kernel/liveupdate" "$src/mm" "$src/samples" -maxdepth 2 \
 			-name 'Kconfig*' -exec sha256sum {} +
 		ccache "${cross}gcc" --version
 	} 2>/dev/null | sha256sum)
@@ -81,7 +85,7 @@ setup() {
 	src=$trees/linux
 	suffix=luo
 	case $name in
-	stock)
+	stock*)
 		src=$trees/stock
 		[ -z "${KSRC:-}" ] || src=$trees/ksrc
 		suffix=stock
@@ -108,7 +112,7 @@ fi
 setup "${1:-}"
 lock "$build" "$name"
 case $name in
-stock) "$top/scripts/tree.sh" stock ;;
+stock*) "$top/scripts/tree.sh" stock ;;
 *) "$top/scripts/tree.sh" linux ;;
 esac
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock [--test NAME] [--list] [--jobs N]
+    check.py --tier check|debug|all|user|kunit|stock|interop [--test NAME] [--list] [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
 parser (tools/testing/kunit). The last line is "N passed, N failed[, N skipped]"; the exit
@@ -36,7 +36,6 @@ SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / "selftests"
 STOCK_OUT = BUILD / "stock-selftests"
 RESULTS = BUILD / "results"
-STOCK_KERNEL = guest.image("stock")
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"
 STOCK_PROGRAMS = ("luo_kexec_simple", "luo_multi_session", "luo_stress_sessions",
@@ -211,9 +210,9 @@ def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:
         if (SELFTESTS_OUT / prog).exists():
             files[f"bin/{prog}"] = SELFTESTS_OUT / prog
     if two:
-        files["boot/bzImage"] = opts.kernel
+        files["boot/kernel"] = opts.kernel
         if opts.next_kernel != opts.kernel:
-            files["boot/bzImage-next"] = opts.next_kernel
+            files["boot/kernel-2"] = opts.next_kernel
     return files
 
 
@@ -369,12 +368,16 @@ def make(args: list[str], log_name: str) -> None:
         raise Broken("\n    ".join([f"make failed, see {os.path.relpath(log, ROOT)}", *tail]))
 
 
+# For the tests' Makefiles
+CROSS = ["CC=aarch64-linux-gnu-gcc"] if guest.ARCH == "arm64" else []
+
+
 def build_selftests() -> None:
     def action() -> None:
         SELFTESTS_OUT.mkdir(parents=True, exist_ok=True)
         make(["-C", str(SELFTESTS_OUT), "-f", str(SELFTESTS / "Makefile"), f"SRC={SELFTESTS}",
               f"KSELFTEST={base_tree() / 'tools/testing/selftests'}",
-              f"UAPI={ROOT / 'include/uapi'}"], "build-selftests")
+              f"UAPI={ROOT / 'include/uapi'}", *CROSS], "build-selftests")
     once("selftests", action)
 
 
@@ -393,7 +396,7 @@ def build_stock_selftests() -> None:
             (STOCK_OUT / "scripts").mkdir(exist_ok=True)
             shutil.copy(TREES / "stock/scripts/subarch.include", STOCK_OUT / "scripts")
         make(["-C", str(copy / "liveupdate"), f"OUTPUT={STOCK_OUT}",
-              f"KHDR_INCLUDES=-isystem {ROOT / 'include/uapi'}", "LDFLAGS=-static"],
+              f"KHDR_INCLUDES=-isystem {ROOT / 'include/uapi'}", "LDFLAGS=-static", *CROSS],
              "build-stock-selftests")
     once("stock selftests", action)
 
@@ -507,10 +510,14 @@ def suites(opts: Options) -> list[Suite]:
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
                  ["luo_fail_nth"], allow=FAULT_NOISE),
     ]
-    if shutil.which("kexec"):
+    # The tool is a program of this machine.
+    if guest.ARCH == "x86_64" and shutil.which("kexec"):
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
-    some += stock_suites(opts)
+    some += stock_suites(opts) + interop_suites(opts)
+    # What is left does not depend on the machine that is emulated.
+    if guest.ARCH != "x86_64":
+        return [s for s in some if s.name != "user"]
     some.append(Suite("coverage", ("all",), "lines of kernel/liveupdate that tests run",
                       run_coverage))
     if (ROOT / "scripts/style.sh").exists():
@@ -543,9 +550,7 @@ def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
         flb("kho-version", 3, "handover of an unknown version", args=early),
         flb("damage", 3, "memory of objects damaged before it is read"),
         flb("stock", 2, "the base's own test hangs objects on every handler", ("debug",),
-            once_in_log=tuple(f"liveupdate-test-flb-v{i}: {what}" for i in range(3) for what in
-                              ("preserve was triggered", "found flb data from the previous boot",
-                               "finish was triggered"))),
+            once_in_log=STOCK_OBJECTS),
     ]
 
 
@@ -564,14 +569,6 @@ def run_stock(res: Result, opts: Options, programs: list[str], kernels: int) -> 
     run_programs(res, opts, programs, kernels, "luo_stage=1 luo_test=stock", extra)
 
 
-def run_interop(res: Result, opts: Options, first: Path, second: Path) -> None:
-    """The stock kernel fills holes with pages when it preserves a memfd."""
-    need_kernel(second)
-    both = replace(opts, kernel=first, next_kernel=second)
-    filled = " luo_holes=filled" if first == STOCK_KERNEL else ""
-    run_programs(res, both, ["luo_kexec"], 2, f"luo_stage=1 luo_test=interop{filled}")
-
-
 def stock_suites(opts: Options) -> list[Suite]:
     """The base's own five programs on our kernel."""
     return [
@@ -579,11 +576,46 @@ def stock_suites(opts: Options) -> list[Suite]:
               lambda r: run_stock(r, opts, ["liveupdate"], 1)),
         Suite("stock-kexec", ("check", "all", "stock"), "the base's own selftests, two kernels",
               lambda r: run_stock(r, opts, ["luo_kexec"], 2)),
-        Suite("interop-from-stock", ("all",), "from the stock kernel to ours",
-              lambda r: run_interop(r, opts, STOCK_KERNEL, opts.kernel)),
-        Suite("interop-to-stock", ("all",), "from our kernel to the stock one",
-              lambda r: run_interop(r, opts, opts.kernel, STOCK_KERNEL)),
     ]
+
+
+# Which objects the base's own test hangs on every handler, and what its kernel's log must say of
+# each exactly once on the way from one kernel to the next.
+STOCK_OBJECTS = tuple(f"liveupdate-test-flb-v{i}: {what}" for i in range(3) for what in (
+    "preserve was triggered", "found flb data from the previous boot", "finish was triggered"))
+
+
+def interop_suites(opts: Options) -> list[Suite]:
+    """Live updates between kernels that were not built from the same source. All of them have
+    the base's own test of objects."""
+    ours = guest.image("interop")
+    stock = guest.image("stock-interop")
+    older = guest.image("interop", base="7.2")
+
+    def way(name: str, what: str, first: Path, second: Path, **kw) -> Suite:
+        return Suite(f"interop-{name}", ("interop",), what, lambda r: run_interop(
+            r, replace(opts, kernel=first, next_kernel=second), **kw))
+
+    return [
+        way("from-stock", "from the stock kernel to ours", stock, ours, filled=True),
+        way("to-stock", "from our kernel to the stock one", ours, stock),
+        way("ours", "from our kernel to the same", ours, ours),
+        way("from-7.2", "from ours on Linux 7.2 to ours on 7.3", older, ours),
+        way("to-7.2", "from ours on Linux 7.3 to ours on 7.2", ours, older),
+        way("stock-back", "from the stock kernel to ours and back", stock, ours, back=True),
+        way("ours-back", "from our kernel to the stock one and back", ours, stock, back=True),
+    ]
+
+
+def run_interop(res: Result, opts: Options, filled: bool = False, back: bool = False) -> None:
+    """The stock kernel fills holes with pages when it preserves a memfd."""
+    need_kernel(opts.next_kernel)
+    if back:
+        run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=interop-back",
+                     {"boot/kernel-3": opts.kernel})
+        return
+    env = "luo_stage=1 luo_test=memfd-interop,interop" + " luo_holes=filled" * filled
+    run_programs(res, opts, ["luo_kexec"], 2, env, once_in_log=STOCK_OBJECTS)
 
 
 # ---- the run
@@ -658,12 +690,12 @@ def default_jobs(tier: str) -> int:
 def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
-                    choices=("check", "debug", "all", "user", "kunit", "stock"))
+                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")
-    ap.add_argument("--kernel", type=Path, help="bzImage to boot instead of our own")
-    ap.add_argument("--next", type=Path, help="bzImage to go to, if another one")
+    ap.add_argument("--kernel", type=Path, help="kernel to boot instead of our own")
+    ap.add_argument("--next", type=Path, help="kernel to go to, if another one")
     ap.add_argument("--append", default="", help="more for the kernels' command line")
     ap.add_argument("--memory", help="memory of guests, as QEMU's -m wants it")
     args = ap.parse_args()

@@ -40,6 +40,39 @@ BUILD = TREES / ("" if ARCH == "x86_64" else ARCH)
 LOGS = BUILD / "logs"
 IMAGES = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image"}
 
+
+@dataclass(frozen=True)
+class Machine:
+    """What differs between the machines that QEMU emulates."""
+    qemu: str
+    package: str
+    cpu: tuple[str, ...]
+    args: str               # for the kernel: its console is the first serial port
+    pci_ports: bool         # all other serial ports are on PCI
+
+    def more_ports(self, files: list[str]) -> list[str]:
+        """QEMU's arguments for serial ports after the first one."""
+        cmd = []
+        for i, file in enumerate(files, 1):
+            if self.pci_ports:
+                cmd += ["-chardev", f"file,id=port{i},path={file}",
+                        "-device", f"pci-serial,chardev=port{i}"]
+            else:
+                cmd += ["-serial", f"file:{file}"]
+        return cmd
+
+
+MACHINES = {
+    # On a busy host an emulated timer may miss its own check at boot, which is a panic.
+    "x86_64": Machine("qemu-system-x86_64", "qemu-system-x86", ("-M", "q35", "-cpu", "max"),
+                      "console=ttyS0 no_timer_check", False),
+    # Emulating the real algorithm of pointer authentication takes longer than all the rest.
+    "arm64": Machine("qemu-system-aarch64", "qemu-system-arm",
+                     ("-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+                     "console=ttyAMA0 luo_output=/dev/ttyS0", True),
+}
+MACHINE = MACHINES[ARCH]
+
 # A guest that says nothing for so long hangs. Nothing else here depends on time. For trying
 # things out, GUEST_SILENCE=seconds may be shorter.
 SILENCE = float(os.environ.get("GUEST_SILENCE", 300))
@@ -58,9 +91,10 @@ class GuestError(Exception):
     """The guest could not be started."""
 
 
-def image(name: str, build: Path = BUILD) -> Path:
+def image(name: str, base: str = BASE) -> Path:
     """The kernel that build.sh makes of that name."""
-    return build / "out" / name / IMAGES[ARCH]
+    trees = ROOT / "build" / ("" if base == "7.3" else base)
+    return trees / ("" if ARCH == "x86_64" else ARCH) / "out" / name / IMAGES[ARCH]
 
 
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
@@ -174,20 +208,17 @@ class Guest:
     longest: float = LONGEST
     echo: bool = False
     more: tuple[str, ...] = ()          # further arguments for QEMU
-    # On a busy host an emulated timer may miss its own check at boot, which is a panic.
-    base_args: str = ("console=ttyS0 kho=on liveupdate=on panic=-1 retain_initrd "
-                      "no_timer_check")
+    base_args: str = f"{MACHINE.args} kho=on liveupdate=on panic=-1 retain_initrd"
 
     def command(self, fifos: list[str]) -> list[str]:
-        qemu = os.environ.get("QEMU", "qemu-system-x86_64")
+        qemu = os.environ.get("QEMU", MACHINE.qemu)
         if not shutil.which(qemu):
-            raise GuestError(f"{qemu}: not found (Debian: qemu-system-x86)")
-        cmd = [qemu, "-M", "q35", "-cpu", "max", "-m", self.memory, "-smp", str(self.cpus),
+            raise GuestError(f"{qemu}: not found (Debian: {MACHINE.package})")
+        cmd = [qemu, *MACHINE.cpu, "-m", self.memory, "-smp", str(self.cpus),
                "-nodefaults", "-nographic", "-no-reboot"]
         # Emulation works everywhere; a nested KVM often does not. QEMU_ACCEL=kvm is faster.
         cmd += ["-accel", os.environ.get("QEMU_ACCEL", "tcg,thread=multi")]
-        for fifo in fifos:
-            cmd += ["-serial", f"file:{fifo}"]
+        cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
         cmd += self.more
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                       "-append", f"{self.base_args} {self.append}".strip()]

@@ -391,7 +391,7 @@ const struct scenario memfd_scenarios[] = {
 };
 
 /* What any two kernels of the same format can do, the stock one included */
-const struct scenario interop_scenarios[] = {
+const struct scenario memfd_interop_scenarios[] = {
 	{ "shapes", { shapes_1, shapes_2 } },
 	{ "free afterwards", { free_1, free_2 } },
 	{ "reopen", { reopen_1, reopen_2 } },

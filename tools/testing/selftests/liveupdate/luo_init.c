@@ -5,6 +5,7 @@
  * What to do comes from the kernel's command line, as environment variables:
  *
  *   luo_run=PROG[,PROG...]  programs of /bin to run, one after the other
+ *   luo_output=DEVICE       where their output goes, if not to the second serial port
  *   luo_kmemleak=1          look for leaks afterwards
  *   luo_gcov=1              write what code was run to the third serial port, also before
  *                           a jump: luo_jump() runs "/init gcov" then
@@ -57,10 +58,10 @@ static int open_raw(const char *port)
 	return fd;
 }
 
-/* The second serial port if there is one */
+/* What was said, or the second serial port, if it is there */
 static void open_output(void)
 {
-	int fd = open_raw("/dev/ttyS1");
+	int fd = open_raw(getenv("luo_output") ?: "/dev/ttyS1");
 
 	if (fd < 0)
 		fd = open_raw("/dev/console");

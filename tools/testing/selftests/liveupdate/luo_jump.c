@@ -2,8 +2,8 @@
 /*
  * Loading the next kernel and going there.
  *
- * The next kernel is /boot/bzImage-next if that exists, else /boot/bzImage. Its initramfs
- * is the one that this kernel was booted with (retain_initrd keeps it in sysfs).
+ * The Nth kernel is /boot/kernel-N if that exists, else /boot/kernel. Its initramfs is the
+ * one that this kernel was booted with (retain_initrd keeps it in sysfs).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,10 @@
 
 static const char *next_kernel(void)
 {
-	return access("/boot/bzImage-next", R_OK) ? "/boot/bzImage" : "/boot/bzImage-next";
+	static char path[32];
+
+	snprintf(path, sizeof(path), "/boot/kernel-%d", atoi(getenv("luo_stage") ?: "1") + 1);
+	return access(path, R_OK) ? "/boot/kernel" : path;
 }
 
 int luo_load_next(const char *cmdline)
