@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The bytes of memfd-v2, so that its layout cannot change unnoticed */
+/* The bytes of memfd-v2, so that its layout cannot change unnoticed, and some by real kernels */
 #include <kunit/test.h>
 #include <linux/fcntl.h>
 #include <linux/kho/abi/memfd.h>
+
+#include "luo_golden_image.h"
+#include "luo_golden_ours.h"
+#include "luo_golden_stock.h"
 
 static const u8 golden_memfd[] = {
 	0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,	/* pos */
@@ -53,9 +57,50 @@ static void folio_bytes(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &ser, golden_folio, sizeof(ser));
 }
 
+/* A page and five bytes, see kexec_golden.c in the selftests */
+static void expect_memfd(struct kunit *test, const struct luo_golden_piece *image)
+{
+	const struct luo_golden_piece *memfd = luo_golden_find(image, "memfd");
+	const struct luo_golden_piece *folios = luo_golden_find(image, "folios");
+	const struct memfd_luo_folio_ser *folio;
+	const struct memfd_luo_ser *ser;
+
+	KUNIT_ASSERT_NOT_NULL(test, memfd);
+	KUNIT_ASSERT_EQ(test, memfd->size, sizeof(*ser));
+	ser = (const void *)memfd->bytes;
+	KUNIT_EXPECT_EQ(test, ser->pos, 7);
+	KUNIT_EXPECT_EQ(test, ser->size, 4096 + 5);
+	KUNIT_EXPECT_EQ(test, ser->seals, F_SEAL_SHRINK | F_SEAL_GROW);
+	KUNIT_EXPECT_EQ(test, ser->flags, 0);
+	KUNIT_EXPECT_EQ(test, ser->nr_folios, 2);
+	KUNIT_EXPECT_EQ(test, ser->folios.total_pages, 1);
+	KUNIT_EXPECT_EQ(test, ser->folios.order, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, folios);
+	KUNIT_ASSERT_EQ(test, folios->size, 2 * sizeof(*folio));
+	folio = (const void *)folios->bytes;
+	for (unsigned int i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, folio[i].index, i);
+		KUNIT_EXPECT_NE(test, folio[i].pfn, 0);
+		KUNIT_EXPECT_TRUE(test, folio[i].flags & MEMFD_LUO_FOLIO_UPTODATE);
+	}
+}
+
+static void memfd_by_stock(struct kunit *test)
+{
+	expect_memfd(test, luo_golden_stock);
+}
+
+static void memfd_by_ours(struct kunit *test)
+{
+	expect_memfd(test, luo_golden_ours);
+}
+
 static struct kunit_case luo_memfd_cases[] = {
 	KUNIT_CASE(memfd_bytes),
 	KUNIT_CASE(folio_bytes),
+	KUNIT_CASE(memfd_by_stock),
+	KUNIT_CASE(memfd_by_ours),
 	{}
 };
 

@@ -12,7 +12,7 @@
 
 #include "../luo_wire.h"
 
-#define FAKE_PAGES	8
+#define FAKE_PAGES	9
 #define FAKE_BASE	0x100000ULL
 #define FAKE_PHYS(i)	(FAKE_BASE + (i) * PAGE_SIZE)
 #define POISON		0xa5

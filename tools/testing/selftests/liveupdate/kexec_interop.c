@@ -11,9 +11,12 @@
 
 #include "luo_kexec.h"
 
-/* One with the longest name, one with a name of bytes that are no text */
+/* One is as long as can be, one is no text. */
 static const char *const names[] = {
-	"interop", "a", "nearly the longest name that a session can have: 63 characters.", "\xff\x01 \t",
+	"interop",
+	"a",
+	"the longest name that a session can have has 63 characters: yes",
+	"\xff\x01 \t",
 };
 
 static const __u64 tokens[] = { 0, 1, 0x8000000000000000, ~0ULL };

@@ -31,6 +31,7 @@ static const struct scenario_group groups[] = {
 	{ "memfd-interop", memfd_interop_scenarios },
 	{ "interop", interop_scenarios },
 	{ "interop-back", back_scenarios },
+	{ "golden", golden_scenarios },
 	{ "scale", scale_scenarios },
 	{ "damage", damage_scenarios },
 	{ "unchecked", unchecked_scenarios },

@@ -45,6 +45,7 @@ extern const struct scenario stock_objects_scenarios[];
 extern const struct scenario memfd_interop_scenarios[];
 extern const struct scenario interop_scenarios[];
 extern const struct scenario back_scenarios[];
+extern const struct scenario golden_scenarios[];
 extern const struct scenario scale_scenarios[];
 extern const struct scenario damage_scenarios[];
 extern const struct scenario unchecked_scenarios[];

@@ -115,6 +115,9 @@ void kunit_failed(struct kunit *test, bool abort, const char *file, int line, co
 #define KUNIT_ASSERT_TRUE(test, x)		KUNIT_CHECK(test, x, true, #x, " ")
 #define KUNIT_ASSERT_NOT_NULL(test, x)		KUNIT_CHECK(test, x, true, #x, " ")
 
+/* Nothing that runs here has a reason to. */
+#define kunit_skip(test, why)	KUNIT_CHECK(test, false, true, "skipped", why)
+
 #define KUNIT_EXPECT_STREQ(test, l, r) do {						\
 	const char *__left = (l);							\
 	const char *__right = (r);							\
