@@ -37,7 +37,8 @@ help:
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
-#:   make check-all    all of it, and style, stock and kernel-off: long
+#:   make check-full   all of these, W=1, sparse, coverage, kernel-off: long
+#:   make check-all    all there is, also on Linux 7.2 and for arm64: hours
 #:   make check-interop live updates between our kernel, the stock one, and ours on Linux 7.2
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
@@ -79,16 +80,20 @@ check: kernel
 check-debug: debug-kernel
 	@$(check) --tier debug $(if $(TEST),--test '$(TEST)')
 
-check-all: export STYLE := all
-check-all: kernel debug-kernel kernel-off stock
+check-full: export STYLE := all
+check-full: kernel debug-kernel kernel-off
 	@$(check) --tier all $(if $(TEST),--test '$(TEST)')
 
+check-all: setup
+	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
+		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check'
+
 series: setup
-	@scripts/setup.sh series
 	@scripts/tree.sh linux
 	@scripts/series.py
 
 check-series: series
+	@scripts/setup.sh docs series
 	@scripts/check_series.py
 
 docs:
@@ -125,5 +130,6 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-all \
-	check-interop docs series check-series check-user kunit check-stock coverage style clean distclean
+.PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
+	check-all check-interop check-series series docs check-user kunit check-stock coverage style \
+	clean distclean

@@ -15,7 +15,7 @@ set -euo pipefail
 packages=(
 	# the kernel build
 	build-essential flex bison bc cpio kmod libelf-dev libssl-dev patch perl python3 rsync
-	xz-utils lz4 zstd ccache
+	xz-utils lz4 zstd ccache git
 	# guests
 	qemu-system-x86 busybox-static kexec-tools
 	# the base's own selftests, and sanitizers for the tests in user space
@@ -27,7 +27,7 @@ docs=(python3-sphinx python3-yaml graphviz librsvg2-bin)
 for group; do
 	case $group in
 	docs) packages+=("${docs[@]}") ;;
-	series) packages+=("${docs[@]}" git clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
+	series) packages+=("${docs[@]}" clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
 	*) die "usage: setup.sh [docs] [series]" ;;
 	esac
 done

@@ -357,7 +357,8 @@ EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
  * makes its siblings incompatible, so a subsystem that calls this keeps one FLB per family
  * and lists older strings in also_retrieves.
  *
- * Context: Early boot, once kho_memory_init_early() has run. Neither sleeps nor allocates.
+ * Context: Early boot, once kho_memory_init_early() has run; before Linux 7.3, which has
+ * that, kho_memory_init(). Neither sleeps nor allocates.
  * Return:
  * * 0 - @data is set
  * * other - -ENODATA, -EPROTONOSUPPORT, -EUCLEAN, -EOPNOTSUPP, -EINVAL: as

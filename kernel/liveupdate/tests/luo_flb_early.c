@@ -2,12 +2,15 @@
 /*
  * Ask for FLBs when the kernel has hardly come up: with luo_flb_test_early on its command
  * line, before there are slab caches and at early_initcall. What the getters answered then
- * stands in early in debugfs/luo_flb_test, a line for each: when, string, 0 or -errno.
+ * stands in early in debugfs/luo_flb_test, a line for each: when, string, 0 or -errno. When
+ * is "slab", or "late" if there is slab already.
  *
  * Part of luo_flb_test.c if that is built in.
  */
 #include <linux/debugfs.h>
 #include <linux/init.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
 #include <linux/liveupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -38,10 +41,8 @@ static struct liveupdate_flb early_flbs[] __initdata = {
 
 static bool early_wanted __initdata;
 
-/* Options like this are looked at after kho_memory_init_early() and before mm_core_init(). */
-static int __init flb_test_before_slab(char *arg)
+static void __init flb_test_ask_early(void)
 {
-	early_wanted = true;
 	for (unsigned int i = 0; i < ARRAY_SIZE(early_flbs); i++) {
 		u64 data = 0;
 		int err;
@@ -55,9 +56,36 @@ static int __init flb_test_before_slab(char *arg)
 		flb_test_say_early(slab_is_available() ? "late" : "slab", early_flbs[i].compatible,
 				   err);
 	}
+}
+
+static bool early_put_off __initdata;
+
+/*
+ * Options like this are looked at before mm_core_init(), when KHO can say already what is
+ * preserved. In Linux 7.2 it cannot before kho_memory_init(), which is inside of that, and
+ * the console's initcalls are the first thing afterwards.
+ */
+static int __init flb_test_before_slab(char *arg)
+{
+	phys_addr_t phys;
+	size_t size;
+
+	early_wanted = true;
+	early_put_off = !kho_retrieve_subtree(LUO_KHO_ENTRY_NAME, &phys, &size) &&
+			kho_preserved_order(phys) < 0;
+	if (!early_put_off)
+		flb_test_ask_early();
 	return 1;
 }
 __setup(FLB_TEST_EARLY, flb_test_before_slab);
+
+static int __init flb_test_before_initcalls(void)
+{
+	if (early_put_off)
+		flb_test_ask_early();
+	return 0;
+}
+console_initcall(flb_test_before_initcalls);
 
 static int __init flb_test_at_early_initcall(void)
 {

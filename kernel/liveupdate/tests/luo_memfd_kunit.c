@@ -81,7 +81,7 @@ static void expect_memfd(struct kunit *test, const struct luo_golden_piece *imag
 	folio = (const void *)folios->bytes;
 	for (unsigned int i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, folio[i].index, i);
-		KUNIT_EXPECT_NE(test, folio[i].pfn, 0);
+		KUNIT_EXPECT_NE(test, (u64)folio[i].pfn, 0);
 		KUNIT_EXPECT_TRUE(test, folio[i].flags & MEMFD_LUO_FOLIO_UPTODATE);
 	}
 }

@@ -7,6 +7,7 @@
 #define LUO_FLB_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #define FLB_SAMPLE	"flb_sample"
 #define FLB_TEST	"luo_flb_test"
@@ -37,7 +38,7 @@ void luo_flb_word(char *words, const char *fmt, ...) __attribute__((format(print
 bool luo_flb_early(const char *when, const char *compatible, int err);
 
 #define FLB_WORDS	1024
-#define BEFORE_SLAB	"slab"
+#define BEFORE_SLAB	(getenv("luo_early") ?: "slab")
 #define AT_INITCALL	"initcall"
 
 #define test_flb(...)			\
