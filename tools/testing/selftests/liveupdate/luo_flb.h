@@ -7,7 +7,6 @@
 #define LUO_FLB_H
 
 #include <stdbool.h>
-#include <stdlib.h>
 
 #define FLB_SAMPLE	"flb_sample"
 #define FLB_TEST	"luo_flb_test"
@@ -34,11 +33,14 @@ const char *luo_flb_ops(void);
 /* Add one word; all of them are to stand in one string */
 void luo_flb_word(char *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Did the early getter, or the usual one at early_initcall, answer @err for @compatible? */
+/*
+ * Did the early getter, or the usual one at early_initcall, answer @err for @compatible?
+ * With luo_early=late in the environment slab may have been there before the early one.
+ */
 bool luo_flb_early(const char *when, const char *compatible, int err);
 
 #define FLB_WORDS	1024
-#define BEFORE_SLAB	(getenv("luo_early") ?: "slab")
+#define BEFORE_SLAB	"slab"
 #define AT_INITCALL	"initcall"
 
 #define test_flb(...)			\
