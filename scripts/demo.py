@@ -33,8 +33,8 @@ def compile_init(out: Path) -> Path:
     newest = max(p.stat().st_mtime for p in (SOURCE, UAPI / "linux/liveupdate.h"))
     if not out.exists() or out.stat().st_mtime < newest:
         out.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-Wno-deprecated-declarations",
-                        f"-I{UAPI}", "-o", str(out), str(SOURCE), "-lcrypto"], check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static",
+                        f"-I{UAPI}", "-o", str(out), str(SOURCE), "-lnettle"], check=True)
     return out
 
 

@@ -291,7 +291,8 @@ def cover(out: Path) -> None:
     """Put our words into the letter that git has prepared."""
     head, _, body = (TEXTS / "cover.txt").read_text().partition("\n\n")
     letter = out / "0000-cover-letter.patch"
-    text = letter.read_text()
+    # Which files come and go is said by each patch, in lines as long as their names.
+    text = re.sub(r"^ (create|delete) mode .*\n", "", letter.read_text(), flags=re.M)
     letter.write_text(text.replace("*** SUBJECT HERE ***", head.strip())
                       .replace("*** BLURB HERE ***", body.strip()))
 

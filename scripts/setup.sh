@@ -17,7 +17,7 @@ packages=(
 	build-essential flex bison bc cpio kmod libelf-dev libssl-dev patch perl python3 rsync
 	xz-utils lz4 zstd ccache git
 	# guests
-	qemu-system-x86 busybox-static kexec-tools
+	qemu-system-x86 busybox-static kexec-tools nettle-dev
 	# the base's own selftests, and sanitizers for the tests in user space
 	libcap-dev
 	# sources from other suites

@@ -26,23 +26,19 @@ sources() {
 }
 
 # In build/linux, where our files have their kernel names. A file that was clean is not looked at
-# again before it, or checkpatch, changes. Programs in user space have neither the kernel's macros
-# for attributes nor a say in the names of a library. Without python3-ply checkpatch complains on
-# standard error about its SPDX checker.
+# again before it, or checkpatch, changes. Without python3-ply checkpatch complains on standard
+# error about its SPDX checker.
 checkpatch() {
-	local found=0 f ignore clean
-	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types)
+	local found=0 f clean
+	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types
+		--ignore FILE_PATH_CHANGES)
 	mkdir -p "$build/.style"
 	for f in $(sources) $(find patches -name '*.patch' | sort); do
-		ignore=FILE_PATH_CHANGES
-		case $f in
-		tools/* | samples/*/demo.c) ignore+=,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
-		esac
 		clean=$build/.style/$(cat "$f" "$trees/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
 		[ ! -f "$clean" ] || continue
 		case $f in
-		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff --ignore "$ignore" "$top/$f") ;;
-		*) (cd "$trees/linux" && "${run[@]}" --ignore "$ignore" -f "$f") ;;
+		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff "$top/$f") ;;
+		*) (cd "$trees/linux" && "${run[@]}" -f "$f") ;;
 		esac && : > "$clean" || found=1
 	done
 	return $found

@@ -19,11 +19,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include <openssl/sha.h>
+#include <nettle/sha2.h>
+#include <nettle/version.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -34,8 +36,6 @@
 #include <linux/liveupdate.h>
 
 #define MIB		(1024UL * 1024)
-#define __printf(f, a)	__attribute__((format(printf, f, a)))
-#define __noreturn	__attribute__((noreturn))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define WRITE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
@@ -64,7 +64,7 @@ static const struct item items[] = {
 
 /* What can be said of a memfd */
 struct facts {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[SHA256_DIGEST_SIZE];
 	__u64 size;
 	__u64 position;
 	__u64 extents;	/* stretches of data between holes */
@@ -109,7 +109,7 @@ static __u64 cycles_per_second(void)
 }
 
 /* One step of the story, with the guest time since the last one. */
-static void __printf(1, 2) step(const char *fmt, ...)
+static void step(const char *fmt, ...)
 {
 	double t = now();
 	va_list ap;
@@ -122,7 +122,7 @@ static void __printf(1, 2) step(const char *fmt, ...)
 	step_began = now();
 }
 
-static void __noreturn power_off(void)
+static noreturn void power_off(void)
 {
 	fflush(story);
 	tcdrain(fileno(story));
@@ -132,7 +132,7 @@ static void __noreturn power_off(void)
 		pause();
 }
 
-static void __noreturn __printf(1, 2) give_up(const char *fmt, ...)
+static noreturn void give_up(const char *fmt, ...)
 {
 	int err = errno;
 	va_list ap;
@@ -279,7 +279,7 @@ static __u64 count_extents(int fd)
 static void look_at(int fd, struct facts *facts)
 {
 	static unsigned char buffer[MIB];
-	SHA256_CTX sha;
+	struct sha256_ctx sha;
 	struct stat st;
 	off_t at = 0;
 	ssize_t n;
@@ -293,14 +293,18 @@ static void look_at(int fd, struct facts *facts)
 	facts->seals = fcntl(fd, F_GET_SEALS);
 	facts->extents = count_extents(fd);
 
-	SHA256_Init(&sha);
+	sha256_init(&sha);
 	while ((n = pread(fd, buffer, sizeof(buffer), at)) > 0) {
-		SHA256_Update(&sha, buffer, n);
+		sha256_update(&sha, n, buffer);
 		at += n;
 	}
 	if (n < 0)
 		give_up("read");
-	SHA256_Final(facts->digest, &sha);
+#if NETTLE_VERSION_MAJOR < 4
+	sha256_digest(&sha, sizeof(facts->digest), facts->digest);
+#else
+	sha256_digest(&sha, facts->digest);
+#endif
 }
 
 static const char *hex(const unsigned char *digest)

@@ -195,6 +195,19 @@ static void luo_fake_power_off(struct luo_fake *fake)
 	luo_fake_close_all(fake->luo);
 }
 
+/*
+ * An FLB was unregistered while there was an object of it. Some architectures have warned
+ * once and for all even if that was suppressed.
+ */
+void luo_fake_expect_in_use(struct kunit *test, int warnings)
+{
+	static bool warned;
+
+	if (!warned || warnings)
+		KUNIT_EXPECT_EQ(test, warnings, 1);
+	warned = true;
+}
+
 static void luo_fake_shutdown(void *arg)
 {
 	struct luo_fake *fake = arg;

@@ -96,13 +96,17 @@ static void unregistering_in_use_warns(struct kunit *test)
 	void *obj;
 
 	KUNIT_ASSERT_EQ(test, luo_flb_get_incoming(fake->luo, &flb->flb, &obj), 0);
-	kunit_warning_suppress(test)
+	kunit_warning_suppress(test) {
 		luo_handler_remove_flb(fake->luo, &fake->script.fh, &flb->flb);
+		luo_fake_expect_in_use(test, KUNIT_SUPPRESSED_WARNING_COUNT());
+	}
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODEV);
 	luo_fake_flb(fake, 1);
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
-	kunit_warning_suppress(test)
+	kunit_warning_suppress(test) {
 		luo_handler_remove_flb(fake->luo, &fake->script.fh, &flb->flb);
+		luo_fake_expect_in_use(test, KUNIT_SUPPRESSED_WARNING_COUNT());
+	}
 	luo_fake_finish(fake, "a");
 	luo_fake_finish(fake, "b");
 	luo_fake_expect_log(fake, "r1 C1 D1 C2 D2");

@@ -152,7 +152,7 @@ static void unregistering_in_use_warns(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, luo_flb_get_outgoing(fake->luo, &flb->flb, &obj), 0);
 	kunit_warning_suppress(test) {
 		remove(fake, flb);
-		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		luo_fake_expect_in_use(test, KUNIT_SUPPRESSED_WARNING_COUNT());
 	}
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_out(flb), -ENOENT);
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 2), 0);

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "luo_util.h"
+
 #define FLB_SAMPLE	"flb_sample"
 #define FLB_TEST	"luo_flb_test"
 
@@ -22,7 +24,7 @@ int luo_flb_load(const char *module, const char *more);
 int luo_flb_unload(const char *module);
 
 /* Write a command; 0 or -errno, which is what live update has answered */
-int luo_flb_command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int __printf(1, 2) luo_flb_command(const char *fmt, ...);
 
 /* Device that handler @nr preserves */
 int luo_flb_open(int nr);
@@ -31,7 +33,7 @@ int luo_flb_open(int nr);
 const char *luo_flb_ops(void);
 
 /* Add one word; all of them are to stand in one string */
-void luo_flb_word(char *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void __printf(2, 3) luo_flb_word(char *words, const char *fmt, ...);
 
 /*
  * Did the early getter, or the usual one at early_initcall, answer @err for @compatible?

@@ -20,7 +20,6 @@
 
 #define MAX_STAGES	3
 #define PAGE		4096
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 struct scenario {
 	const char *name;
@@ -64,7 +63,7 @@ extern const struct scenario flb_damage_scenarios[];
 /* The harness's words, for functions that are no harness tests */
 void luo_failure(const char *file, int line, const char *text, long long exp, long long seen);
 int luo_failed(bool fatal);
-void luo_skip(const char *why) __attribute__((noreturn));
+void __noreturn luo_skip(const char *why);
 
 #define CHECK_(exp, op, seen, text, fatal)						\
 	for (long long exp_ = (long long)(exp), seen_ = (long long)(seen),		\

@@ -19,6 +19,8 @@
 #include <linux/types.h>
 #include <linux/liveupdate.h>
 
+#include "kselftest.h"	/* for __printf and __noreturn */
+
 /* Newer than the C library of bookworm */
 #ifndef F_SEAL_EXEC
 #define F_SEAL_EXEC		0x0020
@@ -89,7 +91,7 @@ int luo_thaw(int session);
 #define test_err_thaw(err, s)		test_err_(err, "thaw", luo_thaw(s))
 
 /* One line of explanation in the output; "success" or the errno's text */
-void luo_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void __printf(1, 2) luo_say(const char *fmt, ...);
 const char *luo_error(int ret);
 
 /* How many file descriptors this process has */
