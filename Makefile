@@ -10,7 +10,9 @@ TEST ?=
 # Another base than linux-source-7.3, another architecture than x86_64
 BASE ?=
 ARCH ?=
-export KSRC KERNEL_ARGS MEMORY BASE ARCH
+# For arm64, 16k: pages of that size
+PAGES ?=
+export KSRC KERNEL_ARGS MEMORY BASE ARCH PAGES
 
 build := build
 check := scripts/check.py
@@ -51,13 +53,14 @@ help:
 #:   make distclean    remove all of build/
 #:
 #: KSRC=<tree> builds on a kernel tree of your own instead of Debian's linux-source-7.3,
-#: BASE=7.2 on linux-source-7.2, in build/7.2; ARCH=arm64 cross-compiles, in build/arm64.
+#: BASE=7.2 on linux-source-7.2, in build/7.2; ARCH=arm64 cross-compiles, in build/arm64; with
+#: PAGES=16k in addition, for pages of 16 KiB.
 
 setup:
 	@scripts/setup.sh
 
 kernel: setup
-	@scripts/build.sh lean
+	@scripts/build.sh lean$(PAGES)
 
 debug-kernel: setup
 	@scripts/build.sh debug
@@ -86,7 +89,8 @@ check-full: kernel debug-kernel kernel-off
 
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
-		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check'
+		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
 	@scripts/tree.sh linux

@@ -33,7 +33,7 @@ import guest
 from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
 
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
-SELFTESTS_OUT = BUILD / "selftests"
+SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
@@ -370,6 +370,7 @@ def make(args: list[str], log_name: str) -> None:
 
 # For the tests' Makefiles
 CROSS = ["CC=aarch64-linux-gnu-gcc"] if guest.ARCH == "arm64" else []
+PAGE = [f"PAGE={int(guest.PAGES.removesuffix('k')) * 1024}"] if guest.PAGES else []
 
 
 def build_selftests() -> None:
@@ -377,7 +378,7 @@ def build_selftests() -> None:
         SELFTESTS_OUT.mkdir(parents=True, exist_ok=True)
         make(["-C", str(SELFTESTS_OUT), "-f", str(SELFTESTS / "Makefile"), f"SRC={SELFTESTS}",
               f"KSELFTEST={base_tree() / 'tools/testing/selftests'}",
-              f"UAPI={ROOT / 'include/uapi'}", *CROSS], "build-selftests")
+              f"UAPI={ROOT / 'include/uapi'}", *CROSS, *PAGE], "build-selftests")
     once("selftests", action)
 
 
@@ -677,11 +678,12 @@ def everything(args: argparse.Namespace) -> list[Suite]:
 
 
 def options(args: argparse.Namespace, debug: bool) -> Options:
-    flavour = "debug" if debug else "lean"
+    flavour = "debug" if debug else f"lean{guest.PAGES}"
     kernel = args.kernel or guest.image(flavour)
     return Options(kernel=kernel, next_kernel=args.next or kernel,
                    memory=args.memory or ("3G" if debug else "2G"),
-                   prefix="debug-" if debug else "", debug=debug,
+                   prefix="debug-" if debug else f"{guest.PAGES}-" if guest.PAGES else "",
+                   debug=debug,
                    append=args.append)
 
 

@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # As in lib.sh: trees by base, all else by base and architecture
 ARCH = os.environ.get("ARCH") or "x86_64"
 BASE = os.environ.get("BASE") or "7.3"
+PAGES = os.environ.get("PAGES") or ""       # "16k", or what the architecture usually has
 TREES = ROOT / "build" / ("" if BASE == "7.3" else BASE)
 BUILD = TREES / ("" if ARCH == "x86_64" else ARCH)
 LOGS = BUILD / "logs"

@@ -6,8 +6,6 @@
 #include "luo_busy.h"
 #include "luo_util.h"
 
-#define PAGE	4096
-
 static void *write_all_the_time(void *arg)
 {
 	struct luo_busy *b = arg;

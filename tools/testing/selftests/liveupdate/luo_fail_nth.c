@@ -11,7 +11,6 @@
 #include "luo_fault.h"
 #include "luo_harness.h"
 
-#define PAGE	4096
 #define MOST	5000
 
 FIXTURE(fault)

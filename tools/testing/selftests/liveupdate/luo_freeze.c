@@ -10,7 +10,6 @@
 #include "luo_busy.h"
 #include "luo_fixture.h"
 
-#define PAGE	4096
 #define PAGES	8
 #define EXPECT_ERR(err, call)	({ EXPECT_EQ(-1, call); EXPECT_EQ(err, errno); })
 

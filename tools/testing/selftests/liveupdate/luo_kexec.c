@@ -239,6 +239,10 @@ int main(void)
 	char cmdline[2048];
 	bool ok;
 
+	if (luo_page_size() != PAGE) {
+		printf("Bail out! built for pages of %d bytes\n", PAGE);
+		return 2;
+	}
 	last = select_scenarios(getenv("luo_test"));
 	if (!last || stage < 1 || stage > last) {
 		luo_say("nothing to run: luo_test=%s, luo_stage=%d", getenv("luo_test"), stage);

@@ -19,7 +19,6 @@
 #include "luo_util.h"
 
 #define MAX_STAGES	3
-#define PAGE		4096
 
 struct scenario {
 	const char *name;

@@ -10,7 +10,6 @@
 
 #include "luo_fixture.h"
 
-#define PAGE	4096
 #define EXPECT_ERR(err, call)	({ EXPECT_EQ(-1, call); EXPECT_EQ(err, errno); })
 
 TEST_F(session, preserved_size_is_fixed)

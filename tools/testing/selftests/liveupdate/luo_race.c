@@ -8,7 +8,6 @@
 
 #include "luo_fixture.h"
 
-#define PAGE	4096
 #define THREADS	4
 #define ROUNDS	200
 

@@ -14,7 +14,6 @@
 #include "luo_busy.h"
 #include "luo_fixture.h"
 
-#define PAGE		4096
 #define HOLE		(4 * PAGE)
 #define NOT_WANTED	"console=ttyS0 panic=-1"
 

@@ -29,6 +29,11 @@
 #define MFD_NOEXEC_SEAL		0x0008U
 #endif
 
+/* Tables are made of it, so it has to be known here; -DPAGE= for kernels with other pages */
+#ifndef PAGE
+#define PAGE			4096
+#endif
+
 #define LUO_DEVICE	"/dev/liveupdate"
 #define NAME_MAX_LEN	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
 
