@@ -26,19 +26,6 @@ static struct fake *fake_memory(struct kunit *test, const struct luo_golden_piec
 	return fake;
 }
 
-struct seen {
-	unsigned int count;
-	const void *entry[4];
-};
-
-static int remember(const void *entry, void *arg)
-{
-	struct seen *seen = arg;
-
-	seen->entry[seen->count++] = entry;
-	return seen->count == ARRAY_SIZE(seen->entry);
-}
-
 static struct seen read_chain(struct fake *fake, u64 first, size_t size, u32 *crc)
 {
 	struct luo_wire_chain chain;

@@ -129,19 +129,6 @@ static void wire_golden_read_head_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ext.stamps[LUO_EXT_STAMPS - 1].cycles, 0);
 }
 
-struct seen {
-	unsigned int count;
-	const void *entry[4];
-};
-
-static int remember(const void *entry, void *arg)
-{
-	struct seen *seen = arg;
-
-	seen->entry[seen->count++] = entry;
-	return seen->count == ARRAY_SIZE(seen->entry);
-}
-
 static void wire_golden_read_sessions_test(struct kunit *test)
 {
 	struct fake *fake = fake_golden(test);

@@ -8,6 +8,7 @@
 #define _LUO_WIRE_FAKE_H
 
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/string.h>
 
 #include "../luo_wire.h"
@@ -78,6 +79,20 @@ static inline void *fake_add_folio(struct fake *fake, u64 phys, unsigned int ord
 static inline void *fake_add(struct fake *fake, u64 phys)
 {
 	return fake_add_folio(fake, phys, 0);
+}
+
+/* For luo_wire_for_each(): the first entries that it visits */
+struct seen {
+	unsigned int count;
+	const void *entry[4];
+};
+
+static inline int remember(const void *entry, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->entry[seen->count++] = entry;
+	return seen->count == ARRAY_SIZE(seen->entry);
 }
 
 static inline bool all_poison(const void *data, size_t size)
