@@ -39,8 +39,10 @@ GIT = ["git", "-c", "user.name=Live Update", "-c", "user.email=liveupdate@localh
 def run(args: list[str], log: str, cwd: Path = TREE) -> tuple[int, list[str]]:
     """Status and output, which is also kept in build/logs."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    # The tree's scripts want the Python that Debian's modules belong to
-    env = os.environ | {"PATH": f"/usr/bin:{os.environ['PATH']}"}
+    # The tree's scripts want the Python that Debian's modules belong to; ccache as in build.sh
+    env = os.environ | {"PATH": f"/usr/bin:{os.environ['PATH']}", "CCACHE_NOHASHDIR": "1",
+                        "CCACHE_BASEDIR": str(ROOT), "CCACHE_SLOPPINESS": "time_macros",
+                        "CCACHE_IGNOREOPTIONS": "-fmacro-prefix-map=*"}
     done = subprocess.run(args, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     (LOGS / f"series-{log}.log").write_text(done.stdout)

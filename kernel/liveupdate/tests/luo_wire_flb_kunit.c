@@ -171,17 +171,20 @@ struct size_case {
 	int ret;
 };
 
+/* 63, 127 and 191 in pages of 4 KiB */
+#define FIT(pages)	(((pages) * PAGE_SIZE - HEADER) / ENTRY)
+
 static const struct size_case size_cases[] = {
 	{ "nothing in it", 0, 1, 0, 0 },
 	{ "one", 0, 1, 1, 0 },
-	{ "a full page", 0, 1, 63, 0 },
-	{ "one too many for a page", 0, 1, 64, -EUCLEAN },
-	{ "a full folio", 1, 2, 127, 0 },
-	{ "one too many for a folio", 1, 2, 128, -EUCLEAN },
-	{ "a page of a folio", 1, 1, 63, 0 },
-	{ "one too many for a page of a folio", 1, 1, 64, -EUCLEAN },
-	{ "three pages of four", 2, 3, 191, 0 },
-	{ "one too many for three pages", 2, 3, 192, -EUCLEAN },
+	{ "a full page", 0, 1, FIT(1), 0 },
+	{ "one too many for a page", 0, 1, FIT(1) + 1, -EUCLEAN },
+	{ "a full folio", 1, 2, FIT(2), 0 },
+	{ "one too many for a folio", 1, 2, FIT(2) + 1, -EUCLEAN },
+	{ "a page of a folio", 1, 1, FIT(1), 0 },
+	{ "one too many for a page of a folio", 1, 1, FIT(1) + 1, -EUCLEAN },
+	{ "three pages of four", 2, 3, FIT(3), 0 },
+	{ "one too many for three pages", 2, 3, FIT(3) + 1, -EUCLEAN },
 	{ "no pages", 0, 0, 0, -EUCLEAN },
 	{ "no pages, but one", 0, 0, 1, -EUCLEAN },
 	{ "more pages than the folio", 0, 2, 1, -EUCLEAN },

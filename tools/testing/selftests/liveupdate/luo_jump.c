@@ -85,7 +85,7 @@ int luo_load_raw(void)
 		.buf = reset,
 		.bufsz = sizeof(reset),
 		.mem = (void *)0x2000000,
-		.memsz = 4096,
+		.memsz = PAGE,
 	};
 
 	if (syscall(SYS_kexec_load, 0x2000000L, 1L, &segment, (long)KEXEC_ARCH_DEFAULT))
