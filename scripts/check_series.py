@@ -165,7 +165,7 @@ def check_last(res: Result, touched: set[str]) -> None:
         config = Config(name, fragments, make)
         lost = config.configure()
         judge(res, not lost, f"{name}: options are not to be had", lost)
-        targets = ["vmlinux"] if name.endswith("on") else FOLDERS
+        targets = ["vmlinux"] if name == "on" else FOLDERS
         judge(res, *named(config.build(targets, touched, "last"), f"{name}: does not build clean"))
 
 
