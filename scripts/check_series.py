@@ -62,7 +62,7 @@ def judge(res: Result, good: bool, what: str, said: list[str]) -> bool:
 
 def base_tree(touched: set[str]) -> None:
     """The untouched base. Git has only to know what the series touches, and gets copies of
-    it: everything else is a hard link."""
+    it: everything else is a hard link. And the licences, which checkpatch looks up there."""
     shutil.rmtree(TREE, ignore_errors=True)
     subprocess.run(["cp", "-al", str(series.STOCK), str(TREE)], check=True)
     there = sorted(p for p in touched if (TREE / p).is_file())
@@ -71,7 +71,7 @@ def base_tree(touched: set[str]) -> None:
         shutil.copy2(series.STOCK / path, TREE / path)
     subprocess.run(["git", "init", "-q"], cwd=TREE, check=True)
     subprocess.run(["git", "add", "-f", "--pathspec-from-file=-"], cwd=TREE, check=True,
-                   input="\n".join(there), text=True)
+                   input="\n".join([*there, "LICENSES"]), text=True)
     subprocess.run([*GIT, "commit", "-q", "-m", "base"], cwd=TREE, check=True)
 
 
