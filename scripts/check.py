@@ -432,11 +432,11 @@ def documents(lines: list[str]) -> list[list[str]]:
     return docs
 
 
-def run_style(res: Result) -> None:
-    """scripts/style.sh: checkpatch, kernel-doc, originality; KTAP if it speaks it."""
-    script = ROOT / "scripts/style.sh"
+def run_script(res: Result, name: str) -> None:
+    """A script of scripts/ that may speak KTAP; if it does not, its status is the result."""
+    script = ROOT / "scripts" / name
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / "style.log"
+    log = LOGS / f"{script.stem}.log"
     with open(log, "w", encoding="utf-8") as out:
         ret = subprocess.run([str(script)], stdout=out, stderr=subprocess.STDOUT,
                              check=False).returncode
@@ -445,7 +445,7 @@ def run_style(res: Result) -> None:
     for doc in documents(lines):
         add_ktap(res, doc)
     if ret and not res.failed:
-        res.fail("\n    ".join([f"style.sh ended with status {ret}", *lines[-8:]]))
+        res.fail("\n    ".join([f"{name} ended with status {ret}", *lines[-8:]]))
     elif not ret and not res.passed:
         res.passed += 1
 
@@ -522,11 +522,13 @@ def suites(opts: Options) -> list[Suite]:
         return [s for s in some if s.name != "user"]
     if guest.BASE != "7.3":
         return some
+    some.append(Suite("memblock", ("check", "all"), "the base's tests of memblock",
+                      lambda r: run_script(r, "memblock.sh")))
     some.append(Suite("coverage", ("all",), "lines of kernel/liveupdate that tests run",
                       run_coverage))
     if (ROOT / "scripts/style.sh").exists():
         some.append(Suite("style", ("check", "all"), "checkpatch, kernel-doc, originality",
-                          run_style))
+                          lambda r: run_script(r, "style.sh")))
     return some
 
 

@@ -18,8 +18,8 @@ packages=(
 	xz-utils lz4 zstd ccache git
 	# guests
 	qemu-system-x86 busybox-static kexec-tools nettle-dev
-	# the base's own selftests, and sanitizers for the tests in user space
-	libcap-dev
+	# the base's own selftests, in guests and in user space
+	libcap-dev liburcu-dev
 	# sources from other suites
 	debian-archive-keyring ca-certificates
 )
