@@ -7,6 +7,9 @@ KSRC ?=
 KERNEL_ARGS ?=
 MEMORY ?= 2G
 TEST ?=
+# For make bench: fewer sizes; one case
+QUICK ?=
+CASE ?=
 # Another base than linux-source-7.3, another architecture than x86_64
 BASE ?=
 ARCH ?=
@@ -42,6 +45,7 @@ help:
 #:   make check-full   all of these, W=1, sparse, coverage, kernel-off: long
 #:   make check-all    all there is, also on Linux 7.2 and for arm64: hours
 #:   make check-interop live updates between our kernel, the stock one, and ours on Linux 7.2
+#:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
 #:   make check-series do they apply, build at each step, and come to what is tested? Long
@@ -105,6 +109,10 @@ docs:
 	@scripts/tree.sh linux
 	@scripts/docs.sh
 
+bench: kernel stock
+	@scripts/setup.sh bench
+	@scripts/bench.py $(if $(QUICK),--quick) $(if $(CASE),--case '$(CASE)')
+
 check-interop: setup
 	@scripts/build.sh interop
 	@scripts/build.sh stock-interop
@@ -134,6 +142,6 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
+.PHONY: bench help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
 	check-all check-interop check-series series docs check-user kunit check-stock coverage style \
 	clean distclean

@@ -210,6 +210,7 @@ class Guest:
     longest: float = LONGEST
     echo: bool = False
     more: tuple[str, ...] = ()          # further arguments for QEMU
+    accel: str = "tcg,thread=multi"
     base_args: str = f"{MACHINE.args} kho=on liveupdate=on panic=-1 retain_initrd"
 
     def command(self, fifos: list[str]) -> list[str]:
@@ -219,7 +220,7 @@ class Guest:
         cmd = [qemu, *MACHINE.cpu, "-m", self.memory, "-smp", str(self.cpus),
                "-nodefaults", "-nographic", "-no-reboot"]
         # Emulation works everywhere; a nested KVM often does not. QEMU_ACCEL=kvm is faster.
-        cmd += ["-accel", os.environ.get("QEMU_ACCEL", "tcg,thread=multi")]
+        cmd += ["-accel", os.environ.get("QEMU_ACCEL", self.accel)]
         cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
         cmd += self.more
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),

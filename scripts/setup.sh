@@ -27,8 +27,9 @@ docs=(python3-sphinx python3-yaml graphviz librsvg2-bin)
 for group; do
 	case $group in
 	docs) packages+=("${docs[@]}") ;;
+	bench) packages+=(gnuplot-nox) ;;
 	series) packages+=("${docs[@]}" clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
-	*) die "usage: setup.sh [docs] [series]" ;;
+	*) die "usage: setup.sh [docs] [series] [bench]" ;;
 	esac
 done
 [ "$arch" != arm64 ] || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)

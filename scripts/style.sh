@@ -19,7 +19,7 @@ mkdir -p "$logs"
 
 sources() {
 	local dirs=() d
-	for d in kernel include mm lib samples tools; do
+	for d in kernel include mm lib samples tools bench; do
 		[ ! -d "$d" ] || dirs+=("$d")
 	done
 	find "${dirs[@]}" -name '*.[ch]' ! -path '*/build/*' | sort
