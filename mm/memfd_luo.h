@@ -20,6 +20,7 @@ struct inode;
  * @inode: the memfd, preserved in the sense of shmem_preserve()
  * @entries: one for each; the folio is pinned, preserved and marked in the page cache
  * @nr: how many
+ * @pages: how many pages these have
  * @capacity: how many @entries has room for; 0: there is no array
  * @array: @entries, as KHO describes it
  *
@@ -29,6 +30,7 @@ struct memfd_keep {
 	struct inode *inode;
 	struct memfd_luo_folio_ser *entries;
 	u64 nr;
+	unsigned long pages;
 	u64 capacity;
 	struct kho_vmalloc array;
 };

@@ -88,6 +88,17 @@ static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool kept)
 }
 
 /*
+ * Whether all of the file is kept, without a look at each page: kept folios stay in the
+ * file, so that they are all if they have as many pages as the file has. What lies behind
+ * its end makes this false; then the walk decides.
+ */
+static bool keep_is_complete(const struct memfd_keep *keep)
+{
+	return READ_ONCE(keep->inode->i_mapping->nrpages) == keep->pages &&
+	       !READ_ONCE(SHMEM_I(keep->inode)->swapped);
+}
+
+/*
  * Count what is in the file before @end, in memory or swapped out, and not kept: large
  * swap entries may come in as many folios, so it can become more.
  */
@@ -208,6 +219,7 @@ static int keep_folio(struct memfd_keep *keep, struct folio *folio)
 		.flags = MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE,
 		.index = folio->index,
 	};
+	keep->pages += folio_nr_pages(folio);
 	keep_mark(keep, folio->index, true);
 	return 0;
 }
@@ -282,7 +294,7 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	u64 fresh;
 	int err;
 
-	fresh = end ? keep_count_fresh(keep, end) : 0;
+	fresh = end && !keep_is_complete(keep) ? keep_count_fresh(keep, end) : 0;
 	if (!fresh)
 		return 0;
 
@@ -338,5 +350,6 @@ void memfd_keep_none(struct memfd_keep *keep)
 	}
 
 	keep->nr = 0;
+	keep->pages = 0;
 	keep_drop_array(keep);
 }

@@ -33,7 +33,7 @@ checkpatch() {
 	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types
 		--ignore FILE_PATH_CHANGES)
 	mkdir -p "$build/.style"
-	for f in $(sources) $(find patches -name '*.patch' | sort); do
+	for f in $(sources) $(grep -rl --include='*.patch' '^+++ ' patches | sort); do
 		clean=$build/.style/$(cat "$f" "$trees/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
 		[ ! -f "$clean" ] || continue
 		case $f in
