@@ -49,6 +49,23 @@ srctree=$tree LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m sphin
 	"$src" "$out" < /dev/null > "$log" 2>&1 || die "Sphinx failed: $(grep -m1 -i error "$log" || tail -1 "$log") ($log)"
 
 bad=0
+# What a page pulls in by kernel-doc is part of it.
+mapfile -t sources < <(cd "$top/Documentation" && sed -n 's/^\.\. kernel-doc:: *//p' "${pages[@]}" |
+	LC_ALL=C sort -u)
+for p in ${sources[@]+"${sources[@]}"}; do
+	grep -F "$p" "$log" && bad=1
+done
+# Sphinx says nothing of a name that is not there.
+while IFS=$'\t' read -r p name; do
+	grep -qF -e " * DOC: $name" -e " * $name() - " -e " * $name - " -e " * struct $name - " \
+		-e " * enum $name - " "$tree/$p" || {
+		echo "$p has no comment for: $name"
+		bad=1
+	}
+done < <(cd "$top/Documentation" && awk '
+	/^\.\. kernel-doc::/ { file = $3 }
+	/^ +:doc:/ { sub(/^ +:doc: */, ""); print file "\t" $0 }
+	/^ +:(identifiers|functions):/ { for (i = 2; i <= NF; i++) print file "\t" $i }' "${pages[@]}")
 for p in "${pages[@]}"; do
 	grep -F "/$p" "$log" && bad=1
 	name=$(basename "$p" .rst)
@@ -57,5 +74,7 @@ for p in "${pages[@]}"; do
 		bad=1
 	}
 done
+# What was read is not read again, and not complained about either.
+[ "$bad" = 0 ] || rm -rf "$out/.doctrees"
 [ "$bad" = 0 ] || die "not without warnings; all of them are in $log"
 say "${out#"$top"/}/index.html"
