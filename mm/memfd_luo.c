@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: the handler of the format memfd-v2.
+ * Preserving memfds across live updates: the handlers of the two formats.
  *
  * A memfd goes through three states here. *Preserved*: its size is fixed and its pages
  * stay where they are, but it is used on, and holes may be filled. *Frozen*: nothing
@@ -8,8 +8,9 @@
  * write to pages that are there still counts until the jump. *Retrieved*, in the next
  * kernel: an ordinary memfd, made of the same pages.
  *
- * The format says contents, size, position and seals, not mode, owner or how the file
- * was opened. What cannot come back as it was is refused, see memfd_check_attrs().
+ * memfd-extent-v1 says all there is to say of a memfd. memfd-v2, which other kernels
+ * read, says contents, size, position and seals, not mode, owner or how the file was
+ * opened: what cannot come back as it was is refused, see memfd_check_attrs().
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -21,12 +22,14 @@
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
+#include <linux/sysfs.h>
 #include <uapi/linux/memfd.h>
 
 #include "memfd_luo.h"
@@ -44,7 +47,7 @@ static DEFINE_MUTEX(memfd_image_lock);
 /**
  * struct memfd_preserved - a memfd on its way to the next kernel
  * @keep: its folios
- * @ser: what the next kernel reads
+ * @ser: what the next kernel reads, in memfd-v2
  */
 struct memfd_preserved {
 	struct memfd_keep keep;
@@ -67,12 +70,14 @@ static umode_t memfd_mode_of(unsigned int seals)
 	return 0777;
 }
 
-static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs)
+static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs, bool extents)
 {
 	const fmode_t mode = file->f_mode & (FMODE_READ | FMODE_WRITE);
 
 	if (attrs->seals & ~MEMFD_LUO_ALL_SEALS)
 		return -EOPNOTSUPP;
+	if (extents)
+		return 0;
 	if ((attrs->mode & S_IALLUGO) != memfd_mode_of(attrs->seals) ||
 	    !uid_eq(attrs->uid, GLOBAL_ROOT_UID) || !gid_eq(attrs->gid, GLOBAL_ROOT_GID))
 		return -EOPNOTSUPP;
@@ -94,15 +99,84 @@ static bool memfd_can_preserve(struct liveupdate_file_handler *handler, struct f
 	       (inode->i_sb->s_flags & SB_KERNMOUNT);
 }
 
+/*
+ * liveupdate.memfd_format=, the format that is written: v2, which stock kernels read too,
+ * or extent-v1. Both are read always. Looked at when a memfd is preserved.
+ */
+static bool memfd_write_extents;
+
+static int memfd_format_set(const char *val, const struct kernel_param *kp)
+{
+	if (sysfs_streq(val, "extent-v1"))
+		WRITE_ONCE(memfd_write_extents, true);
+	else if (sysfs_streq(val, "v2"))
+		WRITE_ONCE(memfd_write_extents, false);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int memfd_format_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", READ_ONCE(memfd_write_extents) ? "extent-v1" : "v2");
+}
+
+static const struct kernel_param_ops memfd_format_ops = {
+	.set = memfd_format_set,
+	.get = memfd_format_get,
+};
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "liveupdate."
+module_param_cb(memfd_format, &memfd_format_ops, NULL, 0644);
+
+static bool memfd_extent_can_preserve(struct liveupdate_file_handler *handler,
+				      struct file *file)
+{
+	return READ_ONCE(memfd_write_extents) && memfd_can_preserve(handler, file);
+}
+
 /* Two descriptors of one memfd, opened apart, are the same object. */
 static unsigned long memfd_get_id(struct file *file)
 {
 	return (unsigned long)file_inode(file);
 }
 
+static u32 memfd_open_flags(const struct file *file)
+{
+	switch (file->f_mode & (FMODE_READ | FMODE_WRITE)) {
+	case FMODE_READ:
+		return MEMFD_EXTENT_RDONLY;
+	case FMODE_WRITE:
+		return MEMFD_EXTENT_WRONLY;
+	default:
+		return 0;
+	}
+}
+
+static void memfd_write_down_extents(struct memfd_extents *extents, struct file *file,
+				     const struct shmem_attrs *attrs)
+{
+	struct memfd_extent_ser *ser = extents->ser;
+
+	ser->pos = READ_ONCE(file->f_pos);
+	ser->size = i_size_read(file_inode(file));
+	ser->seals = attrs->seals;
+	ser->flags = memfd_open_flags(file);
+	ser->mode = attrs->mode & S_IALLUGO;
+	ser->uid = from_kuid(&init_user_ns, attrs->uid);
+	ser->gid = from_kgid(&init_user_ns, attrs->gid);
+	memfd_extents_seal(extents);
+}
+
 static void memfd_write_down(struct memfd_preserved *mp, struct file *file,
 			     const struct shmem_attrs *attrs)
 {
+	if (!mp->ser) {
+		memfd_write_down_extents(&mp->keep.extents, file, attrs);
+		return;
+	}
+
 	*mp->ser = (struct memfd_luo_ser) {
 		.pos = READ_ONCE(file->f_pos),
 		.size = i_size_read(file_inode(file)),
@@ -112,7 +186,17 @@ static void memfd_write_down(struct memfd_preserved *mp, struct file *file,
 	};
 }
 
-static int memfd_preserve(struct liveupdate_file_op_args *args)
+/* What the next kernel reads, without a folio yet */
+static int memfd_make_ser(struct memfd_preserved *mp, bool extents)
+{
+	if (extents)
+		return memfd_extents_make(&mp->keep.extents);
+
+	mp->ser = kho_alloc_preserve(sizeof(*mp->ser));
+	return PTR_ERR_OR_ZERO(mp->ser);
+}
+
+static int memfd_preserve_as(struct liveupdate_file_op_args *args, bool extents)
 {
 	struct inode *inode = file_inode(args->file);
 	struct memfd_preserved *mp;
@@ -120,7 +204,7 @@ static int memfd_preserve(struct liveupdate_file_op_args *args)
 	int err;
 
 	shmem_get_attrs(inode, &attrs);
-	err = memfd_check_attrs(args->file, &attrs);
+	err = memfd_check_attrs(args->file, &attrs, extents);
 	if (err)
 		return err;
 
@@ -132,11 +216,9 @@ static int memfd_preserve(struct liveupdate_file_op_args *args)
 	if (err)
 		goto err_free;
 
-	mp->ser = kho_alloc_preserve(sizeof(*mp->ser));
-	if (IS_ERR(mp->ser)) {
-		err = PTR_ERR(mp->ser);
+	err = memfd_make_ser(mp, extents);
+	if (err)
 		goto err_unpreserve;
-	}
 
 	mp->keep.inode = inode;
 	err = memfd_keep_fresh(&mp->keep, args->file);
@@ -144,18 +226,28 @@ static int memfd_preserve(struct liveupdate_file_op_args *args)
 		goto err_keep_none;
 
 	memfd_write_down(mp, args->file, &attrs);
-	args->serialized_data = virt_to_phys(mp->ser);
+	args->serialized_data = virt_to_phys(extents ? (void *)mp->keep.extents.ser : mp->ser);
 	args->private_data = mp;
 	return 0;
 
 err_keep_none:
 	memfd_keep_none(&mp->keep);
-	kho_unpreserve_free(mp->ser);
+	kho_unpreserve_free(mp->ser);	/* NULL, with extents */
 err_unpreserve:
 	shmem_unpreserve(inode);
 err_free:
 	kfree(mp);
 	return err;
+}
+
+static int memfd_preserve(struct liveupdate_file_op_args *args)
+{
+	return memfd_preserve_as(args, false);
+}
+
+static int memfd_extent_preserve(struct liveupdate_file_op_args *args)
+{
+	return memfd_preserve_as(args, true);
 }
 
 static void memfd_unpreserve(struct liveupdate_file_op_args *args)
@@ -184,7 +276,7 @@ static int memfd_freeze(struct liveupdate_file_op_args *args)
 	shmem_freeze(inode);
 
 	shmem_get_attrs(inode, &attrs);
-	err = memfd_check_attrs(args->file, &attrs);
+	err = memfd_check_attrs(args->file, &attrs, !mp->ser);
 	if (err)
 		goto err_thaw;
 
@@ -210,13 +302,42 @@ static void memfd_unfreeze(struct liveupdate_file_op_args *args)
 	shmem_thaw(file_inode(args->file));
 }
 
-/*
- * An empty memfd with the attributes of the image. The seals are set as they were, not
- * added: adding F_SEAL_EXEC to an executable file would add others.
+/**
+ * struct memfd_attrs - what a memfd is, but for its contents
+ * @pos: file position, in bytes
+ * @size: file size, in bytes
+ * @seals: F_SEAL_*
+ * @flags: MEMFD_EXTENT_RDONLY, MEMFD_EXTENT_WRONLY
+ * @mode: permission bits
+ * @uid: owner
+ * @gid: group
  */
-static struct file *memfd_make_file(const struct memfd_image *image)
+struct memfd_attrs {
+	u64 pos;
+	u64 size;
+	u32 seals;
+	u32 flags;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+};
+
+/* The same file, open for less */
+static struct file *memfd_narrow(struct file *file, u32 flags)
 {
-	const struct memfd_luo_ser *ser = &image->ser;
+	const int how = flags & MEMFD_EXTENT_RDONLY ? O_RDONLY : O_WRONLY;
+	struct file *narrow = dentry_open(&file->f_path, how | O_LARGEFILE, current_cred());
+
+	fput(file);
+	return narrow;
+}
+
+/*
+ * An empty memfd with these attributes. The seals are set as they were, not added: adding
+ * F_SEAL_EXEC to an executable file would add others.
+ */
+static struct file *memfd_make_file(const struct memfd_attrs *attrs)
+{
 	struct inode *inode;
 	struct file *file;
 	int err;
@@ -226,7 +347,7 @@ static struct file *memfd_make_file(const struct memfd_image *image)
 		return file;
 
 	inode = file_inode(file);
-	if (ser->seals & F_SEAL_WRITE) {
+	if (attrs->seals & F_SEAL_WRITE) {
 		err = mapping_deny_writable(inode->i_mapping);
 		if (err) {
 			fput(file);
@@ -234,39 +355,31 @@ static struct file *memfd_make_file(const struct memfd_image *image)
 		}
 	}
 
-	SHMEM_I(inode)->seals = ser->seals;
-	inode->i_mode = S_IFREG | memfd_mode_of(ser->seals);
-	inode->i_uid = GLOBAL_ROOT_UID;
-	inode->i_gid = GLOBAL_ROOT_GID;
-	i_size_write(inode, ser->size);
-	file->f_pos = ser->pos;
+	SHMEM_I(inode)->seals = attrs->seals;
+	inode->i_mode = S_IFREG | attrs->mode;
+	inode->i_uid = attrs->uid;
+	inode->i_gid = attrs->gid;
+	i_size_write(inode, attrs->size);
+
+	if (attrs->flags)
+		file = memfd_narrow(file, attrs->flags);
+	if (!IS_ERR(file))
+		file->f_pos = attrs->pos;
 	return file;
 }
 
-static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
+static int memfd_check_seals(u32 seals)
 {
-	struct memfd_image image;
-	struct file *file;
-	int err;
+	if (!(seals & ~MEMFD_LUO_ALL_SEALS))
+		return 0;
+	pr_warn_ratelimited("handed over with unknown seals 0x%x\n",
+			    seals & ~MEMFD_LUO_ALL_SEALS);
+	return -EOPNOTSUPP;
+}
 
-	lockdep_assert_held(&memfd_image_lock);
-	err = memfd_image_open(&image, args->serialized_data, true);
-	if (err)
-		return err;
-
-	if (image.ser.seals & ~MEMFD_LUO_ALL_SEALS) {
-		pr_warn_ratelimited("handed over with unknown seals 0x%x\n",
-				    image.ser.seals & ~MEMFD_LUO_ALL_SEALS);
-		return -EOPNOTSUPP;
-	}
-
-	file = memfd_make_file(&image);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	/* From here on it is consumed: no -ENOMEM, no -EINTR. */
-	err = memfd_image_adopt(&image, file_inode(file));
-	memfd_image_free(&image);
+/* Contents are in the file, or lost: it was consumed, no -ENOMEM, no -EINTR. */
+static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *file, int err)
+{
 	if (err) {
 		pr_err_ratelimited("lost while it was retrieved: %pe\n", ERR_PTR(err));
 		fput(file);
@@ -277,6 +390,67 @@ static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
+{
+	struct memfd_attrs attrs = { .uid = GLOBAL_ROOT_UID, .gid = GLOBAL_ROOT_GID };
+	struct memfd_image image;
+	struct file *file;
+	int err;
+
+	lockdep_assert_held(&memfd_image_lock);
+	err = memfd_image_open(&image, args->serialized_data, true);
+	if (err)
+		return err;
+
+	err = memfd_check_seals(image.ser.seals);
+	if (err)
+		return err;
+
+	attrs.pos = image.ser.pos;
+	attrs.size = image.ser.size;
+	attrs.seals = image.ser.seals;
+	attrs.mode = memfd_mode_of(image.ser.seals);
+	file = memfd_make_file(&attrs);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	err = memfd_image_adopt(&image, file_inode(file));
+	memfd_image_free(&image);
+	return memfd_retrieved(args, file, err);
+}
+
+static int memfd_extent_retrieve_locked(struct liveupdate_file_op_args *args)
+{
+	struct memfd_extent_image image;
+	struct memfd_attrs attrs;
+	struct file *file;
+	int err;
+
+	lockdep_assert_held(&memfd_image_lock);
+	err = memfd_extent_image_open(&image, args->serialized_data, true);
+	if (err)
+		return err;
+	err = memfd_check_seals(image.ser->seals);
+	if (err)
+		return err;
+
+	attrs = (struct memfd_attrs) {
+		.pos = image.ser->pos,
+		.size = image.ser->size,
+		.seals = image.ser->seals,
+		.flags = image.ser->flags,
+		.mode = image.ser->mode,
+		.uid = make_kuid(&init_user_ns, image.ser->uid),
+		.gid = make_kgid(&init_user_ns, image.ser->gid),
+	};
+	file = memfd_make_file(&attrs);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	err = memfd_extent_image_adopt(&image, file_inode(file));
+	return memfd_retrieved(args, file, err);
+}
+
 static int memfd_retrieve(struct liveupdate_file_op_args *args)
 {
 	int err;
@@ -284,6 +458,17 @@ static int memfd_retrieve(struct liveupdate_file_op_args *args)
 	if (mutex_lock_killable(&memfd_image_lock))
 		return -EINTR;
 	err = memfd_retrieve_locked(args);
+	mutex_unlock(&memfd_image_lock);
+	return err;
+}
+
+static int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
+{
+	int err;
+
+	if (mutex_lock_killable(&memfd_image_lock))
+		return -EINTR;
+	err = memfd_extent_retrieve_locked(args);
 	mutex_unlock(&memfd_image_lock);
 	return err;
 }
@@ -299,6 +484,19 @@ static void memfd_finish(struct liveupdate_file_op_args *args)
 	mutex_lock(&memfd_image_lock);
 	if (!memfd_image_open(&image, args->serialized_data, false))
 		memfd_image_free(&image);
+	mutex_unlock(&memfd_image_lock);
+}
+
+static void memfd_extent_finish(struct liveupdate_file_op_args *args)
+{
+	struct memfd_extent_image image;
+
+	if (args->retrieve_status > 0)
+		return;
+
+	mutex_lock(&memfd_image_lock);
+	if (!memfd_extent_image_open(&image, args->serialized_data, false))
+		memfd_extent_image_free(&image);
 	mutex_unlock(&memfd_image_lock);
 }
 
@@ -319,10 +517,30 @@ static struct liveupdate_file_handler memfd_liveupdate_handler = {
 	.compatible = MEMFD_LUO_FH_COMPATIBLE,
 };
 
+static const struct liveupdate_file_ops memfd_extent_ops = {
+	.can_preserve = memfd_extent_can_preserve,
+	.preserve = memfd_extent_preserve,
+	.unpreserve = memfd_unpreserve,
+	.freeze = memfd_freeze,
+	.unfreeze = memfd_unfreeze,
+	.retrieve = memfd_extent_retrieve,
+	.finish = memfd_extent_finish,
+	.get_id = memfd_get_id,
+	.retrieve_retry = true,
+};
+
+static struct liveupdate_file_handler memfd_extent_handler = {
+	.ops = &memfd_extent_ops,
+	.compatible = MEMFD_EXTENT_FH_COMPATIBLE,
+};
+
+/* Handlers are asked in the order of their registration. */
 static int __init memfd_liveupdate_init(void)
 {
-	int err = liveupdate_register_file_handler(&memfd_liveupdate_handler);
+	int err = liveupdate_register_file_handler(&memfd_extent_handler);
 
+	if (!err)
+		err = liveupdate_register_file_handler(&memfd_liveupdate_handler);
 	if (err)
 		pr_err("not available: %pe\n", ERR_PTR(err));
 	return err;

@@ -2,25 +2,81 @@
 /*
  * Preserving memfds across live updates: what the files of the handler share.
  *
- * memfd_luo.c		the handler: which memfds, and when what is done
- * memfd_luo_keep.c	*keeping* a memfd's folios where they are, and listing them
- * memfd_luo_image.c	reading the list that the previous kernel made, the *image*
+ * memfd_luo.c			the handler: which memfds, and when what is done
+ * memfd_luo_keep.c		*keeping* a memfd's folios where they are, and listing them
+ * memfd_luo_extent.c		the list of memfd-extent-v1
+ * memfd_luo_check.c		what a reader of either format has to check
+ * memfd_luo_image.c		reading memfd-v2 of the previous kernel, its *image*
+ * memfd_luo_extent_image.c	reading memfd-extent-v1
  */
 #ifndef _MM_MEMFD_LUO_H
 #define _MM_MEMFD_LUO_H
 
 #include <linux/kho/abi/memfd.h>
+#include <linux/pagemap.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 struct file;
 struct inode;
 
+/* Larger folios than the page cache takes are put there page by page. */
+#define MEMFD_MAX_FOLIO_ORDER \
+	(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0)
+
+/**
+ * struct memfd_extent - folios that follow each other, in memory and in the file
+ * @index: where in the file, in pages
+ * @pfn: where in memory
+ * @nr: how many folios
+ * @order: of each
+ */
+struct memfd_extent {
+	pgoff_t index;
+	unsigned long pfn;
+	u32 nr;
+	u32 order;
+};
+
+static inline unsigned long memfd_extent_pages(const struct memfd_extent *extent)
+{
+	return (unsigned long)extent->nr << extent->order;
+}
+
+/* No extent has more folios. */
+#define MEMFD_EXTENT_MAX_NR	((1U << 18) - 1)
+
+/**
+ * struct memfd_extents - a list of extents for the next kernel
+ * @ser: what the next kernel reads; NULL: there is no list
+ * @last: where the list ends now
+ * @next: where in the file the last extent ends
+ */
+struct memfd_extents {
+	struct memfd_extent_ser *ser;
+	struct memfd_extent_list *last;
+	pgoff_t next;
+};
+
+typedef int (*memfd_extent_fn)(const struct memfd_extent *extent, void *data);
+
+u32 memfd_extent_room(const struct memfd_extent_list *list);
+u32 memfd_extent_crc(const struct memfd_extent_list *list);
+int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn, void *data);
+int memfd_extents_make(struct memfd_extents *extents);
+int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *extent);
+void memfd_extents_seal(struct memfd_extents *extents);
+void memfd_extent_unpreserve(const struct memfd_extent *extent);
+void memfd_extents_drop(struct memfd_extents *extents);
+
 /**
  * struct memfd_keep - the folios of a memfd that are kept for the next kernel
  * @inode: the memfd, preserved in the sense of shmem_preserve()
- * @entries: one for each; the folio is pinned, preserved and marked in the page cache
- * @nr: how many
  * @pages: how many pages these have
+ * @extents: what lists them, in memfd-extent-v1; each folio is pinned, preserved, and
+ *	marked in the page cache
+ * @entries: what lists them, in memfd-v2: one for each
+ * @nr: how many @entries there are
  * @capacity: how many @entries has room for; 0: there is no array
  * @array: @entries, as KHO describes it
  *
@@ -28,9 +84,10 @@ struct inode;
  */
 struct memfd_keep {
 	struct inode *inode;
+	unsigned long pages;
+	struct memfd_extents extents;
 	struct memfd_luo_folio_ser *entries;
 	u64 nr;
-	unsigned long pages;
 	u64 capacity;
 	struct kho_vmalloc array;
 };
@@ -38,6 +95,29 @@ struct memfd_keep {
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
 bool memfd_keep_has_poison(const struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
+
+/**
+ * struct memfd_check - where the check of an image stands
+ * @pfns: pages that belong to something already
+ * @indexes: places in the file that a folio is at already
+ * @gfp: how hard to try for memory
+ * @can_fail: whether to give up for want of memory, or when killed
+ * @why: what is wrong, in words
+ */
+struct memfd_check {
+	struct xarray pfns;
+	struct xarray indexes;
+	gfp_t gfp;
+	bool can_fail;
+	const char *why;
+};
+
+void memfd_check_begin(struct memfd_check *check, bool can_fail);
+void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err);
+bool memfd_check_killed(const struct memfd_check *check);
+int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order);
+int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr);
+void memfd_free_handed_over(phys_addr_t phys, unsigned int order);
 
 /**
  * struct memfd_image - a memfd as it was handed over
@@ -54,5 +134,19 @@ struct memfd_image {
 int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail);
 int memfd_image_adopt(struct memfd_image *image, struct inode *inode);
 void memfd_image_free(struct memfd_image *image);
+
+/**
+ * struct memfd_extent_image - the same, in memfd-extent-v1
+ * @phys: where
+ * @ser: what is found there
+ */
+struct memfd_extent_image {
+	phys_addr_t phys;
+	const struct memfd_extent_ser *ser;
+};
+
+int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail);
+int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode);
+void memfd_extent_image_free(struct memfd_extent_image *image);
 
 #endif /* _MM_MEMFD_LUO_H */

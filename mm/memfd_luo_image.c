@@ -9,8 +9,6 @@
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
-#include <linux/bitmap.h>
-#include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
@@ -18,86 +16,9 @@
 #include <linux/printk.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
-#include <linux/xarray.h>
 
 #include "internal.h"
 #include "memfd_luo.h"
-
-/* Larger folios than the page cache takes are put there page by page. */
-#define IMAGE_MAX_FOLIO_ORDER \
-	(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0)
-
-/* Numbers that may appear once, in bitmaps of one page each */
-#define IMAGE_CLAIM_BITS	(PAGE_SIZE * BITS_PER_BYTE)
-static_assert(MAX_ORDER_NR_PAGES <= IMAGE_CLAIM_BITS);
-
-/**
- * struct image_check - where the check of an image stands
- * @pfns: pages that belong to something already
- * @indexes: places in the file that a folio is at already
- * @gfp: how hard to try for memory
- * @can_fail: whether to give up for want of memory, or when killed
- * @why: what is wrong, in words
- */
-struct image_check {
-	struct xarray pfns;
-	struct xarray indexes;
-	gfp_t gfp;
-	bool can_fail;
-	const char *why;
-};
-
-/* @nr is a power of two and @start a multiple of it, so that they share a bitmap. */
-static int image_claim(const struct image_check *check, struct xarray *taken,
-		       unsigned long start, unsigned long nr)
-{
-	unsigned long bit = start % IMAGE_CLAIM_BITS;
-	unsigned long at = start / IMAGE_CLAIM_BITS;
-	unsigned long *map = xa_load(taken, at);
-	int err;
-
-	if (!map) {
-		map = (unsigned long *)get_zeroed_page(check->gfp);
-		if (!map)
-			return -ENOMEM;
-		err = xa_err(xa_store(taken, at, map, check->gfp));
-		if (err) {
-			free_page((unsigned long)map);
-			return err;
-		}
-	}
-
-	if (find_next_bit(map, bit + nr, bit) < bit + nr)
-		return -EUCLEAN;
-	bitmap_set(map, bit, nr);
-	return 0;
-}
-
-static void image_drop_claims(struct xarray *taken)
-{
-	unsigned long at;
-	void *map;
-
-	xa_for_each(taken, at, map)
-		free_page((unsigned long)map);
-	xa_destroy(taken);
-}
-
-/* Claim a page that has to be preserved, of this very order. */
-static int image_claim_page(struct image_check *check, phys_addr_t phys, unsigned int order)
-{
-	int err;
-
-	if (kho_preserved_order(phys) != order) {
-		check->why = "a page is not preserved";
-		return -EUCLEAN;
-	}
-
-	err = image_claim(check, &check->pfns, PHYS_PFN(phys), 1UL << order);
-	if (err == -EUCLEAN)
-		check->why = "a page appears twice";
-	return err;
-}
 
 static size_t image_entries_per_piece(const struct memfd_image *image)
 {
@@ -108,7 +29,7 @@ static size_t image_entries_per_piece(const struct memfd_image *image)
  * The array comes in *pieces* of contiguous memory, and is described by a chain of
  * chunks that lists them. Each chunk is claimed, so that the chain has to end.
  */
-static int image_check_array(struct memfd_image *image, struct image_check *check)
+static int image_check_array(struct memfd_image *image, struct memfd_check *check)
 {
 	struct kho_vmalloc array = image->ser.folios;
 	struct kho_vmalloc_chunk *chunk;
@@ -120,13 +41,13 @@ static int image_check_array(struct memfd_image *image, struct image_check *chec
 		return -EUCLEAN;
 
 	for (phys_addr_t phys = array.first.phys; phys; phys = chunk->hdr.next.phys) {
-		err = image_claim_page(check, phys, 0);
+		err = memfd_claim_folio(check, phys, 0);
 		if (err)
 			return err;
 
 		chunk = phys_to_virt(phys);
 		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i]; i++) {
-			err = image_claim_page(check, chunk->phys[i], array.order);
+			err = memfd_claim_folio(check, chunk->phys[i], array.order);
 			if (err)
 				return err;
 			pieces++;
@@ -178,7 +99,7 @@ static int image_check_entry(struct memfd_image *image,
 	const u64 pages = DIV_ROUND_UP_ULL(image->ser.size, PAGE_SIZE);
 	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
 	const int order = kho_preserved_order(phys);
-	struct image_check *check = data;
+	struct memfd_check *check = data;
 	int err;
 
 	if (check->can_fail && fatal_signal_pending(current))
@@ -198,21 +119,18 @@ static int image_check_entry(struct memfd_image *image,
 		return -EUCLEAN;
 	}
 
-	err = image_claim_page(check, phys, order);
+	err = memfd_claim_folio(check, phys, order);
 	if (err)
 		return err;
 
-	err = image_claim(check, &check->indexes, entry->index, 1UL << order);
-	if (err == -EUCLEAN)
-		check->why = "folios overlap";
-	return err;
+	return memfd_claim_indexes(check, entry->index, 1UL << order);
 }
 
-static int image_check(struct memfd_image *image, struct image_check *check)
+static int image_check(struct memfd_image *image, struct memfd_check *check)
 {
 	int err;
 
-	err = image_claim_page(check, image->phys, 0);
+	err = memfd_claim_folio(check, image->phys, 0);
 	if (err)
 		return err;
 	image->ser = *(struct memfd_luo_ser *)phys_to_virt(image->phys);
@@ -245,32 +163,14 @@ static int image_check(struct memfd_image *image, struct image_check *check)
  */
 int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
 {
-	struct image_check check = {
-		.gfp = can_fail ? GFP_KERNEL : GFP_KERNEL | __GFP_NOFAIL,
-		.can_fail = can_fail,
-	};
+	struct memfd_check check;
 	int err;
 
-	xa_init(&check.pfns);
-	xa_init(&check.indexes);
+	memfd_check_begin(&check, can_fail);
 	image->phys = phys;
-
 	err = image_check(image, &check);
-	if (err == -EUCLEAN || err == -EOPNOTSUPP)
-		pr_warn_ratelimited("handed over at 0x%llx and not usable: %s\n", phys, check.why);
-
-	image_drop_claims(&check.indexes);
-	image_drop_claims(&check.pfns);
+	memfd_check_end(&check, phys, err);
 	return err;
-}
-
-/* Free pages, as one folio or each on its own: nobody will ask which it was. */
-static void image_free_pages(phys_addr_t phys, unsigned int order)
-{
-	struct page *page = kho_restore_pages(phys, 1UL << order);
-
-	for (unsigned long i = 0; page && i < 1UL << order; i++)
-		__free_page(page + i);
 }
 
 static int image_free_entry(struct memfd_image *image,
@@ -281,7 +181,7 @@ static int image_free_entry(struct memfd_image *image,
 
 	/* Less than 0: it is in a file by now */
 	if (order >= 0)
-		image_free_pages(phys, order);
+		memfd_free_handed_over(phys, order);
 	return 0;
 }
 
@@ -298,12 +198,12 @@ void memfd_image_free(struct memfd_image *image)
 	for (chunk = KHOSER_LOAD_PTR(image->ser.folios.first); chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
 		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i]; i++)
-			image_free_pages(chunk->phys[i], image->ser.folios.order);
-		image_free_pages(virt_to_phys(chunk), 0);
+			memfd_free_handed_over(chunk->phys[i], image->ser.folios.order);
+		memfd_free_handed_over(virt_to_phys(chunk), 0);
 		cond_resched();
 	}
 
-	image_free_pages(image->phys, 0);
+	memfd_free_handed_over(image->phys, 0);
 }
 
 static int image_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index,
@@ -328,7 +228,7 @@ static int image_adopt_entry(struct memfd_image *image,
 
 	if (order < 0)
 		return -EIO;
-	if (order <= IMAGE_MAX_FOLIO_ORDER) {
+	if (order <= MEMFD_MAX_FOLIO_ORDER) {
 		folio = kho_restore_folio(phys);
 		return folio ? image_adopt_folio(inode, folio, entry->index, uptodate) : -EIO;
 	}

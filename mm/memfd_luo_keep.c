@@ -75,16 +75,20 @@ static int keep_reserve(struct memfd_keep *keep, u64 want)
 	return 0;
 }
 
-static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool kept)
+/* All folios from @index on that begin within @nr pages, which are in the file */
+static void keep_mark(struct memfd_keep *keep, pgoff_t index, unsigned long nr, bool kept)
 {
-	struct xarray *pages = &keep->inode->i_mapping->i_pages;
+	XA_STATE(xas, &keep->inode->i_mapping->i_pages, index);
+	void *entry;
 
-	xa_lock_irq(pages);
-	if (kept)
-		__xa_set_mark(pages, index, SHMEM_MARK_KEPT);
-	else
-		__xa_clear_mark(pages, index, SHMEM_MARK_KEPT);
-	xa_unlock_irq(pages);
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, index + nr - 1) {
+		if (kept)
+			xas_set_mark(&xas, SHMEM_MARK_KEPT);
+		else
+			xas_clear_mark(&xas, SHMEM_MARK_KEPT);
+	}
+	xas_unlock_irq(&xas);
 }
 
 /*
@@ -195,8 +199,48 @@ static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 	return err;
 }
 
-/* On success the pin belongs to the entry. */
-static int keep_folio(struct memfd_keep *keep, struct folio *folio)
+static bool keep_follows(const struct folio *folio, const struct folio *last)
+{
+	const long nr = folio_nr_pages(last);
+
+	return folio_pfn(folio) == folio_pfn(last) + nr && folio->index == last->index + nr &&
+	       folio_order(folio) == folio_order(last) && folio_nid(folio) == folio_nid(last);
+}
+
+/* As many of @nr folios as make an extent, at least one; its number, or an errno. */
+static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
+{
+	struct memfd_extent extent = {
+		.index = batch[0]->index,
+		.pfn = folio_pfn(batch[0]),
+		.order = folio_order(batch[0]),
+	};
+	int err = 0;
+
+	static_assert(KEEP_BATCH <= MEMFD_EXTENT_MAX_NR);
+	while (extent.nr < nr) {
+		struct folio *folio = batch[extent.nr];
+
+		if (extent.nr && !keep_follows(folio, batch[extent.nr - 1]))
+			break;
+		err = keep_settle(keep, folio);
+		if (err)
+			break;
+		extent.nr++;
+	}
+	if (!extent.nr)
+		return err;
+
+	err = memfd_extents_add(&keep->extents, &extent);
+	if (err)
+		return err;
+
+	keep->pages += memfd_extent_pages(&extent);
+	keep_mark(keep, extent.index, memfd_extent_pages(&extent), true);
+	return extent.nr;
+}
+
+static int keep_entry(struct memfd_keep *keep, struct folio *folio)
 {
 	int err;
 
@@ -220,8 +264,8 @@ static int keep_folio(struct memfd_keep *keep, struct folio *folio)
 		.index = folio->index,
 	};
 	keep->pages += folio_nr_pages(folio);
-	keep_mark(keep, folio->index, true);
-	return 0;
+	keep_mark(keep, folio->index, 1, true);
+	return 1;
 }
 
 /* @batch has room for KEEP_BATCH folios. If there are more, the others stay fresh. */
@@ -232,17 +276,21 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 	loff_t end = min(((loff_t)last + 1) << PAGE_SHIFT, i_size_read(keep->inode)) - 1;
 	pgoff_t offset;
 	long nr, i;
-	int err;
+	int kept;
 
 	nr = memfd_pin_folios(file, start, end, batch, KEEP_BATCH, &offset);
 	if (nr < 0)
 		return nr;
 
-	for (i = 0; i < nr; i++) {
-		err = keep_folio(keep, batch[i]);
-		if (err) {
+	/* What is kept owns the pin. */
+	for (i = 0; i < nr; i += kept) {
+		if (keep->extents.ser)
+			kept = keep_extent(keep, &batch[i], nr - i);
+		else
+			kept = keep_entry(keep, batch[i]);
+		if (kept < 0) {
 			unpin_folios(&batch[i], nr - i);
-			return err;
+			return kept;
 		}
 	}
 	return 0;
@@ -302,7 +350,7 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	if (!batch)
 		return -ENOMEM;
 
-	err = keep_reserve(keep, keep->nr + fresh);
+	err = keep->extents.ser ? 0 : keep_reserve(keep, keep->nr + fresh);
 	if (!err)
 		err = keep_runs(keep, file, batch, end);
 
@@ -311,6 +359,28 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 		keep_drop_array(keep);
 	kfree(batch);
 	return err;
+}
+
+static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
+{
+	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
+}
+
+static int extent_find_poison(const struct memfd_extent *extent, void *data)
+{
+	for (u32 i = 0; i < extent->nr; i++)
+		if (folio_contain_hwpoisoned_page(extent_folio(extent, i)))
+			return 1;
+	return 0;
+}
+
+static int extent_unkeep(const struct memfd_extent *extent, void *data)
+{
+	keep_mark(data, extent->index, memfd_extent_pages(extent), false);
+	memfd_extent_unpreserve(extent);
+	for (u32 i = 0; i < extent->nr; i++)
+		unpin_folio(extent_folio(extent, i));
+	return 0;
 }
 
 /**
@@ -325,6 +395,9 @@ bool memfd_keep_has_poison(const struct memfd_keep *keep)
 {
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) || !atomic_long_read(&num_poisoned_pages))
 		return false;
+
+	if (keep->extents.ser)
+		return memfd_extent_for_each(keep->extents.ser, extent_find_poison, NULL);
 
 	for (u64 i = 0; i < keep->nr; i++) {
 		if (folio_contain_hwpoisoned_page(pfn_folio(keep->entries[i].pfn)))
@@ -343,7 +416,7 @@ void memfd_keep_none(struct memfd_keep *keep)
 	for (u64 i = 0; i < keep->nr; i++) {
 		struct folio *folio = pfn_folio(keep->entries[i].pfn);
 
-		keep_mark(keep, keep->entries[i].index, false);
+		keep_mark(keep, keep->entries[i].index, 1, false);
 		kho_unpreserve_folio(folio);
 		unpin_folio(folio);
 		cond_resched();
@@ -352,4 +425,9 @@ void memfd_keep_none(struct memfd_keep *keep)
 	keep->nr = 0;
 	keep->pages = 0;
 	keep_drop_array(keep);
+	if (!keep->extents.ser)
+		return;
+
+	memfd_extent_for_each(keep->extents.ser, extent_unkeep, keep);
+	memfd_extents_drop(&keep->extents);
 }

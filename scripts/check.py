@@ -483,6 +483,11 @@ def suites(opts: Options) -> list[Suite]:
         return Suite(f"kexec-{name}", tiers, what, lambda r: run_programs(
             r, opts, ["luo_kexec"], kernels=kernels, env=env, **kw))
 
+    def extent(name: str, what: str) -> Suite:
+        """The same with the other format of memfds."""
+        suite = jump(name, 2, what, args="liveupdate.memfd_format=extent-v1")
+        return replace(suite, name=f"kexec-{name}-extent")
+
     def flb(name: str, kernels: int, what: str, tiers: tuple[str, ...] = ("check", "all"),
             **kw) -> Suite:
         return jump(f"flb-{name}", kernels, what, tiers, **kw)
@@ -501,6 +506,8 @@ def suites(opts: Options) -> list[Suite]:
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
         jump("fd", 2, "retrieving files"),
         jump("write", 2, "writing until the jump"),
+        extent("memfd", "memfds of every shape, as extents"),
+        extent("write", "writing until the jump, as extents"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read"),
         jump("unchecked", 2, "memory of files damaged, and there are no checksums"),

@@ -63,4 +63,78 @@ struct memfd_luo_ser {
 } __packed;
 static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
 
+/**
+ * DOC: memfd handover format, memfd-extent-v1
+ *
+ * The number that LUO carries is the address of a struct memfd_extent_ser, on a page of
+ * its own, which ends in a list of words. If they do not fit, further pages take it
+ * up, each of which begins with a struct memfd_extent_list.
+ *
+ * A word is an *extent*: folios of one order that follow each other in memory and in the
+ * file, on one NUMA node; or it says at which index the next extent is. Without one, an
+ * extent follows the one before it. Where there is no extent the file has a hole. Folios
+ * of order 0 are preserved as one block, kho_preserve_pages(), others each on its own.
+ *
+ * The checksum of a page is crc32c, begun with ~0, of all that it holds up to the last
+ * word, with the checksum itself as 0.
+ *
+ * Everything is little-endian. A change to any of this is a new compatible string.
+ */
+#define MEMFD_EXTENT_FH_COMPATIBLE	"memfd-extent-v1"
+
+/* memfd_extent_ser.flags: how the file was opened, if not for both */
+#define MEMFD_EXTENT_RDONLY		BIT(0)
+#define MEMFD_EXTENT_WRONLY		BIT(1)
+
+/* A word: the first page frame, how many folios, their order; or an index */
+#define MEMFD_EXTENT_PFN		GENMASK_ULL(39, 0)
+#define MEMFD_EXTENT_NR			GENMASK_ULL(57, 40)
+#define MEMFD_EXTENT_ORDER		GENMASK_ULL(63, 58)
+#define MEMFD_EXTENT_INDEX		GENMASK_ULL(57, 0)
+#define MEMFD_EXTENT_ORDER_INDEX	63	/* this order says that it is an index */
+
+/**
+ * struct memfd_extent_list - words, up to the end of the page
+ * @next: address of the page on which the list goes on; 0: nowhere
+ * @nr: words here
+ * @crc: checksum of this page
+ * @words: the words
+ */
+struct memfd_extent_list {
+	u64 next;
+	u32 nr;
+	u32 crc;
+	u64 words[];
+};
+
+static_assert(sizeof(struct memfd_extent_list) == 16);
+
+/**
+ * struct memfd_extent_ser - a memfd
+ * @pos: file position, in bytes
+ * @size: file size, in bytes
+ * @nr_pages: pages in all extents
+ * @seals: F_SEAL_*
+ * @flags: MEMFD_EXTENT_RDONLY, MEMFD_EXTENT_WRONLY
+ * @mode: permission bits
+ * @uid: owner, in the initial user namespace
+ * @gid: group, in the initial user namespace
+ * @reserved: 0
+ * @list: the first of the words
+ */
+struct memfd_extent_ser {
+	u64 pos;
+	u64 size;
+	u64 nr_pages;
+	u32 seals;
+	u32 flags;
+	u32 mode;
+	u32 uid;
+	u32 gid;
+	u32 reserved;
+	struct memfd_extent_list list;
+};
+
+static_assert(sizeof(struct memfd_extent_ser) == 48 + sizeof(struct memfd_extent_list));
+
 #endif /* _LINUX_KHO_ABI_MEMFD_H */

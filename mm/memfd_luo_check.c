@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: what every format's reader has to check.
+ *
+ * A page may belong to one thing only, and a place in the file to one page. Whoever
+ * relies on one *claims* it first; a second claim means that the image is damaged. As
+ * each page of a list is claimed too, every list ends.
+ */
+#define pr_fmt(fmt) "memfd: liveupdate: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/gfp.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/sched/signal.h>
+#include <linux/xarray.h>
+
+#include "memfd_luo.h"
+
+/* Claims stand in bitmaps of one page each. */
+#define CLAIM_BITS	(PAGE_SIZE * BITS_PER_BYTE)
+
+/**
+ * memfd_check_begin() - begin to check an image
+ * @check: set up; memfd_check_end() is to follow
+ * @can_fail: whether it may end for want of memory, or when killed
+ */
+void memfd_check_begin(struct memfd_check *check, bool can_fail)
+{
+	*check = (struct memfd_check) {
+		.gfp = can_fail ? GFP_KERNEL : GFP_KERNEL | __GFP_NOFAIL,
+		.can_fail = can_fail,
+		.why = "malformed",
+	};
+	xa_init(&check->pfns);
+	xa_init(&check->indexes);
+}
+
+static void drop_claims(struct xarray *taken)
+{
+	unsigned long at;
+	void *map;
+
+	xa_for_each(taken, at, map)
+		free_page((unsigned long)map);
+	xa_destroy(taken);
+}
+
+/**
+ * memfd_check_end() - end a check and say what came of it
+ * @check: as memfd_check_begin() has set it up
+ * @phys: where the image is
+ * @err: the result
+ */
+void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
+{
+	if (err == -EUCLEAN || err == -EOPNOTSUPP)
+		pr_warn_ratelimited("handed over at %pa and not usable: %s\n", &phys, check->why);
+
+	drop_claims(&check->indexes);
+	drop_claims(&check->pfns);
+}
+
+/**
+ * memfd_check_killed() - whether to give up
+ * @check: the check
+ *
+ * Return: true if the task is killed and the check may end for that.
+ */
+bool memfd_check_killed(const struct memfd_check *check)
+{
+	cond_resched();
+	return check->can_fail && fatal_signal_pending(current);
+}
+
+/* The bits of one bitmap; -EUCLEAN if one of them is claimed already */
+static int claim_in_map(const struct memfd_check *check, struct xarray *taken,
+			unsigned long start, unsigned long nr)
+{
+	unsigned long bit = start % CLAIM_BITS;
+	unsigned long at = start / CLAIM_BITS;
+	unsigned long *map = xa_load(taken, at);
+	int err;
+
+	if (!map) {
+		map = (unsigned long *)get_zeroed_page(check->gfp);
+		if (!map)
+			return -ENOMEM;
+		err = xa_err(xa_store(taken, at, map, check->gfp));
+		if (err) {
+			free_page((unsigned long)map);
+			return err;
+		}
+	}
+
+	if (nr == 1)
+		return __test_and_set_bit(bit, map) ? -EUCLEAN : 0;
+	if (find_next_bit(map, bit + nr, bit) < bit + nr)
+		return -EUCLEAN;
+	bitmap_set(map, bit, nr);
+	return 0;
+}
+
+static int claim(const struct memfd_check *check, struct xarray *taken, unsigned long start,
+		 unsigned long nr)
+{
+	while (nr) {
+		unsigned long here = min(nr, CLAIM_BITS - start % CLAIM_BITS);
+		int err = claim_in_map(check, taken, start, here);
+
+		if (err)
+			return err;
+		start += here;
+		nr -= here;
+	}
+	return 0;
+}
+
+/**
+ * memfd_claim_folio() - claim pages that have to be preserved, of this very order
+ * @check: the check
+ * @phys: where they are; it may be anything
+ * @order: how they have to be preserved
+ *
+ * Return: 0; -EUCLEAN: they are not, or are claimed; -ENOMEM.
+ */
+int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order)
+{
+	int err;
+
+	if (kho_preserved_order(phys) != order) {
+		check->why = "a page is not preserved";
+		return -EUCLEAN;
+	}
+
+	err = claim(check, &check->pfns, PHYS_PFN(phys), 1UL << order);
+	if (err == -EUCLEAN)
+		check->why = "a page appears twice";
+	return err;
+}
+
+/**
+ * memfd_claim_indexes() - claim a place in the file
+ * @check: the check
+ * @index: in pages
+ * @nr: pages
+ *
+ * Return: 0; -EUCLEAN: it is claimed; -ENOMEM.
+ */
+int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr)
+{
+	int err = claim(check, &check->indexes, index, nr);
+
+	if (err == -EUCLEAN)
+		check->why = "folios overlap";
+	return err;
+}
+
+/**
+ * memfd_free_handed_over() - free what is preserved
+ * @phys: where it is
+ * @order: as it was preserved
+ *
+ * As one folio or each page on its own: nobody will ask which it was.
+ */
+void memfd_free_handed_over(phys_addr_t phys, unsigned int order)
+{
+	struct page *page = kho_restore_pages(phys, 1UL << order);
+
+	for (unsigned long i = 0; page && i < 1UL << order; i++)
+		__free_page(page + i);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: the list of extents of memfd-extent-v1.
+ *
+ * The list begins on the page that describes the memfd, and further pages take it up.
+ * It only grows: what appears in a hole later is an extent of its own at the end, so
+ * that work and memory are in proportion to what appeared. Each extent is preserved when
+ * it is added, and the checksum of a page is made when the list leaves it.
+ */
+#include <linux/bitfield.h>
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "memfd_luo.h"
+
+/* So many words may be needed for one extent: where it is, and itself */
+#define EXTENT_WORDS		2
+
+/**
+ * memfd_extent_room() - how many words a list has room for
+ * @list: in its page
+ *
+ * Return: words.
+ */
+u32 memfd_extent_room(const struct memfd_extent_list *list)
+{
+	return (PAGE_SIZE - offset_in_page(list->words)) / sizeof(list->words[0]);
+}
+
+/**
+ * memfd_extent_crc() - the checksum of a page
+ * @list: in its page; its number of words is known to fit
+ *
+ * Return: what @list->crc has to be.
+ */
+u32 memfd_extent_crc(const struct memfd_extent_list *list)
+{
+	const void *page = (const void *)((unsigned long)list & PAGE_MASK);
+	const void *behind = &list->crc + 1, *end = &list->words[list->nr];
+	const u32 none = 0;
+	u32 crc;
+
+	crc = crc32c(~0U, page, (const void *)&list->crc - page);
+	crc = crc32c(crc, &none, sizeof(none));
+	return crc32c(crc, behind, end - behind);
+}
+
+/**
+ * memfd_extent_unpreserve() - preserve an extent no more
+ * @extent: as it was added; its list is to be dropped
+ */
+void memfd_extent_unpreserve(const struct memfd_extent *extent)
+{
+	struct page *page = pfn_to_page(extent->pfn);
+
+	if (!extent->order) {
+		kho_unpreserve_pages(page, extent->nr);
+		return;
+	}
+	for (u32 i = 0; i < extent->nr; i++)
+		kho_unpreserve_folio(page_folio(page + ((unsigned long)i << extent->order)));
+}
+
+static int extent_preserve(const struct memfd_extent *extent)
+{
+	struct page *page = pfn_to_page(extent->pfn);
+	int err;
+
+	if (!extent->order)
+		return kho_preserve_pages(page, extent->nr);
+
+	for (u32 i = 0; i < extent->nr; i++) {
+		err = kho_preserve_folio(page_folio(page + ((unsigned long)i << extent->order)));
+		if (err) {
+			struct memfd_extent done = *extent;
+
+			done.nr = i;
+			memfd_extent_unpreserve(&done);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * memfd_extents_make() - make an empty list
+ * @extents: set up; memfd_extents_drop() is to follow
+ *
+ * Return: 0; -ENOMEM, or what KHO says.
+ */
+int memfd_extents_make(struct memfd_extents *extents)
+{
+	struct memfd_extent_ser *ser = kho_alloc_preserve(PAGE_SIZE);
+
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+
+	*extents = (struct memfd_extents) { .ser = ser, .last = &ser->list };
+	return 0;
+}
+
+/* Make room for one extent. */
+static int extents_reserve(struct memfd_extents *extents)
+{
+	struct memfd_extent_list *list;
+
+	if (extents->last->nr + EXTENT_WORDS <= memfd_extent_room(extents->last))
+		return 0;
+
+	list = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+
+	extents->last->next = virt_to_phys(list);
+	if (extents->last != &extents->ser->list)
+		extents->last->crc = memfd_extent_crc(extents->last);
+	extents->last = list;
+	return 0;
+}
+
+/**
+ * memfd_extents_add() - preserve an extent and list it
+ * @extents: the list
+ * @extent: what to add
+ *
+ * Return: 0; -ENOMEM, or what KHO says: then nothing has changed. -E2BIG: memory is
+ * where no kernel was expected to have any.
+ */
+int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *extent)
+{
+	struct memfd_extent_list *list;
+	int err;
+
+	if (!FIELD_FIT(MEMFD_EXTENT_PFN, extent->pfn))
+		return -E2BIG;
+	err = extents_reserve(extents);
+	if (err)
+		return err;
+	err = extent_preserve(extent);
+	if (err)
+		return err;
+
+	list = extents->last;
+	if (extent->index != extents->next)
+		list->words[list->nr++] =
+			FIELD_PREP(MEMFD_EXTENT_ORDER, MEMFD_EXTENT_ORDER_INDEX) |
+			FIELD_PREP(MEMFD_EXTENT_INDEX, extent->index);
+	list->words[list->nr++] = FIELD_PREP(MEMFD_EXTENT_PFN, extent->pfn) |
+				  FIELD_PREP(MEMFD_EXTENT_NR, extent->nr) |
+				  FIELD_PREP(MEMFD_EXTENT_ORDER, extent->order);
+	extents->next = extent->index + memfd_extent_pages(extent);
+	extents->ser->nr_pages += memfd_extent_pages(extent);
+	return 0;
+}
+
+/**
+ * memfd_extents_seal() - make the checksums that are still to be made
+ * @extents: the list; more may be added, then it is to be sealed again
+ */
+void memfd_extents_seal(struct memfd_extents *extents)
+{
+	struct memfd_extent_list *first = &extents->ser->list;
+
+	first->crc = memfd_extent_crc(first);
+	if (extents->last != first)
+		extents->last->crc = memfd_extent_crc(extents->last);
+}
+
+/**
+ * memfd_extent_for_each() - go through a list
+ * @ser: its begin; one that was handed over has been checked as far as @fn goes
+ * @fn: called for each extent, until it fails
+ * @data: for @fn
+ *
+ * Return: what @fn returned, or 0.
+ */
+int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn, void *data)
+{
+	const struct memfd_extent_list *list = &ser->list;
+	struct memfd_extent extent = {};
+	int err;
+
+	for (;;) {
+		for (u32 i = 0; i < list->nr; i++) {
+			const u64 word = list->words[i];
+
+			extent.order = FIELD_GET(MEMFD_EXTENT_ORDER, word);
+			if (extent.order == MEMFD_EXTENT_ORDER_INDEX) {
+				extent.index = FIELD_GET(MEMFD_EXTENT_INDEX, word);
+				continue;
+			}
+			extent.pfn = FIELD_GET(MEMFD_EXTENT_PFN, word);
+			extent.nr = FIELD_GET(MEMFD_EXTENT_NR, word);
+			err = fn(&extent, data);
+			if (err)
+				return err;
+			extent.index += memfd_extent_pages(&extent);
+			cond_resched();
+		}
+		if (!list->next)
+			return 0;
+		list = phys_to_virt(list->next);
+	}
+}
+
+/**
+ * memfd_extents_drop() - free the list
+ * @extents: the list; its extents have been unpreserved
+ */
+void memfd_extents_drop(struct memfd_extents *extents)
+{
+	struct memfd_extent_list *list;
+	u64 next;
+
+	next = extents->ser->list.next;
+	kho_unpreserve_free(extents->ser);
+	while (next) {
+		list = phys_to_virt(next);
+		next = list->next;
+		kho_unpreserve_free(list);
+	}
+	*extents = (struct memfd_extents) {};
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: reading a list of extents that was handed over.
+ *
+ * As for the list of folios, nothing is used before all is checked, and then every page
+ * can be restored and freed exactly once.
+ */
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+
+#include "internal.h"
+#include "memfd_luo.h"
+
+/* One page of the list, whose address is whatever was handed over */
+static int image_check_list(struct memfd_check *check, const struct memfd_extent_list *list)
+{
+	if (list->nr > memfd_extent_room(list)) {
+		check->why = "the list of extents is too long";
+		return -EUCLEAN;
+	}
+	if (list->crc != memfd_extent_crc(list)) {
+		check->why = "a checksum is wrong";
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+static int image_check_lists(struct memfd_extent_image *image, struct memfd_check *check)
+{
+	const struct memfd_extent_list *list = &image->ser->list;
+	int err;
+
+	for (;;) {
+		err = image_check_list(check, list);
+		if (err || !list->next)
+			return err;
+		if (memfd_check_killed(check))
+			return -EINTR;
+		err = memfd_claim_folio(check, list->next, 0);
+		if (err)
+			return err;
+		list = phys_to_virt(list->next);
+	}
+}
+
+/* Pages of order 0: however KHO cut them, it is all of them and nothing more. */
+static int image_check_pages(struct memfd_check *check, const struct memfd_extent *extent)
+{
+	unsigned long pfn = extent->pfn, end = pfn + extent->nr;
+	int err;
+
+	while (pfn < end) {
+		const int order = kho_preserved_order(PFN_PHYS(pfn));
+
+		if (order < 0 || order >= BITS_PER_LONG - PAGE_SHIFT ||
+		    1UL << order > end - pfn) {
+			check->why = "an extent is not preserved";
+			return -EUCLEAN;
+		}
+		err = memfd_claim_folio(check, PFN_PHYS(pfn), order);
+		if (err)
+			return err;
+		pfn += 1UL << order;
+	}
+	return 0;
+}
+
+static int image_check_folios(struct memfd_check *check, const struct memfd_extent *extent)
+{
+	int err;
+
+	if (extent->order > MAX_PAGE_ORDER || !IS_ALIGNED(extent->index, 1UL << extent->order)) {
+		check->why = "a folio is misplaced";
+		return -EUCLEAN;
+	}
+	for (u32 i = 0; i < extent->nr; i++) {
+		const unsigned long pfn = extent->pfn + ((unsigned long)i << extent->order);
+
+		err = memfd_claim_folio(check, PFN_PHYS(pfn), extent->order);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+struct extent_check {
+	struct memfd_check *check;
+	u64 file_pages;
+	u64 nr_pages;
+};
+
+static int image_check_extent(const struct memfd_extent *extent, void *data)
+{
+	struct extent_check *ec = data;
+	struct memfd_check *check = ec->check;
+	unsigned long pages, last;
+	int err;
+
+	if (memfd_check_killed(check))
+		return -EINTR;
+	if (!extent->nr || extent->order > MAX_PAGE_ORDER) {
+		check->why = "an extent is malformed";
+		return -EUCLEAN;
+	}
+
+	pages = memfd_extent_pages(extent);
+	/* A large folio may begin before the end and go on behind it. */
+	last = (unsigned long)(extent->nr - 1) << extent->order;
+	if (extent->index >= ec->file_pages || last > ec->file_pages - 1 - extent->index) {
+		check->why = "an extent lies behind the end";
+		return -EUCLEAN;
+	}
+	ec->nr_pages += pages;
+
+	err = extent->order ? image_check_folios(check, extent) : image_check_pages(check, extent);
+	if (err)
+		return err;
+	return memfd_claim_indexes(check, extent->index, pages);
+}
+
+static int image_check(struct memfd_extent_image *image, struct memfd_check *check)
+{
+	struct extent_check ec = { .check = check };
+	const struct memfd_extent_ser *ser;
+	int err;
+
+	err = memfd_claim_folio(check, image->phys, 0);
+	if (err)
+		return err;
+	ser = phys_to_virt(image->phys);
+	image->ser = ser;
+
+	err = image_check_lists(image, check);
+	if (err)
+		return err;
+	if (ser->reserved || ser->flags & ~(MEMFD_EXTENT_RDONLY | MEMFD_EXTENT_WRONLY)) {
+		check->why = "unknown flags";
+		return -EOPNOTSUPP;
+	}
+	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
+	    ser->mode & ~S_IALLUGO) {
+		check->why = "size, position or mode is out of range";
+		return -EUCLEAN;
+	}
+
+	ec.file_pages = DIV_ROUND_UP_ULL(ser->size, PAGE_SIZE);
+	err = memfd_extent_for_each(ser, image_check_extent, &ec);
+	if (err)
+		return err;
+	if (ec.nr_pages != ser->nr_pages) {
+		check->why = "the number of pages is wrong";
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+/**
+ * memfd_extent_image_open() - check what was handed over
+ * @image: filled in
+ * @phys: where it is
+ * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
+ *
+ * Changes nothing of what was handed over.
+ *
+ * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
+ * does not know; -ENOMEM; -EINTR: killed.
+ */
+int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail)
+{
+	struct memfd_check check;
+	int err;
+
+	memfd_check_begin(&check, can_fail);
+	image->phys = phys;
+	err = image_check(image, &check);
+	memfd_check_end(&check, phys, err);
+	return err;
+}
+
+/* Put one piece, preserved as a whole, into the file. */
+static int image_adopt_pages(struct inode *inode, phys_addr_t phys, unsigned int order,
+			     pgoff_t index)
+{
+	struct page *page = kho_restore_pages(phys, 1UL << order);
+	int err = 0;
+
+	if (!page)
+		return -EIO;
+	for (unsigned long i = 0; i < 1UL << order; i++) {
+		struct folio *folio = page_folio(page + i);
+		int ret;
+
+		folio_mark_uptodate(folio);
+		ret = shmem_adopt_folio(inode, folio, index + i);
+		err = err ?: ret;
+	}
+	return err;
+}
+
+static int image_adopt_folio(struct inode *inode, phys_addr_t phys, pgoff_t index)
+{
+	struct folio *folio = kho_restore_folio(phys);
+
+	if (!folio)
+		return -EIO;
+	folio_mark_uptodate(folio);
+	return shmem_adopt_folio(inode, folio, index);
+}
+
+struct extent_adopt {
+	struct inode *inode;
+	int err;
+};
+
+/* Goes on after an error: what cannot be put into the file is freed by that. */
+static int image_adopt_extent(const struct memfd_extent *extent, void *data)
+{
+	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
+	struct extent_adopt *adopt = data;
+
+	for (unsigned long pfn = extent->pfn; pfn < end;) {
+		const int order = kho_preserved_order(PFN_PHYS(pfn));
+		const pgoff_t index = extent->index + (pfn - extent->pfn);
+		int err;
+
+		if (WARN_ON_ONCE(order < 0))
+			return -EIO;
+		if (extent->order && order <= MEMFD_MAX_FOLIO_ORDER)
+			err = image_adopt_folio(adopt->inode, PFN_PHYS(pfn), index);
+		else
+			err = image_adopt_pages(adopt->inode, PFN_PHYS(pfn), order, index);
+		adopt->err = adopt->err ?: err;
+		pfn += 1UL << order;
+	}
+	return 0;
+}
+
+static int image_free_extent(const struct memfd_extent *extent, void *data)
+{
+	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
+
+	for (unsigned long pfn = extent->pfn; pfn < end;) {
+		const int order = kho_preserved_order(PFN_PHYS(pfn));
+
+		if (WARN_ON_ONCE(order < 0))
+			return -EIO;
+		memfd_free_handed_over(PFN_PHYS(pfn), order);
+		pfn += 1UL << order;
+	}
+	return 0;
+}
+
+static void image_free_lists(struct memfd_extent_image *image)
+{
+	u64 phys = image->phys, next = image->ser->list.next;
+
+	while (phys) {
+		memfd_free_handed_over(phys, 0);
+		phys = next;
+		if (phys)
+			next = ((struct memfd_extent_list *)phys_to_virt(phys))->next;
+	}
+}
+
+/**
+ * memfd_extent_image_adopt() - put all pages into a file, and free the rest
+ * @image: as memfd_extent_image_open() has left it; used up
+ * @inode: the file, empty, and nobody else has it yet
+ *
+ * Return: 0, or an errno for what cannot happen to an image that has been checked.
+ */
+int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode)
+{
+	struct extent_adopt adopt = { .inode = inode };
+	int err;
+
+	err = memfd_extent_for_each(image->ser, image_adopt_extent, &adopt);
+	image_free_lists(image);
+	return err ?: adopt.err;
+}
+
+/**
+ * memfd_extent_image_free() - free all that was handed over
+ * @image: as memfd_extent_image_open() has left it; used up
+ */
+void memfd_extent_image_free(struct memfd_extent_image *image)
+{
+	memfd_extent_for_each(image->ser, image_free_extent, NULL);
+	image_free_lists(image);
+}
