@@ -42,7 +42,7 @@
  * images may share pages, and each page is to be taken once: who comes second has to find
  * it gone when he checks, not later.
  */
-static DEFINE_MUTEX(memfd_image_lock);
+DEFINE_MUTEX(memfd_image_lock);
 
 /**
  * struct memfd_preserved - a memfd on its way to the next kernel

@@ -13,6 +13,7 @@
 #define _MM_MEMFD_LUO_H
 
 #include <linux/kho/abi/memfd.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -96,6 +97,20 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
 bool memfd_keep_has_poison(const struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
 
+extern struct mutex memfd_image_lock;
+
+/**
+ * struct memfd_claims - numbers that may appear once
+ * @maps: bitmaps of one page each
+ * @last: the one that was looked at last, or NULL
+ * @at: where that is in @maps
+ */
+struct memfd_claims {
+	struct xarray maps;
+	unsigned long *last;
+	unsigned long at;
+};
+
 /**
  * struct memfd_check - where the check of an image stands
  * @pfns: pages that belong to something already
@@ -105,8 +120,8 @@ void memfd_keep_none(struct memfd_keep *keep);
  * @why: what is wrong, in words
  */
 struct memfd_check {
-	struct xarray pfns;
-	struct xarray indexes;
+	struct memfd_claims pfns;
+	struct memfd_claims indexes;
 	gfp_t gfp;
 	bool can_fail;
 	const char *why;

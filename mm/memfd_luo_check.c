@@ -33,18 +33,18 @@ void memfd_check_begin(struct memfd_check *check, bool can_fail)
 		.can_fail = can_fail,
 		.why = "malformed",
 	};
-	xa_init(&check->pfns);
-	xa_init(&check->indexes);
+	xa_init(&check->pfns.maps);
+	xa_init(&check->indexes.maps);
 }
 
-static void drop_claims(struct xarray *taken)
+static void drop_claims(struct memfd_claims *claims)
 {
 	unsigned long at;
 	void *map;
 
-	xa_for_each(taken, at, map)
+	xa_for_each(&claims->maps, at, map)
 		free_page((unsigned long)map);
-	xa_destroy(taken);
+	xa_destroy(&claims->maps);
 }
 
 /**
@@ -74,43 +74,43 @@ bool memfd_check_killed(const struct memfd_check *check)
 	return check->can_fail && fatal_signal_pending(current);
 }
 
-/* The bits of one bitmap; -EUCLEAN if one of them is claimed already */
-static int claim_in_map(const struct memfd_check *check, struct xarray *taken,
-			unsigned long start, unsigned long nr)
+static unsigned long *find_map(const struct memfd_check *check, struct memfd_claims *claims,
+			       unsigned long at)
 {
-	unsigned long bit = start % CLAIM_BITS;
-	unsigned long at = start / CLAIM_BITS;
-	unsigned long *map = xa_load(taken, at);
-	int err;
+	unsigned long *map;
 
+	if (claims->last && claims->at == at)
+		return claims->last;
+
+	map = xa_load(&claims->maps, at);
 	if (!map) {
 		map = (unsigned long *)get_zeroed_page(check->gfp);
 		if (!map)
-			return -ENOMEM;
-		err = xa_err(xa_store(taken, at, map, check->gfp));
-		if (err) {
+			return NULL;
+		if (xa_err(xa_store(&claims->maps, at, map, check->gfp))) {
 			free_page((unsigned long)map);
-			return err;
+			return NULL;
 		}
 	}
-
-	if (nr == 1)
-		return __test_and_set_bit(bit, map) ? -EUCLEAN : 0;
-	if (find_next_bit(map, bit + nr, bit) < bit + nr)
-		return -EUCLEAN;
-	bitmap_set(map, bit, nr);
-	return 0;
+	claims->last = map;
+	claims->at = at;
+	return map;
 }
 
-static int claim(const struct memfd_check *check, struct xarray *taken, unsigned long start,
-		 unsigned long nr)
+/* -EUCLEAN if one of them is claimed already */
+static int claim(const struct memfd_check *check, struct memfd_claims *claims,
+		 unsigned long start, unsigned long nr)
 {
 	while (nr) {
-		unsigned long here = min(nr, CLAIM_BITS - start % CLAIM_BITS);
-		int err = claim_in_map(check, taken, start, here);
+		unsigned long *map = find_map(check, claims, start / CLAIM_BITS);
+		unsigned long bit = start % CLAIM_BITS;
+		unsigned long here = min(nr, CLAIM_BITS - bit);
 
-		if (err)
-			return err;
+		if (!map)
+			return -ENOMEM;
+		if (here == 1 ? test_bit(bit, map) : find_next_bit(map, bit + here, bit) < bit + here)
+			return -EUCLEAN;
+		bitmap_set(map, bit, here);
 		start += here;
 		nr -= here;
 	}

@@ -180,40 +180,66 @@ int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can
 	return err;
 }
 
-/* Put one piece, preserved as a whole, into the file. */
-static int image_adopt_pages(struct inode *inode, phys_addr_t phys, unsigned int order,
+/**
+ * struct extent_adopt - pages on their way into a file
+ * @inode: the file
+ * @index: where the first of them comes to lie
+ * @nr: how many there are
+ * @err: the first error
+ * @batch: they follow each other in the file
+ */
+struct extent_adopt {
+	struct inode *inode;
+	pgoff_t index;
+	unsigned int nr;
+	int err;
+	struct folio *batch[256];
+};
+
+/* Too large for the stack; memfd_image_lock says whose it is. */
+static struct extent_adopt memfd_adopt;
+
+static void image_adopt_batch(struct extent_adopt *adopt)
+{
+	int err = shmem_adopt_pages(adopt->inode, adopt->batch, adopt->nr, adopt->index);
+
+	adopt->err = adopt->err ?: err;
+	adopt->nr = 0;
+}
+
+static void image_adopt_page(struct extent_adopt *adopt, struct folio *folio, pgoff_t index)
+{
+	if (adopt->nr == ARRAY_SIZE(adopt->batch) || index != adopt->index + adopt->nr)
+		image_adopt_batch(adopt);
+	if (!adopt->nr)
+		adopt->index = index;
+
+	folio_mark_uptodate(folio);
+	adopt->batch[adopt->nr++] = folio;
+}
+
+/* What was preserved as one block, but is not one folio in the file */
+static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsigned int order,
 			     pgoff_t index)
 {
 	struct page *page = kho_restore_pages(phys, 1UL << order);
-	int err = 0;
 
 	if (!page)
 		return -EIO;
-	for (unsigned long i = 0; i < 1UL << order; i++) {
-		struct folio *folio = page_folio(page + i);
-		int ret;
-
-		folio_mark_uptodate(folio);
-		ret = shmem_adopt_folio(inode, folio, index + i);
-		err = err ?: ret;
-	}
-	return err;
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		image_adopt_page(adopt, page_folio(page + i), index + i);
+	return 0;
 }
 
-static int image_adopt_folio(struct inode *inode, phys_addr_t phys, pgoff_t index)
+static int image_adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff_t index)
 {
 	struct folio *folio = kho_restore_folio(phys);
 
 	if (!folio)
 		return -EIO;
 	folio_mark_uptodate(folio);
-	return shmem_adopt_folio(inode, folio, index);
+	return shmem_adopt_folio(adopt->inode, folio, index);
 }
-
-struct extent_adopt {
-	struct inode *inode;
-	int err;
-};
 
 /* Goes on after an error: what cannot be put into the file is freed by that. */
 static int image_adopt_extent(const struct memfd_extent *extent, void *data)
@@ -229,11 +255,12 @@ static int image_adopt_extent(const struct memfd_extent *extent, void *data)
 		if (WARN_ON_ONCE(order < 0))
 			return -EIO;
 		if (extent->order && order <= MEMFD_MAX_FOLIO_ORDER)
-			err = image_adopt_folio(adopt->inode, PFN_PHYS(pfn), index);
+			err = image_adopt_folio(adopt, PFN_PHYS(pfn), index);
 		else
-			err = image_adopt_pages(adopt->inode, PFN_PHYS(pfn), order, index);
+			err = image_adopt_pages(adopt, PFN_PHYS(pfn), order, index);
 		adopt->err = adopt->err ?: err;
 		pfn += 1UL << order;
+		cond_resched();
 	}
 	return 0;
 }
@@ -274,12 +301,14 @@ static void image_free_lists(struct memfd_extent_image *image)
  */
 int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode)
 {
-	struct extent_adopt adopt = { .inode = inode };
 	int err;
 
-	err = memfd_extent_for_each(image->ser, image_adopt_extent, &adopt);
+	lockdep_assert_held(&memfd_image_lock);
+	memfd_adopt = (struct extent_adopt) { .inode = inode };
+	err = memfd_extent_for_each(image->ser, image_adopt_extent, &memfd_adopt);
+	image_adopt_batch(&memfd_adopt);
 	image_free_lists(image);
-	return err ?: adopt.err;
+	return err ?: memfd_adopt.err;
 }
 
 /**
