@@ -130,6 +130,7 @@ struct memfd_check {
 void memfd_check_begin(struct memfd_check *check, bool can_fail);
 void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err);
 bool memfd_check_killed(const struct memfd_check *check);
+int memfd_claim_preserved(struct memfd_check *check, unsigned long pfn, unsigned long nr);
 int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order);
 int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr);
 void memfd_free_handed_over(phys_addr_t phys, unsigned int order);

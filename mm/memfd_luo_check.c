@@ -108,13 +108,35 @@ static int claim(const struct memfd_check *check, struct memfd_claims *claims,
 
 		if (!map)
 			return -ENOMEM;
-		if (here == 1 ? test_bit(bit, map) : find_next_bit(map, bit + here, bit) < bit + here)
-			return -EUCLEAN;
-		bitmap_set(map, bit, here);
+		if (here == 1) {
+			if (__test_and_set_bit(bit, map))
+				return -EUCLEAN;
+		} else {
+			if (find_next_bit(map, bit + here, bit) < bit + here)
+				return -EUCLEAN;
+			bitmap_set(map, bit, here);
+		}
 		start += here;
 		nr -= here;
 	}
 	return 0;
+}
+
+/**
+ * memfd_claim_preserved() - claim pages that are known to be preserved as they have to be
+ * @check: the check
+ * @pfn: the first
+ * @nr: how many
+ *
+ * Return: 0; -EUCLEAN: they are claimed; -ENOMEM.
+ */
+int memfd_claim_preserved(struct memfd_check *check, unsigned long pfn, unsigned long nr)
+{
+	int err = claim(check, &check->pfns, pfn, nr);
+
+	if (err == -EUCLEAN)
+		check->why = "a page appears twice";
+	return err;
 }
 
 /**
@@ -127,17 +149,11 @@ static int claim(const struct memfd_check *check, struct memfd_claims *claims,
  */
 int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order)
 {
-	int err;
-
 	if (kho_preserved_order(phys) != order) {
 		check->why = "a page is not preserved";
 		return -EUCLEAN;
 	}
-
-	err = claim(check, &check->pfns, PHYS_PFN(phys), 1UL << order);
-	if (err == -EUCLEAN)
-		check->why = "a page appears twice";
-	return err;
+	return memfd_claim_preserved(check, PHYS_PFN(phys), 1UL << order);
 }
 
 /**

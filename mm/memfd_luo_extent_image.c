@@ -50,7 +50,6 @@ static int image_check_lists(struct memfd_extent_image *image, struct memfd_chec
 static int image_check_pages(struct memfd_check *check, const struct memfd_extent *extent)
 {
 	unsigned long pfn = extent->pfn, end = pfn + extent->nr;
-	int err;
 
 	while (pfn < end) {
 		const int order = kho_preserved_order(PFN_PHYS(pfn));
@@ -60,12 +59,9 @@ static int image_check_pages(struct memfd_check *check, const struct memfd_exten
 			check->why = "an extent is not preserved";
 			return -EUCLEAN;
 		}
-		err = memfd_claim_folio(check, PFN_PHYS(pfn), order);
-		if (err)
-			return err;
 		pfn += 1UL << order;
 	}
-	return 0;
+	return memfd_claim_preserved(check, extent->pfn, extent->nr);
 }
 
 static int image_check_folios(struct memfd_check *check, const struct memfd_extent *extent)
@@ -241,6 +237,14 @@ static int image_adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff
 	return shmem_adopt_folio(adopt->inode, folio, index);
 }
 
+/* How the pages from @pfn on are preserved, in an extent that has been checked */
+static int image_order(const struct memfd_extent *extent, unsigned long pfn)
+{
+	if (extent->order || extent->nr == 1)
+		return extent->order;
+	return kho_preserved_order(PFN_PHYS(pfn));
+}
+
 /* Goes on after an error: what cannot be put into the file is freed by that. */
 static int image_adopt_extent(const struct memfd_extent *extent, void *data)
 {
@@ -248,7 +252,7 @@ static int image_adopt_extent(const struct memfd_extent *extent, void *data)
 	struct extent_adopt *adopt = data;
 
 	for (unsigned long pfn = extent->pfn; pfn < end;) {
-		const int order = kho_preserved_order(PFN_PHYS(pfn));
+		const int order = image_order(extent, pfn);
 		const pgoff_t index = extent->index + (pfn - extent->pfn);
 		int err;
 
@@ -270,7 +274,7 @@ static int image_free_extent(const struct memfd_extent *extent, void *data)
 	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
 
 	for (unsigned long pfn = extent->pfn; pfn < end;) {
-		const int order = kho_preserved_order(PFN_PHYS(pfn));
+		const int order = image_order(extent, pfn);
 
 		if (WARN_ON_ONCE(order < 0))
 			return -EIO;
