@@ -4,6 +4,7 @@
  *
  * memfd_luo.c			the handler: which memfds, and when what is done
  * memfd_luo_keep.c		*keeping* a memfd's folios where they are, and listing them
+ * memfd_luo_grab.c		pinning many folios at once, where that is all there is to do
  * memfd_luo_extent.c		the list of memfd-extent-v1
  * memfd_luo_check.c		what a reader of either format has to check
  * memfd_luo_image.c		reading memfd-v2 of the previous kernel, its *image*
@@ -92,6 +93,9 @@ struct memfd_keep {
 	u64 capacity;
 	struct kho_vmalloc array;
 };
+
+unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, unsigned int max,
+			       pgoff_t *from, pgoff_t end);
 
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
 bool memfd_keep_has_poison(const struct memfd_keep *keep);

@@ -128,6 +128,13 @@ static u64 keep_count_fresh(struct memfd_keep *keep, pgoff_t end)
 	return nr;
 }
 
+static int keep_reserve_fresh(struct memfd_keep *keep, pgoff_t end)
+{
+	u64 fresh = keep_count_fresh(keep, end);
+
+	return fresh ? keep_reserve(keep, keep->nr + fresh) : 0;
+}
+
 /*
  * Find the next run of pages from *@first on and before @end that are in the file and
  * not kept, without a hole in between.
@@ -214,39 +221,25 @@ static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 		.index = batch[0]->index,
 		.pfn = folio_pfn(batch[0]),
 		.order = folio_order(batch[0]),
+		.nr = 1,
 	};
-	int err = 0;
+	int err;
 
 	static_assert(KEEP_BATCH <= MEMFD_EXTENT_MAX_NR);
-	while (extent.nr < nr) {
-		struct folio *folio = batch[extent.nr];
-
-		if (extent.nr && !keep_follows(folio, batch[extent.nr - 1]))
-			break;
-		err = keep_settle(keep, folio);
-		if (err)
-			break;
+	while (extent.nr < nr && keep_follows(batch[extent.nr], batch[extent.nr - 1]))
 		extent.nr++;
-	}
-	if (!extent.nr)
-		return err;
 
 	err = memfd_extents_add(&keep->extents, &extent);
 	if (err)
 		return err;
 
 	keep->pages += memfd_extent_pages(&extent);
-	keep_mark(keep, extent.index, memfd_extent_pages(&extent), true);
 	return extent.nr;
 }
 
 static int keep_entry(struct memfd_keep *keep, struct folio *folio)
 {
 	int err;
-
-	err = keep_settle(keep, folio);
-	if (err)
-		return err;
 
 	if (keep->nr == keep->capacity) {
 		err = keep_reserve(keep, keep->nr + keep->nr / 2 + 1);
@@ -264,35 +257,75 @@ static int keep_entry(struct memfd_keep *keep, struct folio *folio)
 		.index = folio->index,
 	};
 	keep->pages += folio_nr_pages(folio);
-	keep_mark(keep, folio->index, 1, true);
 	return 1;
 }
 
-/* @batch has room for KEEP_BATCH folios. If there are more, the others stay fresh. */
+/* Preserve and list folios that are pinned and marked; those that cannot be are let go. */
+static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
+{
+	int kept;
+
+	for (long i = 0; i < nr; i += kept) {
+		if (keep->extents.ser)
+			kept = keep_extent(keep, &batch[i], nr - i);
+		else
+			kept = keep_entry(keep, batch[i]);
+		if (kept < 0) {
+			for (; i < nr; i++) {
+				keep_mark(keep, batch[i]->index, 1, false);
+				unpin_folio(batch[i]);
+			}
+			return kept;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Pin what may have to be migrated, read back from swap, zeroed or waited for. @batch has
+ * room for KEEP_BATCH folios. If there are more, the others stay fresh.
+ */
 static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **batch,
 		    pgoff_t first, pgoff_t last)
 {
 	loff_t start = (loff_t)first << PAGE_SHIFT;
 	loff_t end = min(((loff_t)last + 1) << PAGE_SHIFT, i_size_read(keep->inode)) - 1;
 	pgoff_t offset;
+	int err = 0, ret;
 	long nr, i;
-	int kept;
 
 	nr = memfd_pin_folios(file, start, end, batch, KEEP_BATCH, &offset);
 	if (nr < 0)
 		return nr;
 
-	/* What is kept owns the pin. */
-	for (i = 0; i < nr; i += kept) {
-		if (keep->extents.ser)
-			kept = keep_extent(keep, &batch[i], nr - i);
-		else
-			kept = keep_entry(keep, batch[i]);
-		if (kept < 0) {
+	for (i = 0; i < nr; i++) {
+		err = keep_settle(keep, batch[i]);
+		if (err) {
 			unpin_folios(&batch[i], nr - i);
-			return kept;
+			break;
 		}
+		keep_mark(keep, batch[i]->index, 1, true);
 	}
+	ret = keep_list(keep, batch, i);
+	return ret ?: err;
+}
+
+/* Keep what can be had without more ado, from *@first on; leave *@first at what cannot. */
+static int keep_easy(struct memfd_keep *keep, struct folio **batch, pgoff_t *first, pgoff_t end)
+{
+	unsigned int nr;
+	int err;
+
+	do {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		nr = memfd_grab_folios(keep->inode, batch, KEEP_BATCH, first, end);
+		err = keep_list(keep, batch, nr);
+		if (err)
+			return err;
+		cond_resched();
+	} while (nr == KEEP_BATCH);
+
 	return 0;
 }
 
@@ -303,9 +336,10 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 	pgoff_t first = 0, last;
 	int err;
 
-	while (keep_next_run(keep, &first, &last, end)) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
+	for (;;) {
+		err = keep_easy(keep, batch, &first, end);
+		if (err || !keep_next_run(keep, &first, &last, end))
+			return err;
 
 		/*
 		 * A folio may leave the file while it is looked at. -EBUSY is the hole
@@ -317,10 +351,7 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 			retries = 0;
 		else if ((err != -EAGAIN && err != -EBUSY) || ++retries > KEEP_MAX_RETRIES)
 			return err == -EAGAIN ? -EBUSY : err;
-		cond_resched();
 	}
-
-	return 0;
 }
 
 /**
@@ -339,18 +370,16 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 {
 	pgoff_t end = DIV_ROUND_UP(i_size_read(keep->inode), PAGE_SIZE);
 	struct folio **batch;
-	u64 fresh;
 	int err;
 
-	fresh = end && !keep_is_complete(keep) ? keep_count_fresh(keep, end) : 0;
-	if (!fresh)
+	if (!end || keep_is_complete(keep))
 		return 0;
 
 	batch = kmalloc_objs(*batch, KEEP_BATCH);
 	if (!batch)
 		return -ENOMEM;
 
-	err = keep->extents.ser ? 0 : keep_reserve(keep, keep->nr + fresh);
+	err = keep->extents.ser ? 0 : keep_reserve_fresh(keep, end);
 	if (!err)
 		err = keep_runs(keep, file, batch, end);
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preserving memfds across live updates: taking hold of many pages at once.
+ *
+ * Most of a memfd's pages are in memory, up to date, unlocked, and may stay where they
+ * are. Those are pinned and marked in one pass over the page cache, under its lock: what
+ * is in the file then stays in it. A folio's lock is only tried, but it is needed: whoever
+ * has it may be about to take the folio out, having seen that nobody else uses it.
+ *
+ * Where a folio needs more than that the pass ends, and memfd_pin_folios() goes on.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/vmstat.h>
+
+#include "internal.h"
+#include "memfd_luo.h"
+
+/**
+ * struct grab - a pass over the page cache
+ * @block: the pageblock of the last folio that was asked whether it may stay
+ * @nid: node of the @pinned ones
+ * @pinned: pages that have been pinned and are not counted yet
+ */
+struct grab {
+	unsigned long block;
+	int nid;
+	unsigned int pinned;
+};
+
+static void grab_count(struct grab *grab)
+{
+	if (grab->pinned)
+		mod_node_page_state(NODE_DATA(grab->nid), NR_FOLL_PIN_ACQUIRED, grab->pinned);
+	grab->pinned = 0;
+}
+
+/* What try_grab_folio() does for FOLL_PIN, but for counting each */
+static void grab_pin(struct grab *grab, struct folio *folio)
+{
+	if (folio_has_pincount(folio)) {
+		folio_ref_add(folio, 1);
+		atomic_add(1, &folio->_pincount);
+	} else {
+		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+	}
+
+	if (folio_nid(folio) != grab->nid)
+		grab_count(grab);
+	grab->nid = folio_nid(folio);
+	grab->pinned++;
+}
+
+/* Where a page may stay depends on its pageblock: ask once for each. */
+static bool grab_may_stay(struct grab *grab, struct folio *folio)
+{
+	const unsigned long block = folio_pfn(folio) / pageblock_nr_pages;
+
+	if (block == grab->block)
+		return true;
+	if (!folio_is_longterm_pinnable(folio))
+		return false;
+	grab->block = block;
+	return true;
+}
+
+static bool grab_folio(struct grab *grab, struct folio *folio)
+{
+	if (!folio_test_uptodate(folio) || folio_contain_hwpoisoned_page(folio) ||
+	    !grab_may_stay(grab, folio) || !folio_trylock(folio))
+		return false;
+
+	grab_pin(grab, folio);
+	folio_unlock(folio);
+	return true;
+}
+
+/**
+ * memfd_grab_folios() - pin and mark what is in the file and has no mark
+ * @inode: the file
+ * @folios: filled in
+ * @max: how many there may be
+ * @from: where to begin; where the pass ended
+ * @end: where to end
+ *
+ * Context: Does not sleep.
+ * Return: how many; if less than @max, what is at *@from needs more, or there is no more.
+ */
+unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, unsigned int max,
+			       pgoff_t *from, pgoff_t end)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, *from);
+	struct grab grab = { .block = ULONG_MAX };
+	unsigned int nr = 0;
+	void *entry;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, end - 1) {
+		if (xas_get_mark(&xas, SHMEM_MARK_KEPT))
+			continue;
+		if (nr == max || xa_is_value(entry) || !grab_folio(&grab, entry))
+			break;
+		xas_set_mark(&xas, SHMEM_MARK_KEPT);
+		folios[nr++] = entry;
+	}
+	*from = entry ? xas.xa_index : end;
+	grab_count(&grab);
+	xas_unlock_irq(&xas);
+
+	return nr;
+}
