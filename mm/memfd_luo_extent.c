@@ -70,7 +70,8 @@ static int extent_preserve(const struct memfd_extent *extent)
 	struct page *page = pfn_to_page(extent->pfn);
 	int err;
 
-	if (!extent->order)
+	/* A page alone is the same either way, and sooner done as a folio. */
+	if (!extent->order && extent->nr > 1)
 		return kho_preserve_pages(page, extent->nr);
 
 	for (u32 i = 0; i < extent->nr; i++) {

@@ -181,6 +181,7 @@ int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can
  * @inode: the file
  * @index: where the first of them comes to lie
  * @nr: how many there are
+ * @preserved: whether they are still to be restored, all of them or none
  * @err: the first error
  * @batch: they follow each other in the file
  */
@@ -188,6 +189,7 @@ struct extent_adopt {
 	struct inode *inode;
 	pgoff_t index;
 	unsigned int nr;
+	bool preserved;
 	int err;
 	struct folio *batch[256];
 };
@@ -197,33 +199,53 @@ static struct extent_adopt memfd_adopt;
 
 static void image_adopt_batch(struct extent_adopt *adopt)
 {
-	int err = shmem_adopt_pages(adopt->inode, adopt->batch, adopt->nr, adopt->index);
+	unsigned int nr = adopt->nr;
+	int err;
 
+	if (adopt->preserved && kho_restore_folios(adopt->batch, nr) != nr) {
+		adopt->err = -EIO;
+		adopt->nr = 0;
+		return;
+	}
+
+	/* Nobody else has them. */
+	for (unsigned int i = 0; i < nr; i++)
+		__folio_mark_uptodate(adopt->batch[i]);
+	err = shmem_adopt_pages(adopt->inode, adopt->batch, nr, adopt->index);
 	adopt->err = adopt->err ?: err;
 	adopt->nr = 0;
 }
 
-static void image_adopt_page(struct extent_adopt *adopt, struct folio *folio, pgoff_t index)
+static void image_adopt_page(struct extent_adopt *adopt, struct page *page, pgoff_t index,
+			     bool preserved)
 {
-	if (adopt->nr == ARRAY_SIZE(adopt->batch) || index != adopt->index + adopt->nr)
+	if (adopt->nr == ARRAY_SIZE(adopt->batch) || index != adopt->index + adopt->nr ||
+	    preserved != adopt->preserved)
 		image_adopt_batch(adopt);
-	if (!adopt->nr)
+	if (!adopt->nr) {
 		adopt->index = index;
+		adopt->preserved = preserved;
+	}
 
-	folio_mark_uptodate(folio);
-	adopt->batch[adopt->nr++] = folio;
+	adopt->batch[adopt->nr++] = page_folio(page);
 }
 
 /* What was preserved as one block, but is not one folio in the file */
 static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsigned int order,
 			     pgoff_t index)
 {
-	struct page *page = kho_restore_pages(phys, 1UL << order);
+	struct page *page;
 
+	if (!order) {
+		image_adopt_page(adopt, phys_to_page(phys), index, true);
+		return 0;
+	}
+
+	page = kho_restore_pages(phys, 1UL << order);
 	if (!page)
 		return -EIO;
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		image_adopt_page(adopt, page_folio(page + i), index + i);
+		image_adopt_page(adopt, page + i, index + i, false);
 	return 0;
 }
 

@@ -169,10 +169,11 @@ class Initramfs:
     def packed(self) -> Path:
         """The archive, made only if there is none of the same content."""
         out = BUILD / "initramfs" / f"{self.key()}.cpio"
-        if out.exists():
+        try:
             os.utime(out)
             return out
-        self.write(out)
+        except FileNotFoundError:
+            self.write(out)
         prune(out.parent, 24)
         return out
 
