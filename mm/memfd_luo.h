@@ -94,8 +94,11 @@ struct memfd_keep {
 	struct kho_vmalloc array;
 };
 
-unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, unsigned int max,
-			       pgoff_t *from, pgoff_t end);
+/* Folios are looked up and pinned that many at a time. */
+#define MEMFD_BATCH		512
+
+unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
+			       pgoff_t end, bool marked);
 
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
 bool memfd_keep_has_poison(const struct memfd_keep *keep);

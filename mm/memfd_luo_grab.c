@@ -79,16 +79,16 @@ static bool grab_folio(struct grab *grab, struct folio *folio)
 /**
  * memfd_grab_folios() - pin and mark what is in the file and has no mark
  * @inode: the file
- * @folios: filled in
- * @max: how many there may be
+ * @folios: filled in; there is room for MEMFD_BATCH
  * @from: where to begin; where the pass ended
  * @end: where to end
+ * @marked: whether there may be marks behind @from
  *
  * Context: Does not sleep.
- * Return: how many; if less than @max, what is at *@from needs more, or there is no more.
+ * Return: how many; if less than MEMFD_BATCH, what is at *@from needs more, or there is no more.
  */
-unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, unsigned int max,
-			       pgoff_t *from, pgoff_t end)
+unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
+			       pgoff_t end, bool marked)
 {
 	XA_STATE(xas, &inode->i_mapping->i_pages, *from);
 	struct grab grab = { .block = ULONG_MAX };
@@ -97,9 +97,9 @@ unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, unsig
 
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, entry, end - 1) {
-		if (xas_get_mark(&xas, SHMEM_MARK_KEPT))
+		if (marked && xas_get_mark(&xas, SHMEM_MARK_KEPT))
 			continue;
-		if (nr == max || xa_is_value(entry) || !grab_folio(&grab, entry))
+		if (nr == MEMFD_BATCH || xa_is_value(entry) || !grab_folio(&grab, entry))
 			break;
 		xas_set_mark(&xas, SHMEM_MARK_KEPT);
 		folios[nr++] = entry;

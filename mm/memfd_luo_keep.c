@@ -24,9 +24,6 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/* Folios are looked up and pinned that many at a time */
-#define KEEP_BATCH		512
-
 /* How often in a row pages may have moved under a look before it is given up */
 #define KEEP_MAX_RETRIES	64
 
@@ -161,7 +158,7 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 			else if (base != *last + 1)
 				break;
 			*last = base + pages - 1;
-			if (++nr == KEEP_BATCH)
+			if (++nr == MEMFD_BATCH)
 				break;
 		} else if (nr) {
 			break;
@@ -206,14 +203,6 @@ static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 	return err;
 }
 
-static bool keep_follows(const struct folio *folio, const struct folio *last)
-{
-	const long nr = folio_nr_pages(last);
-
-	return folio_pfn(folio) == folio_pfn(last) + nr && folio->index == last->index + nr &&
-	       folio_order(folio) == folio_order(last) && folio_nid(folio) == folio_nid(last);
-}
-
 /* As many of @nr folios as make an extent, at least one; its number, or an errno. */
 static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 {
@@ -221,13 +210,22 @@ static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 		.index = batch[0]->index,
 		.pfn = folio_pfn(batch[0]),
 		.order = folio_order(batch[0]),
-		.nr = 1,
 	};
+	const unsigned long step = 1UL << extent.order;
+	const int nid = folio_nid(batch[0]);
+	unsigned long pfn = extent.pfn;
+	pgoff_t index = extent.index;
 	int err;
 
-	static_assert(KEEP_BATCH <= MEMFD_EXTENT_MAX_NR);
-	while (extent.nr < nr && keep_follows(batch[extent.nr], batch[extent.nr - 1]))
+	static_assert(MEMFD_BATCH <= MEMFD_EXTENT_MAX_NR);
+	do {
 		extent.nr++;
+		pfn += step;
+		index += step;
+	} while (extent.nr < nr && folio_pfn(batch[extent.nr]) == pfn &&
+		 batch[extent.nr]->index == index &&
+		 folio_order(batch[extent.nr]) == extent.order &&
+		 folio_nid(batch[extent.nr]) == nid);
 
 	err = memfd_extents_add(&keep->extents, &extent);
 	if (err)
@@ -283,7 +281,7 @@ static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 
 /*
  * Pin what may have to be migrated, read back from swap, zeroed or waited for. @batch has
- * room for KEEP_BATCH folios. If there are more, the others stay fresh.
+ * room for MEMFD_BATCH folios. If there are more, the others stay fresh.
  */
 static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **batch,
 		    pgoff_t first, pgoff_t last)
@@ -294,7 +292,7 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 	int err = 0, ret;
 	long nr, i;
 
-	nr = memfd_pin_folios(file, start, end, batch, KEEP_BATCH, &offset);
+	nr = memfd_pin_folios(file, start, end, batch, MEMFD_BATCH, &offset);
 	if (nr < 0)
 		return nr;
 
@@ -313,18 +311,19 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 /* Keep what can be had without more ado, from *@first on; leave *@first at what cannot. */
 static int keep_easy(struct memfd_keep *keep, struct folio **batch, pgoff_t *first, pgoff_t end)
 {
+	const bool marked = keep->pages;
 	unsigned int nr;
 	int err;
 
 	do {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		nr = memfd_grab_folios(keep->inode, batch, KEEP_BATCH, first, end);
+		nr = memfd_grab_folios(keep->inode, batch, first, end, marked);
 		err = keep_list(keep, batch, nr);
 		if (err)
 			return err;
 		cond_resched();
-	} while (nr == KEEP_BATCH);
+	} while (nr == MEMFD_BATCH);
 
 	return 0;
 }
@@ -375,7 +374,7 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	if (!end || keep_is_complete(keep))
 		return 0;
 
-	batch = kmalloc_objs(*batch, KEEP_BATCH);
+	batch = kmalloc_objs(*batch, MEMFD_BATCH);
 	if (!batch)
 		return -ENOMEM;
 

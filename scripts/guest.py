@@ -27,6 +27,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,12 +179,16 @@ class Initramfs:
         return out
 
 
+PRUNING = threading.Lock()
+
+
 def prune(folder: Path, keep: int) -> None:
     """Old archives are of no use: keep those used last. Ones in use keep their file open."""
-    old = sorted(folder.glob("*.cpio"), key=lambda p: p.stat().st_mtime)[:-keep]
-    for path in old:
-        if time.time() - path.stat().st_mtime > 3600:
-            path.unlink(missing_ok=True)
+    with PRUNING:
+        old = sorted(folder.glob("*.cpio"), key=lambda p: p.stat().st_mtime)[:-keep]
+        for path in old:
+            if time.time() - path.stat().st_mtime > 3600:
+                path.unlink()
 
 
 @dataclass
