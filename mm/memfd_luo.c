@@ -100,10 +100,10 @@ static bool memfd_can_preserve(struct liveupdate_file_handler *handler, struct f
 }
 
 /*
- * liveupdate.memfd_format=, the format that is written: v2, which stock kernels read too,
- * or extent-v1. Both are read always. Looked at when a memfd is preserved.
+ * liveupdate.memfd_format=, the format that is written: extent-v1, or v2, which stock
+ * kernels read too. Both are read always. Looked at when a memfd is preserved.
  */
-static bool memfd_write_extents;
+static bool memfd_write_extents = true;
 
 static int memfd_format_set(const char *val, const struct kernel_param *kp)
 {

@@ -31,7 +31,7 @@ KERNELS = ("lean", "stock")
 NAMES = {"lean": "ours", "stock": "stock"}
 ICOUNT = ("-M", "i8042=off", "-icount", "shift=0,sleep=off")
 ARGS = ("console=ttyS0 nokaslr noapictimer reboot=p kho=on liveupdate=on panic=-1 retain_initrd "
-        "kho_scratch=64M,64M,32M liveupdate.memfd_format=extent-v1")
+        "kho_scratch=64M,64M,32M")
 
 
 @dataclass(frozen=True)

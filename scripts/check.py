@@ -470,6 +470,9 @@ def run_coverage(res: Result) -> None:
 
 EXTENDED = ("check", "all", "debug")
 
+# What other kernels read, too
+MEMFD_V2 = "liveupdate.memfd_format=v2"
+
 
 def suites(opts: Options) -> list[Suite]:
     """Every suite there is."""
@@ -483,10 +486,9 @@ def suites(opts: Options) -> list[Suite]:
         return Suite(f"kexec-{name}", tiers, what, lambda r: run_programs(
             r, opts, ["luo_kexec"], kernels=kernels, env=env, **kw))
 
-    def extent(name: str, what: str) -> Suite:
+    def v2(name: str, what: str) -> Suite:
         """The same with the other format of memfds."""
-        suite = jump(name, 2, what, args="liveupdate.memfd_format=extent-v1")
-        return replace(suite, name=f"kexec-{name}-extent")
+        return replace(jump(name, 2, what, args=MEMFD_V2), name=f"kexec-{name}-v2")
 
     def flb(name: str, kernels: int, what: str, tiers: tuple[str, ...] = ("check", "all"),
             **kw) -> Suite:
@@ -506,11 +508,16 @@ def suites(opts: Options) -> list[Suite]:
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
         jump("fd", 2, "retrieving files"),
         jump("write", 2, "writing until the jump"),
-        extent("memfd", "memfds of every shape, as extents"),
-        extent("write", "writing until the jump, as extents"),
+        jump("extent", 2, "mode, owner, how it was opened; many extents"),
+        jump("extent-damage", 2, "lists of extents damaged before they are read"),
+        jump("extent-dropped", 2, "extents that nobody retrieves"),
+        v2("memfd", "memfds of every shape, as memfd-v2"),
+        v2("write", "writing until the jump, as memfd-v2"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
-        jump("damage", 3, "memory of sessions, files, memfds damaged before it is read"),
-        jump("unchecked", 2, "memory of files damaged, and there are no checksums"),
+        jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",
+             args=MEMFD_V2),
+        jump("unchecked", 2, "memory of files damaged, and there are no checksums",
+             args=MEMFD_V2),
         *flb_suites(flb),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("fault", 2, "retrieving with faults injected", ("debug",),
@@ -613,7 +620,8 @@ def interop_suites(opts: Options) -> list[Suite]:
 
     return [
         way("from-stock", "from the stock kernel to ours", stock, ours, filled=True),
-        way("to-stock", "from our kernel to the stock one", ours, stock),
+        way("to-stock", "from our kernel to the stock one", ours, stock, v2=True),
+        way("ours-v2", "from our kernel to the same, memfd-v2", ours, ours, v2=True),
         way("ours", "from our kernel to the same", ours, ours),
         way("from-7.2", "from ours on Linux 7.2 to ours on 7.3", older, ours),
         way("to-7.2", "from ours on Linux 7.3 to ours on 7.2", ours, older),
@@ -622,14 +630,16 @@ def interop_suites(opts: Options) -> list[Suite]:
     ]
 
 
-def run_interop(res: Result, opts: Options, filled: bool = False, back: bool = False) -> None:
+def run_interop(res: Result, opts: Options, filled: bool = False, back: bool = False,
+                v2: bool = False) -> None:
     """The stock kernel fills holes with pages when it preserves a memfd."""
     need_kernel(opts.next_kernel)
     if back:
-        run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=interop-back",
+        run_programs(res, opts, ["luo_kexec"], 3, f"luo_stage=1 luo_test=interop-back {MEMFD_V2}",
                      {"boot/kernel-3": opts.kernel})
         return
     env = "luo_stage=1 luo_test=memfd-interop,interop" + " luo_holes=filled" * filled
+    env += f" {MEMFD_V2}" * v2
     run_programs(res, opts, ["luo_kexec"], 2, env, once_in_log=STOCK_OBJECTS)
 
 

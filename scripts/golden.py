@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """golden.py - keep what a kernel hands over, for KUnit to read for ever after
 
-    golden.py KERNEL NAME       writes kernel/liveupdate/tests/luo_golden_NAME.h
+    golden.py KERNEL NAME [extent]      writes kernel/liveupdate/tests/luo_golden_NAME.h
 
 Boots that kernel (stock-interop, interop, or a path), has it hand over the small image of
-kexec_golden.c, and writes down what the next kernel, our own, found in memory.
+kexec_golden.c, and writes down what the next kernel, our own, found in memory. Memfds are in
+it as memfd-v2, or as memfd-extent-v1.
 """
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def header(name: str, release: str, found: list[tuple[str, int, bytes]]) -> str:
 
 
 def main() -> int:
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4) or sys.argv[3:] not in ([], ["extent"]):
         print(__doc__, file=sys.stderr)
         return 2
     kernel, name = Path(sys.argv[1]), sys.argv[2]
@@ -58,7 +59,8 @@ def main() -> int:
     opts = check.Options(kernel=kernel, next_kernel=guest.image("interop"), memory="2G",
                          prefix="", debug=False, append="")
     res = check.Result("golden")
-    check.run_programs(res, opts, ["luo_kexec"], 2, "luo_stage=1 luo_test=golden")
+    check.run_programs(res, opts, ["luo_kexec"], 2, "luo_stage=1 luo_test=golden " + ("luo_golden=extent" if sys.argv[3:]
+                                                           else check.MEMFD_V2))
     check.show(res)
     log = (guest.LOGS / "golden.log").read_text(errors="replace")
     release = re.search(r"Linux version (\S+)", log)

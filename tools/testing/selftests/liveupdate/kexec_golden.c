@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "luo_damage.h"
@@ -99,6 +100,12 @@ static void say_memfd(__u64 at)
 	say_memory("folios", luo_memory_read(chunk + 8, 8), nr * sizeof(struct luo_memfd_entry));
 }
 
+/* 64 bytes, and the words that the four bytes at 56 count */
+static void say_extents(__u64 at)
+{
+	say_memory("extents", at, 64 + luo_memory_read(at + 56, 4) * 8);
+}
+
 static void image_2(void)
 {
 	static const char *const names[] = { "golden-1", "golden 2", "golden empty" };
@@ -118,7 +125,10 @@ static void image_2(void)
 	say_memory("flbs", luo_memory_flbs(), 16 + 3 * 64);
 	if (!access(BLOBS "LUO-ext", R_OK))
 		say_chain("checksums", luo_memory_checksums(), 4);
-	say_memfd(luo_memory_memfd("golden-1", 0));
+	if (getenv("luo_golden"))
+		say_extents(luo_memory_file("golden-1", 0, "memfd-extent-v1"));
+	else
+		say_memfd(luo_memory_memfd("golden-1", 0));
 }
 
 const struct scenario golden_scenarios[] = {

@@ -108,15 +108,19 @@ static __u64 first_block(const char *session)
 }
 
 /* The way there must be sound still. */
-__u64 luo_memory_memfd(const char *session, unsigned int nr)
+__u64 luo_memory_file(const char *session, unsigned int nr, const char *compatible)
 {
 	struct luo_file_entry file;
 
 	transfer(first_block(session) + BLOCK_HEADER + nr * sizeof(file), &file, sizeof(file),
 		 false);
-	ASSERT_EQ(nr, file.token);
-	ASSERT_EQ(0, strcmp(file.compatible, "memfd-v2"));
+	ASSERT_EQ(0, strcmp(file.compatible, compatible));
 	return file.data;
+}
+
+__u64 luo_memory_memfd(const char *session, unsigned int nr)
+{
+	return luo_memory_file(session, nr, "memfd-v2");
 }
 
 __u64 luo_memory_own_page(void)

@@ -123,6 +123,7 @@ __u64 luo_place_value(const struct place *p, const char *session);
 /* Where the entry of a session is, 0 if there is none; where the image of a memfd is */
 __u64 luo_memory_session(const char *name);
 __u64 luo_memory_memfd(const char *session, unsigned int nr);
+__u64 luo_memory_file(const char *session, unsigned int nr, const char *compatible);
 
 /* A page of this program: memory, but nothing that was handed over */
 __u64 luo_memory_own_page(void);

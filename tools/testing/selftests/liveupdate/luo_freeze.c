@@ -382,7 +382,9 @@ TEST_F(session, refused)
 	int good = half_a_memfd(), bad = test_memfd(PAGE), last = test_memfd(PAGE);
 	__u64 token = 0;
 
+	ASSERT_TRUE(luo_memfd_format("v2"));
 	test_preserve(self->one, bad, 0xbad);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
 	test_preserve(self->one, last, 3);
 	ASSERT_EQ(0, fchmod(bad, 0600));
 	test_err_(EOPNOTSUPP, "freeze", luo_freeze(self->one, &token));

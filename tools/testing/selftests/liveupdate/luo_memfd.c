@@ -152,9 +152,11 @@ TEST_F(session, read_only_fd)
 	int memfd = test_memfd(PAGE), ro = luo_reopen(memfd, O_RDONLY);
 
 	ASSERT_GE(ro, 0);
+	ASSERT_TRUE(luo_memfd_format("v2"));
 	test_err_preserve(EACCES, self->one, ro, 1);
 	EXPECT_FALSE(luo_is_preserved(memfd));
-	test_preserve(self->one, memfd, 1);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+	test_preserve(self->one, ro, 1);
 }
 
 TEST_F(session, read_only_fd_of_what_nobody_can_write)
@@ -164,7 +166,9 @@ TEST_F(session, read_only_fd_of_what_nobody_can_write)
 	ASSERT_GE(ro, 0);
 	ASSERT_TRUE(luo_fill(memfd, 1, 0, PAGE));
 	ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE));
+	ASSERT_TRUE(luo_memfd_format("v2"));
 	test_preserve(self->one, ro, 1);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
 }
 
 TEST_F(session, every_seal)
@@ -203,6 +207,7 @@ TEST_F(session, mode_that_cannot_be_carried)
 	static const mode_t modes[] = { 0, 0600, 0666, 0755, 0776, 01777, 04777, 02777 };
 	int memfd = test_memfd(PAGE);
 
+	ASSERT_TRUE(luo_memfd_format("v2"));
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		ASSERT_EQ(0, fchmod(memfd, modes[i]));
 		test_err_preserve(EOPNOTSUPP, self->one, memfd, 1);
@@ -210,18 +215,45 @@ TEST_F(session, mode_that_cannot_be_carried)
 	}
 	ASSERT_EQ(0, fchmod(memfd, 0777));
 	test_preserve(self->one, memfd, 1);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+}
+
+/* memfd-extent-v1 says all of it, as it is at freeze. */
+TEST_F(session, mode_and_owner)
+{
+	static const mode_t modes[] = { 0, 0600, 0666, 0755, 01777, 04777, 02777 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		int memfd = test_memfd(PAGE);
+
+		ASSERT_EQ(0, fchmod(memfd, modes[i]));
+		ASSERT_EQ(0, fchown(memfd, i, 7));
+		test_preserve(self->one, memfd, i);
+		EXPECT_EQ(0, fchmod(memfd, 0700));
+	}
+	test_freeze(self->one);
+	test_thaw(self->one);
+}
+
+TEST_F(session, memfd_format)
+{
+	EXPECT_FALSE(luo_memfd_format("v3"));
+	EXPECT_TRUE(luo_memfd_format("v2\n"));
+	EXPECT_TRUE(luo_memfd_format("extent-v1\n"));
 }
 
 TEST_F(session, owner_that_cannot_be_carried)
 {
 	int memfd = test_memfd(PAGE);
 
+	ASSERT_TRUE(luo_memfd_format("v2"));
 	ASSERT_EQ(0, fchown(memfd, 1, -1));
 	test_err_preserve(EOPNOTSUPP, self->one, memfd, 1);
 	ASSERT_EQ(0, fchown(memfd, 0, 1));
 	test_err_preserve(EOPNOTSUPP, self->one, memfd, 1);
 	ASSERT_EQ(0, fchown(memfd, 0, 0));
 	test_preserve(self->one, memfd, 1);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
 }
 
 /* MFD_NOEXEC_SEAL: mode 0666 and sealed so. Sealed while executable: mode 0777. */

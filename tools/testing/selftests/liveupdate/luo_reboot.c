@@ -59,11 +59,13 @@ TEST_F(session, no_image)
 	test_preserve(self->one, test_memfd(PAGE), 2);
 }
 
-/* A memfd whose mode changed since cannot be carried: freeze refuses it. */
+/* A memfd whose mode changed since cannot be carried by memfd-v2: freeze refuses it. */
 #define bad_memfd(session, token) ({				\
 	int bad_ = test_memfd(PAGE);				\
 								\
+	ASSERT_TRUE(luo_memfd_format("v2"));			\
 	test_preserve(session, bad_, token);			\
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));		\
 	ASSERT_EQ(0, fchmod(bad_, 0600));			\
 	bad_; })
 

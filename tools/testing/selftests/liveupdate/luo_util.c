@@ -337,3 +337,13 @@ long long luo_free_memory(void)
 	fclose(f);
 	return pages * sysconf(_SC_PAGESIZE);
 }
+
+bool luo_memfd_format(const char *format)
+{
+	int fd = open("/sys/module/liveupdate/parameters/memfd_format", O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, format, strlen(format)) == (ssize_t)strlen(format);
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}

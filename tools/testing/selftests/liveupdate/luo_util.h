@@ -122,6 +122,9 @@ int luo_seals(int fd);
 mode_t luo_mode(int fd);
 size_t luo_page_size(void);
 
+/* The format that memfds are preserved in: "v2", "extent-v1" */
+bool luo_memfd_format(const char *format);
+
 /* Write one byte; read one */
 void luo_touch(char *at);
 char luo_look(const char *at);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What only memfd-extent-v1 carries, and lists of extents that are long and grow late */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "luo_kexec.h"
+
+/* More extents than fit on three pages of the list */
+#define MANY	1700
+#define SEED	900
+
+static const struct attrs {
+	const char *name;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	int how;
+	int seals;
+	off_t pos;
+} attrs[] = {
+	{ "nothing special", 0777, .how = O_RDWR },
+	{ "mode", 0640, .how = O_RDWR },
+	{ "no mode at all", 0, .how = O_RDWR },
+	{ "sticky", 01755, .how = O_RDWR },
+	{ "owner and group", 0600, 12, 34, O_RDWR },
+	{ "the last owner", 0644, 0xfffffffe, 0xfffffffe, O_RDWR },
+	{ "read only", 0777, .how = O_RDONLY },
+	{ "read only, moved", 0444, 1, 1, O_RDONLY, .pos = 77 },
+	{ "write only", 0777, .how = O_WRONLY },
+	{ "read only and sealed", 0777, .how = O_RDONLY, .seals = F_SEAL_WRITE },
+	{ "sealed not to be executed", 0600, .how = O_RDWR, .seals = F_SEAL_EXEC },
+};
+
+static void attrs_1(void)
+{
+	int s = create("attrs");
+
+	for (size_t i = 0; i < ARRAY_SIZE(attrs); i++) {
+		const struct attrs *a = &attrs[i];
+		int fd = test_memfd(PAGE + 5), narrow;
+
+		ASSERT_TRUE(luo_fill(fd, SEED + i, 0, PAGE + 5));
+		narrow = luo_reopen(fd, a->how);
+		ASSERT_GE(narrow, 0);
+		ASSERT_EQ(a->pos, lseek(narrow, a->pos, SEEK_SET));
+		/* Some of it only after it is preserved: what counts is what is at freeze. */
+		if (i % 2)
+			test_preserve(s, narrow, i);
+		ASSERT_EQ(0, fchown(fd, a->uid, a->gid));
+		ASSERT_EQ(0, fchmod(fd, a->mode));
+		if (a->seals)
+			ASSERT_EQ(0, fcntl(fd, F_ADD_SEALS, a->seals));
+		if (!(i % 2))
+			test_preserve(s, narrow, i);
+		close(narrow);
+		close(fd);
+	}
+}
+
+static void check_attrs(const struct attrs *a, int fd, __u64 seed)
+{
+	struct stat st;
+	int rw = luo_reopen(fd, O_RDWR);
+	char c;
+
+	luo_say("%s", a->name);
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(a->mode, st.st_mode & 07777);
+	EXPECT_EQ(a->uid, st.st_uid);
+	EXPECT_EQ(a->gid, st.st_gid);
+	EXPECT_EQ(PAGE + 5, st.st_size);
+	EXPECT_EQ(a->how, fcntl(fd, F_GETFL) & O_ACCMODE);
+	EXPECT_EQ(a->seals, luo_seals(fd));
+	EXPECT_EQ(a->pos, lseek(fd, 0, SEEK_CUR));
+	EXPECT_EQ(a->how == O_WRONLY ? -1 : 1, pread(fd, &c, 1, 0));
+	EXPECT_EQ(a->how == O_RDONLY ? -1 : 0, pwrite(fd, NULL, 0, 0));
+	if (!(a->seals & F_SEAL_WRITE)) {
+		ASSERT_GE(rw, 0);
+		EXPECT_TRUE(luo_holds(rw, seed, 0, PAGE + 5));
+	} else {
+		EXPECT_TRUE(luo_holds(fd, seed, 0, PAGE + 5));
+	}
+	close(rw);
+}
+
+static void attrs_2(void)
+{
+	int s = retrieve("attrs");
+
+	for (size_t i = 0; i < ARRAY_SIZE(attrs); i++) {
+		int fd = test_retrieve_fd(s, i);
+
+		check_attrs(&attrs[i], fd, SEED + i);
+		close(fd);
+	}
+	test_finish(s);
+}
+
+/* Two memfds that take turns: nothing of them is contiguous. */
+static void many_1(void)
+{
+	int one = test_memfd(MANY * PAGE), two = test_memfd(MANY * PAGE), s = create("many");
+
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_TRUE(luo_fill(one, 1, i * PAGE, PAGE));
+		ASSERT_TRUE(luo_fill(two, 2, i * PAGE, PAGE));
+	}
+	test_preserve(s, one, 1);
+	test_preserve(s, two, 2);
+}
+
+static void many_2(void)
+{
+	int s = retrieve("many");
+
+	for (int i = 1; i <= 2; i++) {
+		int fd = test_retrieve_fd(s, i);
+
+		EXPECT_TRUE(luo_holds(fd, i, 0, MANY * PAGE));
+		close(fd);
+	}
+	test_finish(s);
+}
+
+/* Pages here and there from the end to the begin, after it was preserved */
+static void late_1(void)
+{
+	int fd = test_memfd(2 * MANY * PAGE), s = create("late");
+
+	ASSERT_TRUE(luo_fill(fd, 3, MANY * PAGE, PAGE));
+	test_preserve(s, fd, 1);
+	for (int i = 2 * MANY - 2; i >= 0; i -= 3)
+		ASSERT_TRUE(luo_fill(fd, 3, i * PAGE, PAGE));
+	test_freeze(s);
+	test_thaw(s);
+	for (int i = 1; i < MANY; i += 3)
+		ASSERT_TRUE(luo_fill(fd, 3, i * PAGE, PAGE));
+}
+
+static void late_2(void)
+{
+	int s = retrieve("late"), fd = test_retrieve_fd(s, 1);
+
+	for (int i = 0; i < 2 * MANY; i++) {
+		bool late = (2 * MANY - 2 - i) % 3 == 0;
+
+		if (i == MANY || (i <= 2 * MANY - 2 && late) || (i < MANY && i % 3 == 1))
+			EXPECT_TRUE(luo_holds(fd, 3, i * PAGE, PAGE));
+		else
+			EXPECT_TRUE(luo_is_hole(fd, i * PAGE, PAGE));
+	}
+	test_finish(s);
+}
+
+/* Nobody retrieves them: FINISH gives everything back. */
+static void dropped_1(void)
+{
+	many_1();
+}
+
+static void dropped_2(void)
+{
+	long long before = luo_free_memory();
+	int s = retrieve("many");
+
+	test_finish(s);
+	close(s);
+	/* Other memory comes and goes: it is both of them, or one is missing. */
+	EXPECT_GE(luo_free_memory() - before, MANY * PAGE * 3 / 2);
+}
+
+const struct scenario extent_scenarios[] = {
+	{ "attrs", { attrs_1, attrs_2 } },
+	{ "many", { many_1, many_2 } },
+	{ "late", { late_1, late_2 } },
+	{ }
+};
+
+const struct scenario extent_dropped_scenarios[] = {
+	{ "dropped", { dropped_1, dropped_2 } },
+	{ }
+};
