@@ -9,9 +9,9 @@
  */
 #include <linux/bitfield.h>
 #include <linux/crc32c.h>
-#include <linux/err.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
@@ -91,14 +91,14 @@ static int extent_preserve(const struct memfd_extent *extent)
  * memfd_extents_make() - make an empty list
  * @extents: set up; memfd_extents_drop() is to follow
  *
- * Return: 0; -ENOMEM, or what KHO says.
+ * Return: 0 or -ENOMEM.
  */
 int memfd_extents_make(struct memfd_extents *extents)
 {
-	struct memfd_extent_ser *ser = kho_alloc_preserve(PAGE_SIZE);
+	struct memfd_extent_ser *ser = liveupdate_alloc_page();
 
-	if (IS_ERR(ser))
-		return PTR_ERR(ser);
+	if (!ser)
+		return -ENOMEM;
 
 	*extents = (struct memfd_extents) { .ser = ser, .last = &ser->list };
 	return 0;
@@ -112,9 +112,9 @@ static int extents_reserve(struct memfd_extents *extents)
 	if (extents->last->nr + EXTENT_WORDS <= memfd_extent_room(extents->last))
 		return 0;
 
-	list = kho_alloc_preserve(PAGE_SIZE);
-	if (IS_ERR(list))
-		return PTR_ERR(list);
+	list = liveupdate_alloc_page();
+	if (!list)
+		return -ENOMEM;
 
 	extents->last->next = virt_to_phys(list);
 	if (extents->last != &extents->ser->list)
@@ -218,11 +218,11 @@ void memfd_extents_drop(struct memfd_extents *extents)
 	u64 next;
 
 	next = extents->ser->list.next;
-	kho_unpreserve_free(extents->ser);
+	liveupdate_free_page(extents->ser);
 	while (next) {
 		list = phys_to_virt(next);
 		next = list->next;
-		kho_unpreserve_free(list);
+		liveupdate_free_page(list);
 	}
 	*extents = (struct memfd_extents) {};
 }

@@ -209,6 +209,9 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 				 struct file **file);
 const char *liveupdate_session_name(struct liveupdate_session *session);
 
+void *liveupdate_alloc_page(void);
+void liveupdate_free_page(void *mem);
+
 #else /* !CONFIG_LIVEUPDATE */
 
 static inline bool liveupdate_enabled(void)
@@ -283,6 +286,15 @@ static inline int liveupdate_get_file_incoming(struct liveupdate_session *sessio
 static inline const char *liveupdate_session_name(struct liveupdate_session *session)
 {
 	return "";
+}
+
+static inline void *liveupdate_alloc_page(void)
+{
+	return NULL;
+}
+
+static inline void liveupdate_free_page(void *mem)
+{
 }
 
 #endif /* CONFIG_LIVEUPDATE */

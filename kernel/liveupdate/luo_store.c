@@ -4,6 +4,7 @@
  */
 #include <linux/err.h>
 #include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
 #include <linux/mm.h>
 
 #include "luo_store.h"
@@ -15,14 +16,21 @@ static bool luo_kho_usable(struct luo_store *store)
 
 static void *luo_kho_alloc(struct luo_store *store, unsigned int order)
 {
-	void *page = kho_alloc_preserve(PAGE_SIZE << order);
+	void *page;
 
+	if (!order)
+		return liveupdate_alloc_page();
+
+	page = kho_alloc_preserve(PAGE_SIZE << order);
 	return IS_ERR(page) ? NULL : page;
 }
 
 static void luo_kho_drop(struct luo_store *store, void *page)
 {
-	kho_unpreserve_free(page);
+	if (folio_test_large(virt_to_folio(page)))
+		kho_unpreserve_free(page);
+	else
+		liveupdate_free_page(page);
 }
 
 static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int order)

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages for what is handed over, side by side.
+ *
+ * Each preserved range is work in the early boot of the next kernel, and a page between
+ * others is a range of its own. Descriptions of sessions and files take a page each, at
+ * times that are far apart: left to the page allocator they come to lie anywhere. So
+ * they are cut from contiguous memory, some of which is kept in stock.
+ *
+ * Each page is preserved as a folio of its own, as every reader of a page expects.
+ */
+#include <linux/bits.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/kexec_handover.h>
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+
+/* Memory is cut from blocks of that order, and no more than one is in stock. */
+#define LUO_PAGES_ORDER		4
+#define LUO_PAGES_MAX		BIT(LUO_PAGES_ORDER)
+
+/* Innermost: nothing but allocators is called under it. */
+static DEFINE_MUTEX(luo_pages_lock);
+static LIST_HEAD(luo_pages_stock);	/* by page->lru; protected by luo_pages_lock */
+static unsigned int luo_pages_nr;	/* how many; likewise */
+
+static void luo_pages_put(struct page *page)
+{
+	lockdep_assert_held(&luo_pages_lock);
+	list_add(&page->lru, &luo_pages_stock);
+	luo_pages_nr++;
+}
+
+static void luo_pages_fill(void)
+{
+	struct page *block;
+
+	block = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, LUO_PAGES_ORDER);
+	if (!block)
+		return;
+
+	split_page(block, LUO_PAGES_ORDER);
+	for (unsigned int i = LUO_PAGES_MAX; i; i--)
+		luo_pages_put(&block[i - 1]);
+}
+
+static struct page *luo_pages_get(void)
+{
+	struct page *page;
+
+	guard(mutex)(&luo_pages_lock);
+	if (!luo_pages_nr)
+		luo_pages_fill();
+	page = list_first_entry_or_null(&luo_pages_stock, struct page, lru);
+	if (!page)
+		return alloc_page(GFP_KERNEL);
+
+	list_del(&page->lru);
+	luo_pages_nr--;
+	return page;
+}
+
+static void luo_pages_give_back(struct page *page)
+{
+	guard(mutex)(&luo_pages_lock);
+	if (luo_pages_nr < LUO_PAGES_MAX)
+		luo_pages_put(page);
+	else
+		__free_page(page);
+}
+
+/**
+ * liveupdate_alloc_page() - a page to be handed over, beside others
+ *
+ * For descriptions that are small and many. It is preserved as a folio of order 0: in
+ * the next kernel kho_restore_free() frees it, as what kho_alloc_preserve() has returned.
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ * Return: the page, zeroed, to be given up with liveupdate_free_page(); NULL if there is
+ * no memory.
+ */
+void *liveupdate_alloc_page(void)
+{
+	struct page *page = luo_pages_get();
+
+	if (!page)
+		return NULL;
+
+	clear_page(page_address(page));
+	if (kho_preserve_pages(page, 1)) {
+		luo_pages_give_back(page);
+		return NULL;
+	}
+	return page_address(page);
+}
+EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
+
+/**
+ * liveupdate_free_page() - give such a page up
+ * @mem: what liveupdate_alloc_page() has returned; may be NULL
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ */
+void liveupdate_free_page(void *mem)
+{
+	if (!mem)
+		return;
+
+	kho_unpreserve_pages(virt_to_page(mem), 1);
+	luo_pages_give_back(virt_to_page(mem));
+}
+EXPORT_SYMBOL_GPL(liveupdate_free_page);
