@@ -2,7 +2,7 @@
 /*
  * Preserving memfds across live updates: the list of extents of memfd-extent-v1.
  *
- * The list begins on the page that describes the memfd, and further pages take it up.
+ * The list begins in the object that describes the memfd, and further pages take it up.
  * It only grows: what appears in a hole later is an extent of its own at the end, so
  * that work and memory are in proportion to what appeared. Each extent is preserved when
  * it is added, and the checksum of a page is made when the list leaves it.
@@ -20,31 +20,40 @@
 /* So many words may be needed for one extent: where it is, and itself */
 #define EXTENT_WORDS		2
 
+/* The first list ends an object, all others are pages. */
+static bool extent_list_is_page(const struct memfd_extent_list *list)
+{
+	return PAGE_ALIGNED(list);
+}
+
 /**
  * memfd_extent_room() - how many words a list has room for
- * @list: in its page
+ * @list: in its object or page
  *
  * Return: words.
  */
 u32 memfd_extent_room(const struct memfd_extent_list *list)
 {
-	return (PAGE_SIZE - offset_in_page(list->words)) / sizeof(list->words[0]);
+	if (extent_list_is_page(list))
+		return (PAGE_SIZE - sizeof(*list)) / sizeof(list->words[0]);
+	return MEMFD_EXTENT_FIRST_WORDS;
 }
 
 /**
- * memfd_extent_crc() - the checksum of a page
- * @list: in its page; its number of words is known to fit
+ * memfd_extent_crc() - the checksum of an object or page
+ * @list: in it; its number of words is known to fit
  *
  * Return: what @list->crc has to be.
  */
 u32 memfd_extent_crc(const struct memfd_extent_list *list)
 {
-	const void *page = (const void *)((unsigned long)list & PAGE_MASK);
-	const void *behind = &list->crc + 1, *end = &list->words[list->nr];
+	const void *begin = list, *behind = &list->crc + 1, *end = &list->words[list->nr];
 	const u32 none = 0;
 	u32 crc;
 
-	crc = crc32c(~0U, page, (const void *)&list->crc - page);
+	if (!extent_list_is_page(list))
+		begin = container_of(list, struct memfd_extent_ser, list);
+	crc = crc32c(~0U, begin, (const void *)&list->crc - begin);
 	crc = crc32c(crc, &none, sizeof(none));
 	return crc32c(crc, behind, end - behind);
 }
@@ -95,7 +104,7 @@ static int extent_preserve(const struct memfd_extent *extent)
  */
 int memfd_extents_make(struct memfd_extents *extents)
 {
-	struct memfd_extent_ser *ser = liveupdate_alloc_page();
+	struct memfd_extent_ser *ser = liveupdate_alloc_small();
 
 	if (!ser)
 		return -ENOMEM;
@@ -218,7 +227,7 @@ void memfd_extents_drop(struct memfd_extents *extents)
 	u64 next;
 
 	next = extents->ser->list.next;
-	liveupdate_free_page(extents->ser);
+	liveupdate_free_small(extents->ser);
 	while (next) {
 		list = phys_to_virt(next);
 		next = list->next;

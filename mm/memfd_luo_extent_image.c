@@ -7,6 +7,7 @@
  */
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
@@ -121,12 +122,16 @@ static int image_check(struct memfd_extent_image *image, struct memfd_check *che
 {
 	struct extent_check ec = { .check = check };
 	const struct memfd_extent_ser *ser;
+	const void *obj;
 	int err;
 
-	err = memfd_claim_folio(check, image->phys, 0);
+	/* The page that it is on is nobody else's, either. */
+	err = liveupdate_find_small(image->phys, &obj);
+	if (!err)
+		err = memfd_claim_folio(check, image->phys & PAGE_MASK, 0);
 	if (err)
 		return err;
-	ser = phys_to_virt(image->phys);
+	ser = obj;
 	image->ser = ser;
 
 	err = image_check_lists(image, check);
@@ -308,13 +313,12 @@ static int image_free_extent(const struct memfd_extent *extent, void *data)
 
 static void image_free_lists(struct memfd_extent_image *image)
 {
-	u64 phys = image->phys, next = image->ser->list.next;
+	u64 phys = image->ser->list.next, next;
 
-	while (phys) {
+	liveupdate_release_small(image->phys);
+	for (; phys; phys = next) {
+		next = ((struct memfd_extent_list *)phys_to_virt(phys))->next;
 		memfd_free_handed_over(phys, 0);
-		phys = next;
-		if (phys)
-			next = ((struct memfd_extent_list *)phys_to_virt(phys))->next;
 	}
 }
 

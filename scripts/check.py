@@ -510,6 +510,8 @@ def suites(opts: Options) -> list[Suite]:
         jump("write", 2, "writing until the jump"),
         jump("extent", 2, "mode, owner, how it was opened; many extents"),
         jump("extent-damage", 2, "lists of extents damaged before they are read"),
+        jump("extent-page", 2, "the page of small objects damaged before it is read"),
+        jump("extent-address", 2, "wrong addresses of small objects"),
         jump("extent-dropped", 2, "extents that nobody retrieves"),
         v2("memfd", "memfds of every shape, as memfd-v2"),
         v2("write", "writing until the jump, as memfd-v2"),

@@ -211,6 +211,10 @@ const char *liveupdate_session_name(struct liveupdate_session *session);
 
 void *liveupdate_alloc_page(void);
 void liveupdate_free_page(void *mem);
+void *liveupdate_alloc_small(void);
+void liveupdate_free_small(void *obj);
+int liveupdate_find_small(u64 phys, const void **obj);
+void liveupdate_release_small(u64 phys);
 
 #else /* !CONFIG_LIVEUPDATE */
 
@@ -294,6 +298,24 @@ static inline void *liveupdate_alloc_page(void)
 }
 
 static inline void liveupdate_free_page(void *mem)
+{
+}
+
+static inline void *liveupdate_alloc_small(void)
+{
+	return NULL;
+}
+
+static inline void liveupdate_free_small(void *obj)
+{
+}
+
+static inline int liveupdate_find_small(u64 phys, const void **obj)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_release_small(u64 phys)
 {
 }
 

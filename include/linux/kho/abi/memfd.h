@@ -19,6 +19,7 @@
 #include <linux/build_bug.h>
 #include <linux/types.h>
 #include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/small.h>
 
 #define MEMFD_LUO_FH_COMPATIBLE		"memfd-v2"
 
@@ -66,17 +67,17 @@ static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
 /**
  * DOC: memfd handover format, memfd-extent-v1
  *
- * The number that LUO carries is the address of a struct memfd_extent_ser, on a page of
- * its own, which ends in a list of words. If they do not fit, further pages take it
- * up, each of which begins with a struct memfd_extent_list.
+ * The number that LUO carries is the address of a struct memfd_extent_ser, a small object
+ * of luo-small-v1, which ends in a list with room for eight words. What does not fit is on
+ * further pages, each of which is a struct memfd_extent_list.
  *
  * A word is an *extent*: folios of one order that follow each other in memory and in the
  * file, on one NUMA node; or it says at which index the next extent is. Without one, an
  * extent follows the one before it. Where there is no extent the file has a hole. Folios
  * of order 0 are preserved as one block, kho_preserve_pages(), others each on its own.
  *
- * The checksum of a page is crc32c, begun with ~0, of all that it holds up to the last
- * word, with the checksum itself as 0.
+ * The checksum of the object and of each page is crc32c, begun with ~0, of all that it
+ * holds up to the last word, with the checksum itself as 0.
  *
  * Everything is little-endian. A change to any of this is a new compatible string.
  */
@@ -94,10 +95,10 @@ static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
 #define MEMFD_EXTENT_ORDER_INDEX	63	/* this order says that it is an index */
 
 /**
- * struct memfd_extent_list - words, up to the end of the page
+ * struct memfd_extent_list - words, up to the end of the object or page
  * @next: address of the page on which the list goes on; 0: nowhere
  * @nr: words here
- * @crc: checksum of this page
+ * @crc: checksum of this object or page
  * @words: the words
  */
 struct memfd_extent_list {
@@ -136,5 +137,10 @@ struct memfd_extent_ser {
 };
 
 static_assert(sizeof(struct memfd_extent_ser) == 48 + sizeof(struct memfd_extent_list));
+
+/* Words in the object */
+#define MEMFD_EXTENT_FIRST_WORDS \
+	((LIVEUPDATE_SMALL_SIZE - sizeof(struct memfd_extent_ser)) / sizeof(u64))
+static_assert(MEMFD_EXTENT_FIRST_WORDS == 8);
 
 #endif /* _LINUX_KHO_ABI_MEMFD_H */

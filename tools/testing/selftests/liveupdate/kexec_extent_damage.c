@@ -4,7 +4,7 @@
  * was, which finds everything, and made right again, so that it is what the checksum cannot
  * tell that is looked for.
  *
- * Every session has one memfd that lies scattered, so that its list is on two pages, and a
+ * Every session has one memfd that lies scattered, so that its list is on two pages more, and a
  * sound one beside it. What is damaged must be refused, twice, and stay where it is.
  */
 #define _GNU_SOURCE
@@ -44,7 +44,8 @@ struct extent_image {
 
 #define AT(field)	offsetof(struct extent_image, field)
 #define WORD(n)		(sizeof(struct extent_image) + (n) * 8)
-#define IMAGE_WORDS	((PAGE - sizeof(struct extent_image)) / 8)
+#define IMAGE_WORDS	8
+#define OBJECT		128
 
 enum what { PUT, ADD_UP, SELF, NOT_OURS, NOT_OURS_PFN, FIRST };
 
@@ -59,7 +60,7 @@ static const struct extent_damage {
 } damages[] = {
 	{ "a bit of the size", AT(size), 1, ADD_UP, 1, false, EUCLEAN },
 	{ "a bit of the mode", AT(mode), 1, ADD_UP, 1, false, EUCLEAN },
-	{ "a bit of a word", WORD(100), 1, ADD_UP, 1, false, EUCLEAN },
+	{ "a bit of a word", WORD(3), 1, ADD_UP, 1, false, EUCLEAN },
 	{ "the checksum", AT(list.crc), 4, ADD_UP, 1, false, EUCLEAN },
 	{ "flags", AT(flags), 4, PUT, 4, true, EOPNOTSUPP },
 	{ "reserved", AT(reserved), 4, PUT, 1, true, EOPNOTSUPP },
@@ -125,21 +126,21 @@ static __u32 crc32c(__u32 crc, const unsigned char *p, size_t len)
 	return crc;
 }
 
-/* All there is on the page, the checksum as 0 */
+/* All there is in the object, the checksum as 0 */
 static void correct(__u64 phys)
 {
 	__u32 nr = luo_memory_read(phys + AT(list.nr), 4);
 	size_t len = sizeof(struct extent_image) + nr * 8;
-	unsigned char page[PAGE];
+	unsigned char object[OBJECT];
 
-	ASSERT_GE(PAGE, len);
+	ASSERT_GE(OBJECT, len);
 	luo_memory_write(phys + AT(list.crc), 4, 0);
 	for (size_t i = 0; i < len; i += 8) {
 		__u64 value = luo_memory_read(phys + i, 8);
 
-		memcpy(page + i, &value, 8);
+		memcpy(object + i, &value, 8);
 	}
-	luo_memory_write(phys + AT(list.crc), 4, crc32c(~0u, page, len));
+	luo_memory_write(phys + AT(list.crc), 4, crc32c(~0u, object, len));
 }
 
 static void inflict(const struct extent_damage *d)
@@ -207,6 +208,91 @@ static void corrected_2(void)
 	EXPECT_TRUE(luo_holds(fd, SEED, 0, PAGE));
 	test_finish(s);
 }
+
+/*
+ * The page that they are on: none of its objects can be had, sessions end all the same. It
+ * is the page of all small memfds, so this is a test of its own.
+ */
+static void page_1(void)
+{
+	int s = create("page");
+
+	preserve_sound(s);
+	test_preserve(s, test_memfd(0), 2);
+}
+
+static void page_2(void)
+{
+	__u64 object, page;
+	int s;
+
+	if (!luo_memory_works())
+		luo_skip("no way to memory: /dev/mem, debugfs of KHO");
+	object = luo_memory_file("page", 0, "memfd-extent-v1");
+	page = object / PAGE * PAGE;
+	ASSERT_NE(object, page);
+	luo_memory_write(page, 1, luo_memory_read(page, 1) ^ 1);
+	s = retrieve("page");
+	test_err_retrieve_fd(EUCLEAN, s, 1);
+	test_err_retrieve_fd(EUCLEAN, s, 2);
+	test_finish(s);
+	close(s);
+	expect_gone("page");
+}
+
+/* An address within an object, of the first piece, of a piece that is not in use */
+static void address_1(void)
+{
+	static const char *const names[] = { "within", "first", "not in use" };
+
+	for (int i = 0; i < 3; i++)
+		preserve_sound(create(names[i]));
+}
+
+static void set_address(const char *name, __u64 value)
+{
+	__u64 at = luo_memory_session(name);
+
+	at = luo_memory_read(at + offsetof(struct luo_session_entry, files), 8);
+	luo_memory_write(at + BLOCK_HEADER + offsetof(struct luo_file_entry, data), 8, value);
+}
+
+static void expect_no_object(const char *name)
+{
+	int s = retrieve(name);
+
+	test_err_retrieve_fd(EUCLEAN, s, 1);
+	test_finish(s);
+	close(s);
+}
+
+/* With checksums all of the session would be refused: they are damaged first. */
+static void address_2(void)
+{
+	__u64 object, at;
+
+	if (!luo_memory_works())
+		luo_skip("no way to memory: /dev/mem, debugfs of KHO");
+	at = luo_memory_checksums() + BLOCK_HEADER;
+	luo_memory_write(at, 1, luo_memory_read(at, 1) ^ 1);
+	object = luo_memory_file("within", 0, "memfd-extent-v1");
+	set_address("within", object + 8);
+	set_address("first", object / PAGE * PAGE);
+	set_address("not in use", object / PAGE * PAGE + PAGE - OBJECT);
+	expect_no_object("within");
+	expect_no_object("first");
+	expect_no_object("not in use");
+}
+
+const struct scenario extent_address_scenarios[] = {
+	{ "address", { address_1, address_2 } },
+	{ }
+};
+
+const struct scenario extent_page_scenarios[] = {
+	{ "page", { page_1, page_2 } },
+	{ }
+};
 
 const struct scenario extent_damage_scenarios[] = {
 	{ "damages", { damages_1, damages_2 } },

@@ -36,6 +36,8 @@ static const struct scenario_group groups[] = {
 	{ "damage", damage_scenarios },
 	{ "extent", extent_scenarios },
 	{ "extent-damage", extent_damage_scenarios },
+	{ "extent-address", extent_address_scenarios },
+	{ "extent-page", extent_page_scenarios },
 	{ "extent-dropped", extent_dropped_scenarios },
 	{ "unchecked", unchecked_scenarios },
 	{ "flb-same", flb_same_scenarios },

@@ -48,6 +48,8 @@ extern const struct scenario scale_scenarios[];
 extern const struct scenario damage_scenarios[];
 extern const struct scenario extent_scenarios[];
 extern const struct scenario extent_damage_scenarios[];
+extern const struct scenario extent_address_scenarios[];
+extern const struct scenario extent_page_scenarios[];
 extern const struct scenario extent_dropped_scenarios[];
 extern const struct scenario unchecked_scenarios[];
 extern const struct scenario flb_same_scenarios[];

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Small objects for what is handed over, many to a page: see <linux/kho/abi/small.h>.
+ *
+ * *Outgoing* objects are made and given up by handlers, before the jump. *Incoming* ones
+ * are found by their address, which comes from the last kernel and may be anything, and
+ * given back; the page goes with the last of its objects.
+ *
+ * An object costs its 128 bytes and a part of the page's first 128: 4 bytes with pages
+ * of 4 KiB. A page that is used in part is filled up before a new one is taken.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/crc32c.h>
+#include <linux/export.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/small.h>
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#define SMALL_PIECES	(PAGE_SIZE / LIVEUPDATE_SMALL_SIZE)
+
+static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_PIECES);
+
+/* Protects everything here. Under it come luo_pages_lock and allocators, nothing else. */
+static DEFINE_MUTEX(luo_small_lock);
+
+/* Outgoing pages with a piece to be had, by page->lru */
+static LIST_HEAD(luo_small_partial);
+
+/**
+ * struct luo_small_page - an incoming page that was found sound
+ * @left: which of its pieces have not been given back
+ */
+struct luo_small_page {
+	DECLARE_BITMAP(left, SMALL_PIECES);
+};
+
+/* Incoming pages, by page frame number */
+static DEFINE_XARRAY(luo_small_incoming);
+
+static u32 small_crc(const struct liveupdate_small_ser *ser)
+{
+	struct liveupdate_small_ser copy = *ser;
+
+	copy.crc = 0;
+	return crc32c(~0U, &copy, sizeof(copy));
+}
+
+/* The bitmap is little-endian words of 64 bits, whatever a long is here. */
+static bool small_test(const struct liveupdate_small_ser *ser, unsigned int piece)
+{
+	return ser->used[piece / 64] & BIT_ULL(piece % 64);
+}
+
+static unsigned int small_in_use(const struct liveupdate_small_ser *ser)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < LIVEUPDATE_SMALL_WORDS; i++)
+		nr += hweight64(ser->used[i]);
+	return nr;
+}
+
+static void small_mark(struct liveupdate_small_ser *ser, unsigned int piece, bool used)
+{
+	if (used)
+		ser->used[piece / 64] |= BIT_ULL(piece % 64);
+	else
+		ser->used[piece / 64] &= ~BIT_ULL(piece % 64);
+	ser->crc = small_crc(ser);
+}
+
+static struct liveupdate_small_ser *small_new_page(void)
+{
+	struct liveupdate_small_ser *ser = liveupdate_alloc_page();
+
+	lockdep_assert_held(&luo_small_lock);
+	if (!ser)
+		return NULL;
+
+	ser->magic = LIVEUPDATE_SMALL_MAGIC;
+	ser->size = LIVEUPDATE_SMALL_SIZE;
+	small_mark(ser, 0, true);
+	list_add(&virt_to_page(ser)->lru, &luo_small_partial);
+	return ser;
+}
+
+/**
+ * liveupdate_alloc_small() - a small object to be handed over
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ * Return: LIVEUPDATE_SMALL_SIZE bytes of zeroes, to be given up with
+ * liveupdate_free_small(); its physical address leads the next kernel there. NULL if
+ * there is no memory.
+ */
+void *liveupdate_alloc_small(void)
+{
+	struct liveupdate_small_ser *ser;
+	struct page *page;
+	unsigned int piece = 1;
+	void *obj;
+
+	guard(mutex)(&luo_small_lock);
+	page = list_first_entry_or_null(&luo_small_partial, struct page, lru);
+	ser = page ? page_address(page) : small_new_page();
+	if (!ser)
+		return NULL;
+
+	while (small_test(ser, piece))
+		piece++;
+	small_mark(ser, piece, true);
+	if (small_in_use(ser) == SMALL_PIECES)
+		list_del_init(&virt_to_page(ser)->lru);
+
+	obj = (void *)ser + piece * LIVEUPDATE_SMALL_SIZE;
+	memset(obj, 0, LIVEUPDATE_SMALL_SIZE);
+	return obj;
+}
+EXPORT_SYMBOL_GPL(liveupdate_alloc_small);
+
+/**
+ * liveupdate_free_small() - give a small object up
+ * @obj: what liveupdate_alloc_small() has returned; may be NULL
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ */
+void liveupdate_free_small(void *obj)
+{
+	struct liveupdate_small_ser *ser = (void *)((unsigned long)obj & PAGE_MASK);
+	struct page *page;
+
+	if (!obj)
+		return;
+
+	guard(mutex)(&luo_small_lock);
+	page = virt_to_page(ser);
+	if (small_in_use(ser) == SMALL_PIECES)
+		list_add(&page->lru, &luo_small_partial);
+	small_mark(ser, offset_in_page(obj) / LIVEUPDATE_SMALL_SIZE, false);
+	if (small_in_use(ser) > 1)
+		return;
+
+	list_del_init(&page->lru);
+	liveupdate_free_page(ser);
+}
+EXPORT_SYMBOL_GPL(liveupdate_free_small);
+
+static bool small_is_sound(const struct liveupdate_small_ser *ser)
+{
+	if (ser->magic != LIVEUPDATE_SMALL_MAGIC || ser->size != LIVEUPDATE_SMALL_SIZE ||
+	    ser->crc != small_crc(ser) || !small_test(ser, 0))
+		return false;
+
+	for (unsigned int i = SMALL_PIECES; i < LIVEUPDATE_SMALL_WORDS * 64; i++) {
+		if (small_test(ser, i))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What is known of an incoming page, looked at if it is the first time; NULL if it is no
+ * such page. Who gives things back cannot do with -ENOMEM.
+ */
+static struct luo_small_page *small_open(u64 phys)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_NOFAIL;
+	const struct liveupdate_small_ser *ser;
+	struct luo_small_page *known;
+
+	lockdep_assert_held(&luo_small_lock);
+	/* It may have been taken as something else since it was looked at. */
+	if (kho_preserved_order(phys))
+		return NULL;
+	known = xa_load(&luo_small_incoming, PHYS_PFN(phys));
+	if (known)
+		return known;
+
+	ser = phys_to_virt(phys);
+	if (!small_is_sound(ser)) {
+		pr_warn_ratelimited("the small objects at 0x%llx are damaged\n", phys);
+		return NULL;
+	}
+
+	known = kzalloc_obj(*known, gfp);
+	for (unsigned int i = 1; i < SMALL_PIECES; i++)
+		__assign_bit(i, known->left, small_test(ser, i));
+	xa_store(&luo_small_incoming, PHYS_PFN(phys), known, gfp);
+	return known;
+}
+
+/**
+ * liveupdate_find_small() - a small object that was handed over
+ * @phys: where it is; it may be anything
+ * @obj: set to the object, LIVEUPDATE_SMALL_SIZE bytes, to be read only; whatever else it
+ *	says has to be checked
+ *
+ * Nothing changes: it can be asked for again, until liveupdate_release_small().
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ * Return: 0; %-EUCLEAN: there is none, or the page that it is on is damaged.
+ */
+int liveupdate_find_small(u64 phys, const void **obj)
+{
+	struct luo_small_page *known;
+
+	if (phys % LIVEUPDATE_SMALL_SIZE)
+		return -EUCLEAN;
+
+	guard(mutex)(&luo_small_lock);
+	known = small_open(phys & PAGE_MASK);
+	if (!known || !test_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->left))
+		return -EUCLEAN;
+
+	*obj = phys_to_virt(phys);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(liveupdate_find_small);
+
+/**
+ * liveupdate_release_small() - give back a small object that was handed over
+ * @phys: where it is; liveupdate_find_small() has found it
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ */
+void liveupdate_release_small(u64 phys)
+{
+	const u64 page = phys & PAGE_MASK;
+	struct luo_small_page *known;
+
+	guard(mutex)(&luo_small_lock);
+	known = xa_load(&luo_small_incoming, PHYS_PFN(page));
+	if (WARN_ON_ONCE(!known))
+		return;
+
+	__clear_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->left);
+	if (!bitmap_empty(known->left, SMALL_PIECES))
+		return;
+
+	xa_erase(&luo_small_incoming, PHYS_PFN(page));
+	kfree(known);
+	if (!kho_preserved_order(page))
+		kho_restore_free(phys_to_virt(page));
+}
+EXPORT_SYMBOL_GPL(liveupdate_release_small);
