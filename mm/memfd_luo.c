@@ -154,10 +154,10 @@ static u32 memfd_open_flags(const struct file *file)
 	}
 }
 
-static void memfd_write_down_extents(struct memfd_extents *extents, struct file *file,
+static void memfd_write_down_extents(struct memfd_keep *keep, struct file *file,
 				     const struct shmem_attrs *attrs)
 {
-	struct memfd_extent_ser *ser = extents->ser;
+	struct memfd_extent_ser *ser = keep->extents.ser;
 
 	ser->pos = READ_ONCE(file->f_pos);
 	ser->size = i_size_read(file_inode(file));
@@ -166,14 +166,15 @@ static void memfd_write_down_extents(struct memfd_extents *extents, struct file 
 	ser->mode = attrs->mode & S_IALLUGO;
 	ser->uid = from_kuid(&init_user_ns, attrs->uid);
 	ser->gid = from_kgid(&init_user_ns, attrs->gid);
-	memfd_extents_seal(extents);
+	ser->nr_pages = keep->pages;
+	memfd_extents_seal(&keep->extents);
 }
 
 static void memfd_write_down(struct memfd_preserved *mp, struct file *file,
 			     const struct shmem_attrs *attrs)
 {
 	if (!mp->ser) {
-		memfd_write_down_extents(&mp->keep.extents, file, attrs);
+		memfd_write_down_extents(&mp->keep, file, attrs);
 		return;
 	}
 

@@ -52,11 +52,13 @@ static inline unsigned long memfd_extent_pages(const struct memfd_extent *extent
  * struct memfd_extents - a list of extents for the next kernel
  * @ser: what the next kernel reads; NULL: there is no list
  * @last: where the list ends now
+ * @left: words that there is room for there
  * @next: where in the file the last extent ends
  */
 struct memfd_extents {
 	struct memfd_extent_ser *ser;
 	struct memfd_extent_list *last;
+	u32 left;
 	pgoff_t next;
 };
 

@@ -79,8 +79,7 @@ static int extent_preserve(const struct memfd_extent *extent)
 	struct page *page = pfn_to_page(extent->pfn);
 	int err;
 
-	/* A page alone is the same either way, and sooner done as a folio. */
-	if (!extent->order && extent->nr > 1)
+	if (!extent->order)
 		return kho_preserve_pages(page, extent->nr);
 
 	for (u32 i = 0; i < extent->nr; i++) {
@@ -109,17 +108,18 @@ int memfd_extents_make(struct memfd_extents *extents)
 	if (!ser)
 		return -ENOMEM;
 
-	*extents = (struct memfd_extents) { .ser = ser, .last = &ser->list };
+	*extents = (struct memfd_extents) {
+		.ser = ser,
+		.last = &ser->list,
+		.left = memfd_extent_room(&ser->list),
+	};
 	return 0;
 }
 
-/* Make room for one extent. */
-static int extents_reserve(struct memfd_extents *extents)
+/* The list ends on a new page from here on. */
+static int extents_grow(struct memfd_extents *extents)
 {
 	struct memfd_extent_list *list;
-
-	if (extents->last->nr + EXTENT_WORDS <= memfd_extent_room(extents->last))
-		return 0;
 
 	list = liveupdate_alloc_page();
 	if (!list)
@@ -129,7 +129,14 @@ static int extents_reserve(struct memfd_extents *extents)
 	if (extents->last != &extents->ser->list)
 		extents->last->crc = memfd_extent_crc(extents->last);
 	extents->last = list;
+	extents->left = memfd_extent_room(list);
 	return 0;
+}
+
+static void extents_put(struct memfd_extents *extents, u64 word)
+{
+	extents->last->words[extents->last->nr++] = word;
+	extents->left--;
 }
 
 /**
@@ -142,28 +149,31 @@ static int extents_reserve(struct memfd_extents *extents)
  */
 int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *extent)
 {
-	struct memfd_extent_list *list;
 	int err;
 
 	if (!FIELD_FIT(MEMFD_EXTENT_PFN, extent->pfn))
 		return -E2BIG;
-	err = extents_reserve(extents);
-	if (err)
-		return err;
-	err = extent_preserve(extent);
+	if (extents->left < EXTENT_WORDS) {
+		err = extents_grow(extents);
+		if (err)
+			return err;
+	}
+	/* A page alone is the same either way, and sooner done as a folio. */
+	if (extent->nr == 1)
+		err = kho_preserve_folio(pfn_folio(extent->pfn));
+	else
+		err = extent_preserve(extent);
 	if (err)
 		return err;
 
-	list = extents->last;
 	if (extent->index != extents->next)
-		list->words[list->nr++] =
-			FIELD_PREP(MEMFD_EXTENT_ORDER, MEMFD_EXTENT_ORDER_INDEX) |
-			FIELD_PREP(MEMFD_EXTENT_INDEX, extent->index);
-	list->words[list->nr++] = FIELD_PREP(MEMFD_EXTENT_PFN, extent->pfn) |
-				  FIELD_PREP(MEMFD_EXTENT_NR, extent->nr) |
-				  FIELD_PREP(MEMFD_EXTENT_ORDER, extent->order);
+		extents_put(extents,
+			    FIELD_PREP(MEMFD_EXTENT_ORDER, MEMFD_EXTENT_ORDER_INDEX) |
+			    FIELD_PREP(MEMFD_EXTENT_INDEX, extent->index));
+	extents_put(extents, FIELD_PREP(MEMFD_EXTENT_PFN, extent->pfn) |
+			     FIELD_PREP(MEMFD_EXTENT_NR, extent->nr) |
+			     FIELD_PREP(MEMFD_EXTENT_ORDER, extent->order));
 	extents->next = extent->index + memfd_extent_pages(extent);
-	extents->ser->nr_pages += memfd_extent_pages(extent);
 	return 0;
 }
 
