@@ -15,15 +15,12 @@
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
-#include <linux/memfd.h>
 #include <linux/moduleparam.h>
-#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/shmem_fs.h>
@@ -34,16 +31,6 @@
 
 #include "memfd_luo.h"
 
-/* What a memfd that is retrieved is called in /proc */
-#define MEMFD_RETRIEVED_NAME	"memfd:liveupdate"
-
-/*
- * Held from the check of an image until its last page is in a file or freed. Two damaged
- * images may share pages, and each page is to be taken once: who comes second has to find
- * it gone when he checks, not later.
- */
-DEFINE_MUTEX(memfd_image_lock);
-
 /**
  * struct memfd_preserved - a memfd on its way to the next kernel
  * @keep: its folios
@@ -53,22 +40,6 @@ struct memfd_preserved {
 	struct memfd_keep keep;
 	struct memfd_luo_ser *ser;
 };
-
-/* The mode that memfd-v2 means with these seals. */
-static umode_t memfd_mode_of(unsigned int seals)
-{
-	const unsigned int fixed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-				   F_SEAL_FUTURE_WRITE;
-
-	/*
-	 * The kernel adds the four to F_SEAL_EXEC if the file is executable, so one
-	 * that lacks some was not, and cannot have become so since. Else nobody knows;
-	 * take what memfd_create() makes.
-	 */
-	if ((seals & F_SEAL_EXEC) && (seals & fixed) != fixed)
-		return 0666;
-	return 0777;
-}
 
 static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs, bool extents)
 {
@@ -301,204 +272,6 @@ err_thaw:
 static void memfd_unfreeze(struct liveupdate_file_op_args *args)
 {
 	shmem_thaw(file_inode(args->file));
-}
-
-/**
- * struct memfd_attrs - what a memfd is, but for its contents
- * @pos: file position, in bytes
- * @size: file size, in bytes
- * @seals: F_SEAL_*
- * @flags: MEMFD_EXTENT_RDONLY, MEMFD_EXTENT_WRONLY
- * @mode: permission bits
- * @uid: owner
- * @gid: group
- */
-struct memfd_attrs {
-	u64 pos;
-	u64 size;
-	u32 seals;
-	u32 flags;
-	umode_t mode;
-	kuid_t uid;
-	kgid_t gid;
-};
-
-/* The same file, open for less */
-static struct file *memfd_narrow(struct file *file, u32 flags)
-{
-	const int how = flags & MEMFD_EXTENT_RDONLY ? O_RDONLY : O_WRONLY;
-	struct file *narrow = dentry_open(&file->f_path, how | O_LARGEFILE, current_cred());
-
-	fput(file);
-	return narrow;
-}
-
-/*
- * An empty memfd with these attributes. The seals are set as they were, not added: adding
- * F_SEAL_EXEC to an executable file would add others.
- */
-static struct file *memfd_make_file(const struct memfd_attrs *attrs)
-{
-	struct inode *inode;
-	struct file *file;
-	int err;
-
-	file = memfd_alloc_file(MEMFD_RETRIEVED_NAME, MFD_ALLOW_SEALING);
-	if (IS_ERR(file))
-		return file;
-
-	inode = file_inode(file);
-	if (attrs->seals & F_SEAL_WRITE) {
-		err = mapping_deny_writable(inode->i_mapping);
-		if (err) {
-			fput(file);
-			return ERR_PTR(err);
-		}
-	}
-
-	SHMEM_I(inode)->seals = attrs->seals;
-	inode->i_mode = S_IFREG | attrs->mode;
-	inode->i_uid = attrs->uid;
-	inode->i_gid = attrs->gid;
-	i_size_write(inode, attrs->size);
-
-	if (attrs->flags)
-		file = memfd_narrow(file, attrs->flags);
-	if (!IS_ERR(file))
-		file->f_pos = attrs->pos;
-	return file;
-}
-
-static int memfd_check_seals(u32 seals)
-{
-	if (!(seals & ~MEMFD_LUO_ALL_SEALS))
-		return 0;
-	pr_warn_ratelimited("handed over with unknown seals 0x%x\n",
-			    seals & ~MEMFD_LUO_ALL_SEALS);
-	return -EOPNOTSUPP;
-}
-
-/* Contents are in the file, or lost: it was consumed, no -ENOMEM, no -EINTR. */
-static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *file, int err)
-{
-	if (err) {
-		pr_err_ratelimited("lost while it was retrieved: %pe\n", ERR_PTR(err));
-		fput(file);
-		return -EIO;
-	}
-
-	args->file = file;
-	return 0;
-}
-
-static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
-{
-	struct memfd_attrs attrs = { .uid = GLOBAL_ROOT_UID, .gid = GLOBAL_ROOT_GID };
-	struct memfd_image image;
-	struct file *file;
-	int err;
-
-	lockdep_assert_held(&memfd_image_lock);
-	err = memfd_image_open(&image, args->serialized_data, true);
-	if (err)
-		return err;
-
-	err = memfd_check_seals(image.ser.seals);
-	if (err)
-		return err;
-
-	attrs.pos = image.ser.pos;
-	attrs.size = image.ser.size;
-	attrs.seals = image.ser.seals;
-	attrs.mode = memfd_mode_of(image.ser.seals);
-	file = memfd_make_file(&attrs);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	err = memfd_image_adopt(&image, file_inode(file));
-	memfd_image_free(&image);
-	return memfd_retrieved(args, file, err);
-}
-
-static int memfd_extent_retrieve_locked(struct liveupdate_file_op_args *args)
-{
-	struct memfd_extent_image image;
-	struct memfd_attrs attrs;
-	struct file *file;
-	int err;
-
-	lockdep_assert_held(&memfd_image_lock);
-	err = memfd_extent_image_open(&image, args->serialized_data, true);
-	if (err)
-		return err;
-	err = memfd_check_seals(image.ser->seals);
-	if (err)
-		return err;
-
-	attrs = (struct memfd_attrs) {
-		.pos = image.ser->pos,
-		.size = image.ser->size,
-		.seals = image.ser->seals,
-		.flags = image.ser->flags,
-		.mode = image.ser->mode,
-		.uid = make_kuid(&init_user_ns, image.ser->uid),
-		.gid = make_kgid(&init_user_ns, image.ser->gid),
-	};
-	file = memfd_make_file(&attrs);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	err = memfd_extent_image_adopt(&image, file_inode(file));
-	return memfd_retrieved(args, file, err);
-}
-
-static int memfd_retrieve(struct liveupdate_file_op_args *args)
-{
-	int err;
-
-	if (mutex_lock_killable(&memfd_image_lock))
-		return -EINTR;
-	err = memfd_retrieve_locked(args);
-	mutex_unlock(&memfd_image_lock);
-	return err;
-}
-
-static int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
-{
-	int err;
-
-	if (mutex_lock_killable(&memfd_image_lock))
-		return -EINTR;
-	err = memfd_extent_retrieve_locked(args);
-	mutex_unlock(&memfd_image_lock);
-	return err;
-}
-
-static void memfd_finish(struct liveupdate_file_op_args *args)
-{
-	struct memfd_image image;
-
-	/* Retrieving has used it up, each page in the file or freed. */
-	if (args->retrieve_status > 0)
-		return;
-
-	mutex_lock(&memfd_image_lock);
-	if (!memfd_image_open(&image, args->serialized_data, false))
-		memfd_image_free(&image);
-	mutex_unlock(&memfd_image_lock);
-}
-
-static void memfd_extent_finish(struct liveupdate_file_op_args *args)
-{
-	struct memfd_extent_image image;
-
-	if (args->retrieve_status > 0)
-		return;
-
-	mutex_lock(&memfd_image_lock);
-	if (!memfd_extent_image_open(&image, args->serialized_data, false))
-		memfd_extent_image_free(&image);
-	mutex_unlock(&memfd_image_lock);
 }
 
 static const struct liveupdate_file_ops memfd_liveupdate_ops = {

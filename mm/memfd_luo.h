@@ -6,6 +6,7 @@
  * memfd_luo_keep.c		*keeping* a memfd's folios where they are, and listing them
  * memfd_luo_grab.c		pinning many folios at once, where that is all there is to do
  * memfd_luo_extent.c		the list of memfd-extent-v1
+ * memfd_luo_retrieve.c		making a memfd of what was handed over
  * memfd_luo_check.c		what a reader of either format has to check
  * memfd_luo_image.c		reading memfd-v2 of the previous kernel, its *image*
  * memfd_luo_extent_image.c	reading memfd-extent-v1
@@ -21,6 +22,7 @@
 
 struct file;
 struct inode;
+struct liveupdate_file_op_args;
 
 /* Larger folios than the page cache takes are put there page by page. */
 #define MEMFD_MAX_FOLIO_ORDER \
@@ -173,5 +175,11 @@ struct memfd_extent_image {
 int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail);
 int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode);
 void memfd_extent_image_free(struct memfd_extent_image *image);
+
+umode_t memfd_mode_of(u32 seals);
+int memfd_retrieve(struct liveupdate_file_op_args *args);
+int memfd_extent_retrieve(struct liveupdate_file_op_args *args);
+void memfd_finish(struct liveupdate_file_op_args *args);
+void memfd_extent_finish(struct liveupdate_file_op_args *args);
 
 #endif /* _MM_MEMFD_LUO_H */
