@@ -38,6 +38,7 @@ static const struct scenario_group groups[] = {
 	{ "extent-damage", extent_damage_scenarios },
 	{ "extent-address", extent_address_scenarios },
 	{ "extent-page", extent_page_scenarios },
+	{ "pressure", pressure_scenarios },
 	{ "extent-dropped", extent_dropped_scenarios },
 	{ "unchecked", unchecked_scenarios },
 	{ "flb-same", flb_same_scenarios },

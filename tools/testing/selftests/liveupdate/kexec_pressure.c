@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is short: pages that are swapped out when they are preserved, groups that
+ * may not have what they retrieve, memory that is used up. A debug kernel has all of it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "luo_kexec.h"
+
+#define MIB		(1024 * 1024)
+#define SIZE		(8 * MIB)
+#define SWAP_DEVICE	"/dev/ram0"
+#define GROUPS		"/tmp/groups"
+#define GROUP		GROUPS "/small"
+#define SEED		1200
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
+
+/* See include/linux/swap.h: all but the version and the last page is zero. */
+static bool make_swap(void)
+{
+	int fd = open(SWAP_DEVICE, O_RDWR | O_CLOEXEC);
+	struct sysinfo info;
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	char page[PAGE] = {};
+	__u32 header[2];
+
+	if (size < 2 * SIZE) {
+		close(fd);
+		return false;
+	}
+	ASSERT_EQ(0, sysinfo(&info));
+	if (info.totalswap) {
+		close(fd);
+		return true;
+	}
+	header[0] = 1;
+	header[1] = size / PAGE - 1;
+	memcpy(page + 1024, header, sizeof(header));
+	memcpy(page + PAGE - 10, "SWAPSPACE2", 10);
+	ASSERT_EQ(PAGE, pwrite(fd, page, PAGE, 0));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+	return !swapon(SWAP_DEVICE, 0);
+}
+
+static long long swapped(void)
+{
+	struct sysinfo info;
+
+	ASSERT_EQ(0, sysinfo(&info));
+	return (long long)(info.totalswap - info.freeswap) * info.mem_unit;
+}
+
+/* Only what is mapped is paged out; a hole that is touched is none any more. */
+static long long page_out(int fd)
+{
+	char *map = luo_map(fd, SIZE);
+	long long before;
+
+	ASSERT_NE(NULL, map);
+	for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0; at = lseek(fd, at + PAGE, SEEK_DATA))
+		ASSERT_EQ(0, madvise(map + at, PAGE, MADV_POPULATE_READ));
+	before = swapped();
+	for (int i = 0; i < 5; i++)
+		madvise(map, SIZE, MADV_PAGEOUT);
+	munmap(map, SIZE);
+	return swapped() - before;
+}
+
+static void swap_1(void)
+{
+	int s = create("swapped"), all = test_memfd(SIZE), some = test_memfd(SIZE);
+
+	if (!make_swap())
+		luo_skip("no " SWAP_DEVICE " to swap to");
+	ASSERT_TRUE(luo_fill(all, SEED, 0, SIZE));
+	ASSERT_GE(page_out(all), SIZE / 2);
+	test_preserve(s, all, 1);
+
+	/* Every third page in memory, every third a hole, the rest swapped out */
+	for (int i = 0; i < SIZE / PAGE; i += 3)
+		ASSERT_TRUE(luo_fill(some, SEED + 1, (off_t)i * PAGE, PAGE));
+	ASSERT_GE(page_out(some), SIZE / 8);
+	for (int i = 1; i < SIZE / PAGE; i += 3)
+		ASSERT_TRUE(luo_fill(some, SEED + 1, (off_t)i * PAGE, PAGE));
+	test_preserve(s, some, 2);
+
+	/* They stay in memory from now on. */
+	EXPECT_GE(PAGE, page_out(all));
+	EXPECT_GE(PAGE, page_out(some));
+}
+
+static void swap_2(void)
+{
+	int s, all, some, dev = test_open();
+
+	s = luo_retrieve(dev, "swapped", 0);
+	close(dev);
+	if (s == -ENOENT)
+		luo_skip("nothing could be swapped out in the kernel before");
+	all = test_retrieve_fd(s, 1);
+	some = test_retrieve_fd(s, 2);
+	EXPECT_TRUE(luo_holds(all, SEED, 0, SIZE));
+	for (int i = 0; i < SIZE / PAGE; i++) {
+		if (i % 3 < 2)
+			EXPECT_TRUE(luo_holds(some, SEED + 1, (off_t)i * PAGE, PAGE));
+		else
+			EXPECT_TRUE(luo_is_hole(some, (off_t)i * PAGE, PAGE));
+	}
+
+	/* And are like all others: they can be swapped out. */
+	test_finish(s);
+	if (make_swap()) {
+		EXPECT_GE(page_out(all), SIZE / 2);
+		EXPECT_TRUE(luo_holds(all, SEED, 0, SIZE));
+	}
+}
+
+static int group_file(const char *name, int how)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), GROUP "/%s", name);
+	return open(path, how | O_CLOEXEC);
+}
+
+static void group_write(int fd, const char *what)
+{
+	ASSERT_EQ((ssize_t)strlen(what), write(fd, what, strlen(what)));
+}
+
+static long long group_number(const char *name)
+{
+	int fd = group_file(name, O_RDONLY);
+	char text[32] = {};
+
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(read(fd, text, sizeof(text) - 1), 1);
+	close(fd);
+	return atoll(text);
+}
+
+static long long group_used(void)
+{
+	return group_number("memory.current") + group_number("memory.swap.current");
+}
+
+static bool make_group(void)
+{
+	int fd;
+
+	mkdir(GROUPS, 0755);
+	if (mount("none", GROUPS, "cgroup2", 0, NULL))
+		return false;
+	fd = open(GROUPS "/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "+memory", 7) != 7) {
+		close(fd);
+		return false;
+	}
+	close(fd);
+	return !mkdir(GROUP, 0755);
+}
+
+static void group_1(void)
+{
+	int s = create("group"), fd = test_memfd(SIZE);
+
+	ASSERT_TRUE(luo_fill(fd, SEED + 2, 0, SIZE));
+	test_preserve(s, fd, 1);
+}
+
+/*
+ * A group that may have a quarter of it: the memory is in use already, so it is charged
+ * past the limit, to whom it belongs now, and is whole. What it holds is given back.
+ */
+static void group_2(void)
+{
+	int s = retrieve("group"), fd, max, procs, root;
+	char me[16];
+
+	if (!make_group())
+		luo_skip("no memory groups");
+	snprintf(me, sizeof(me), "%d", getpid());
+	max = group_file("memory.max", O_WRONLY);
+	procs = group_file("cgroup.procs", O_WRONLY);
+	root = open(GROUPS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	group_write(max, "2M");
+	group_write(procs, me);
+	fd = luo_retrieve_fd(s, 1);
+	group_write(max, "max");
+	group_write(root, me);
+	ASSERT_GE(fd, 0);
+	EXPECT_GE(group_used(), SIZE);
+	EXPECT_TRUE(luo_holds(fd, SEED + 2, 0, SIZE));
+	test_finish(s);
+	close(s);
+	close(fd);
+	for (int i = 0; i < 50 && group_used() > SIZE / 2; i++)
+		usleep(100000);
+	EXPECT_GE(SIZE / 2, group_used());
+}
+
+/* Take memory until some of it is swapped out: so much that there is always room left. */
+static void hog(void *arg)
+{
+	while (swapped() < SIZE) {
+		if (mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			return;
+	}
+	pause();
+}
+
+/* All memory is in use, and what is preserved takes more, again and again. */
+static void short_1(void)
+{
+	int fd = test_memfd(SIZE), between = test_memfd(SIZE), s;
+	struct luo_child c;
+
+	if (!make_swap())
+		luo_skip("no " SWAP_DEVICE " to swap to");
+
+	/* A page each, so that there is much to write down */
+	for (off_t at = 0; at < SIZE; at += PAGE) {
+		ASSERT_TRUE(luo_fill(fd, SEED + 3, at, PAGE));
+		ASSERT_TRUE(luo_fill(between, SEED + 4, at, PAGE));
+	}
+	ASSERT_TRUE(luo_child_start(&c, hog, NULL));
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	ASSERT_GE(swapped(), SIZE);
+	s = create("short");
+	for (int i = 0; i < 10; i++) {
+		test_preserve(s, fd, 1);
+		test_preserve(s, between, 2);
+		close(s);
+		s = create("short");
+	}
+	test_preserve(s, fd, 1);
+	test_preserve(s, between, 2);
+	EXPECT_TRUE(luo_child_kill(&c));
+}
+
+static void short_2(void)
+{
+	int s = retrieve("short");
+
+	for (int i = 0; i < 2; i++) {
+		int fd = test_retrieve_fd(s, 1 + i);
+
+		EXPECT_TRUE(luo_holds(fd, SEED + 3 + i, 0, SIZE));
+		close(fd);
+	}
+	test_finish(s);
+}
+
+const struct scenario pressure_scenarios[] = {
+	{ "swap", { swap_1, swap_2 } },
+	{ "group", { group_1, group_2 } },
+	{ "short", { short_1, short_2 } },
+	{ }
+};
