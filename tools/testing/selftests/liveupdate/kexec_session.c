@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "luo_kexec.h"
@@ -381,6 +384,40 @@ static void closed_2(void)
 	expect_not_handed_over("closed");
 }
 
+/* The other end of a socket gets the session, and does with it what is to be done. */
+static int receiver(void *arg)
+{
+	struct statfs st;
+	char text[256];
+	int s;
+
+	s = luo_receive_fd(*(int *)arg);
+	ASSERT_GE(s, 0);
+	ASSERT_TRUE(luo_link_text(s, text, sizeof(text)));
+	EXPECT_EQ(0, strcmp(text, "anon_inode:[luo_session] passed on"));
+	ASSERT_EQ(0, fstatfs(s, &st));
+	EXPECT_EQ(ANON_INODE_FS_MAGIC, st.f_type);
+	close(check_file(s, 0, 14000));
+	test_finish(s);
+	return 0;
+}
+
+static void passed_1(void)
+{
+	make("passed on", 2, 14000);
+}
+
+static void passed_2(void)
+{
+	int s = retrieve("passed on"), sock[2];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	ASSERT_EQ(0, luo_send_fd(sock[0], s));
+	close(s);
+	ASSERT_EQ(0, luo_in_child(receiver, &sock[1]));
+	expect_gone("passed on");
+}
+
 const struct scenario session_scenarios[] = {
 	{ "many", { many_1, many_2 } },
 	{ "reused for the next update", { reuse_1, reuse_2, reuse_3 } },
@@ -396,5 +433,6 @@ const struct scenario session_scenarios[] = {
 	{ "unwanted", { unwanted_1, unwanted_2, unwanted_3 } },
 	{ "frozen", { frozen_1, frozen_2 } },
 	{ "closed before", { closed_1, closed_2 } },
+	{ "passed on", { passed_1, passed_2 } },
 	{ }
 };

@@ -263,35 +263,6 @@ TEST_F(session, survives_execve)
 	EXPECT_EQ(42, luo_in_child(exec_self, &self->one));
 }
 
-static int send_fd(int sock, int fd)
-{
-	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } u = {
-		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
-		       .cmsg_type = SCM_RIGHTS },
-	};
-	struct iovec iov = { .iov_base = "f", .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
-			      .msg_controllen = sizeof(u) };
-
-	memcpy(CMSG_DATA(&u.h), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_fd(int sock)
-{
-	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } u;
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
-			      .msg_controllen = sizeof(u) };
-	int fd;
-
-	if (recvmsg(sock, &msg, 0) != 1 || !msg.msg_controllen)
-		return -EIO;
-	memcpy(&fd, CMSG_DATA(&u.h), sizeof(fd));
-	return fd;
-}
-
 /* On its way in a socket, with no descriptor left anywhere, the session still lives. */
 TEST_F(session, survives_scm_rights)
 {
@@ -299,24 +270,20 @@ TEST_F(session, survives_scm_rights)
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
 	test_preserve(self->one, memfd, 1);
-	ASSERT_EQ(0, send_fd(sock[0], self->one));
+	ASSERT_EQ(0, luo_send_fd(sock[0], self->one));
 	close(self->one);
 	test_err_create(EEXIST, self->dev, "one");
 	EXPECT_TRUE(luo_is_preserved(memfd));
-	self->one = receive_fd(sock[1]);
+	self->one = luo_receive_fd(sock[1]);
 	ASSERT_GE(self->one, 0);
 	test_err_preserve(EEXIST, self->one, test_memfd(4096), 1);
 }
 
 TEST_F(session, link_text)
 {
-	char path[64], text[256];
-	ssize_t n;
+	char text[256];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->one);
-	n = readlink(path, text, sizeof(text) - 1);
-	ASSERT_GT(n, 0);
-	text[n] = 0;
+	ASSERT_TRUE(luo_link_text(self->one, text, sizeof(text)));
 	EXPECT_STREQ("anon_inode:[luo_session] one", text);
 }
 

@@ -99,6 +99,13 @@ int luo_thaw(int session);
 void __printf(1, 2) luo_say(const char *fmt, ...);
 const char *luo_error(int ret);
 
+/* Through a socket: 0 or an errno; the descriptor or an errno. See luo_pass.c */
+int luo_send_fd(int sock, int fd);
+int luo_receive_fd(int sock);
+
+/* What the link in /proc says of it */
+bool luo_link_text(int fd, char *text, size_t size);
+
 /* How many file descriptors this process has */
 int luo_count_fds(void);
 
