@@ -81,6 +81,7 @@ void memfd_extents_drop(struct memfd_extents *extents);
  * @pages: how many pages these have
  * @extents: what lists them, in memfd-extent-v1; each folio is pinned, preserved, and
  *	marked in the page cache
+ * @open: the last extent, not preserved and listed yet; only while folios are looked for
  * @entries: what lists them, in memfd-v2: one for each
  * @nr: how many @entries there are
  * @capacity: how many @entries has room for; 0: there is no array
@@ -92,6 +93,7 @@ struct memfd_keep {
 	struct inode *inode;
 	unsigned long pages;
 	struct memfd_extents extents;
+	struct memfd_extent open;
 	struct memfd_luo_folio_ser *entries;
 	u64 nr;
 	u64 capacity;

@@ -27,6 +27,10 @@
 /* How often in a row pages may have moved under a look before it is given up */
 #define KEEP_MAX_RETRIES	64
 
+/* Longer extents are cut in two, at a place that keeps how they are aligned. */
+#define KEEP_EXTENT_MAX_NR	BIT(17)
+static_assert(KEEP_EXTENT_MAX_NR <= MEMFD_EXTENT_MAX_NR);
+
 /* The array of the folios. It is in the handover for as long as it exists. */
 
 static void keep_drop_array(struct memfd_keep *keep)
@@ -203,6 +207,60 @@ static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 	return err;
 }
 
+static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
+{
+	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
+}
+
+/* The folios may go. Not all at once: interrupts are off while marks are taken away. */
+static void keep_not(struct memfd_keep *keep, const struct memfd_extent *extent)
+{
+	const unsigned long step = max(MEMFD_BATCH >> extent->order, 1);
+
+	for (u32 i = 0; i < extent->nr;) {
+		const u32 end = min(i + step, extent->nr);
+
+		keep_mark(keep, extent->index + ((pgoff_t)i << extent->order),
+			  (unsigned long)(end - i) << extent->order, false);
+		for (; i < end; i++)
+			unpin_folio(extent_folio(extent, i));
+		cond_resched();
+	}
+}
+
+/* Where the open extent ends is known. A long one takes few keys, of a high order. */
+static int keep_close_extent(struct memfd_keep *keep)
+{
+	struct memfd_extent extent = keep->open;
+	int err;
+
+	if (!extent.nr)
+		return 0;
+
+	keep->open.nr = 0;
+	err = memfd_extents_add(&keep->extents, &extent);
+	if (err)
+		keep_not(keep, &extent);
+	else
+		keep->pages += memfd_extent_pages(&extent);
+	return err;
+}
+
+/* Does the open extent go on with this one? If not, close it. 1, 0 or an errno */
+static noinline int keep_go_on(struct memfd_keep *keep, const struct memfd_extent *extent)
+{
+	struct memfd_extent *open = &keep->open;
+	const unsigned long pages = memfd_extent_pages(open);
+
+	if (open->nr > KEEP_EXTENT_MAX_NR - extent->nr || extent->order != open->order ||
+	    extent->pfn != open->pfn + pages || extent->index != open->index + pages ||
+	    folio_nid(extent_folio(extent, 0)) != folio_nid(extent_folio(open, 0)))
+		return keep_close_extent(keep);
+
+	open->nr += extent->nr;
+	return 1;
+}
+
 /* As many of @nr folios as make an extent, at least one; its number, or an errno. */
 static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 {
@@ -217,7 +275,7 @@ static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 	pgoff_t index = extent.index;
 	int err;
 
-	static_assert(MEMFD_BATCH <= MEMFD_EXTENT_MAX_NR);
+	static_assert(MEMFD_BATCH <= KEEP_EXTENT_MAX_NR);
 	do {
 		extent.nr++;
 		pfn += step;
@@ -227,10 +285,20 @@ static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 		 folio_order(batch[extent.nr]) == extent.order &&
 		 folio_nid(batch[extent.nr]) == nid);
 
+	if (unlikely(keep->open.nr)) {
+		err = keep_go_on(keep, &extent);
+		if (err)
+			return err < 0 ? err : extent.nr;
+	}
+	/* It may go on in the next batch. */
+	if (extent.nr == nr) {
+		keep->open = extent;
+		return nr;
+	}
+
 	err = memfd_extents_add(&keep->extents, &extent);
 	if (err)
 		return err;
-
 	keep->pages += memfd_extent_pages(&extent);
 	return extent.nr;
 }
@@ -311,7 +379,7 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 /* Keep what can be had without more ado, from *@first on; leave *@first at what cannot. */
 static int keep_easy(struct memfd_keep *keep, struct folio **batch, pgoff_t *first, pgoff_t end)
 {
-	const bool marked = keep->pages;
+	const bool marked = keep->pages || keep->open.nr;
 	unsigned int nr;
 	int err;
 
@@ -369,7 +437,7 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 {
 	pgoff_t end = DIV_ROUND_UP(i_size_read(keep->inode), PAGE_SIZE);
 	struct folio **batch;
-	int err;
+	int err, ret;
 
 	if (!end || keep_is_complete(keep))
 		return 0;
@@ -381,17 +449,13 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	err = keep->extents.ser ? 0 : keep_reserve_fresh(keep, end);
 	if (!err)
 		err = keep_runs(keep, file, batch, end);
+	ret = keep_close_extent(keep);
 
 	/* An array without entries would be lost on the next kernel. */
 	if (!keep->nr)
 		keep_drop_array(keep);
 	kfree(batch);
-	return err;
-}
-
-static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
-{
-	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
+	return err ?: ret;
 }
 
 static int extent_find_poison(const struct memfd_extent *extent, void *data)
@@ -404,10 +468,8 @@ static int extent_find_poison(const struct memfd_extent *extent, void *data)
 
 static int extent_unkeep(const struct memfd_extent *extent, void *data)
 {
-	keep_mark(data, extent->index, memfd_extent_pages(extent), false);
 	memfd_extent_unpreserve(extent);
-	for (u32 i = 0; i < extent->nr; i++)
-		unpin_folio(extent_folio(extent, i));
+	keep_not(data, extent);
 	return 0;
 }
 
