@@ -20,6 +20,14 @@
 /* So many words may be needed for one extent: where it is, and itself */
 #define EXTENT_WORDS		2
 
+/*
+ * Each order has a way of its own through KHO's tree, of six pages. So a long extent makes
+ * do with two: blocks of 512 pages, and what is before the first and behind the last one
+ * page by page.
+ */
+#define EXTENT_LONG_NR		BIT(14)
+#define EXTENT_BLOCK_NR		BIT(9)
+
 /* The first list ends an object, all others are pages. */
 static bool extent_list_is_page(const struct memfd_extent_list *list)
 {
@@ -58,6 +66,43 @@ u32 memfd_extent_crc(const struct memfd_extent_list *list)
 	return crc32c(crc, behind, end - behind);
 }
 
+/* How many pages from @pfn on are preserved at once */
+static unsigned long extent_block(const struct memfd_extent *extent, unsigned long pfn)
+{
+	const unsigned long left = extent->pfn + extent->nr - pfn;
+
+	if (extent->nr < EXTENT_LONG_NR)
+		return left;
+	return IS_ALIGNED(pfn, EXTENT_BLOCK_NR) && left >= EXTENT_BLOCK_NR ? EXTENT_BLOCK_NR : 1;
+}
+
+static void extent_unpreserve_pages(const struct memfd_extent *extent, unsigned long end)
+{
+	unsigned long nr;
+
+	for (unsigned long pfn = extent->pfn; pfn < end; pfn += nr) {
+		nr = extent_block(extent, pfn);
+		kho_unpreserve_pages(pfn_to_page(pfn), nr);
+	}
+}
+
+static int extent_preserve_pages(const struct memfd_extent *extent)
+{
+	const unsigned long end = extent->pfn + extent->nr;
+	unsigned long nr;
+	int err;
+
+	for (unsigned long pfn = extent->pfn; pfn < end; pfn += nr) {
+		nr = extent_block(extent, pfn);
+		err = kho_preserve_pages(pfn_to_page(pfn), nr);
+		if (err) {
+			extent_unpreserve_pages(extent, pfn);
+			return err;
+		}
+	}
+	return 0;
+}
+
 /**
  * memfd_extent_unpreserve() - preserve an extent no more
  * @extent: as it was added; its list is to be dropped
@@ -67,20 +112,21 @@ void memfd_extent_unpreserve(const struct memfd_extent *extent)
 	struct page *page = pfn_to_page(extent->pfn);
 
 	if (!extent->order) {
-		kho_unpreserve_pages(page, extent->nr);
+		extent_unpreserve_pages(extent, extent->pfn + extent->nr);
 		return;
 	}
 	for (u32 i = 0; i < extent->nr; i++)
 		kho_unpreserve_folio(page_folio(page + ((unsigned long)i << extent->order)));
 }
 
-static int extent_preserve(const struct memfd_extent *extent)
+/* Not inline, for the sake of pages that are alone: they do not come here. */
+static noinline int extent_preserve(const struct memfd_extent *extent)
 {
 	struct page *page = pfn_to_page(extent->pfn);
 	int err;
 
 	if (!extent->order)
-		return kho_preserve_pages(page, extent->nr);
+		return extent_preserve_pages(extent);
 
 	for (u32 i = 0; i < extent->nr; i++) {
 		err = kho_preserve_folio(page_folio(page + ((unsigned long)i << extent->order)));

@@ -74,7 +74,8 @@ static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
  * A word is an *extent*: folios of one order that follow each other in memory and in the
  * file, on one NUMA node; or it says at which index the next extent is. Without one, an
  * extent follows the one before it. Where there is no extent the file has a hole. Folios
- * of order 0 are preserved as one block, kho_preserve_pages(), others each on its own.
+ * of order 0 are preserved by kho_preserve_pages(), in blocks that kho_preserved_order()
+ * tells the sizes of, others each on its own.
  *
  * The checksum of the object and of each page is crc32c, begun with ~0, of all that it
  * holds up to the last word, with the checksum itself as 0.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "luo_kexec.h"
 
@@ -155,6 +156,40 @@ static void late_2(void)
 	test_finish(s);
 }
 
+/*
+ * So large that it is preserved in blocks, as far as the kernel gives memory in order. Given
+ * up and preserved again, once with the first and the last page of it being others.
+ */
+#define LONG_PAGES	(72 * 256)
+
+static void long_1(void)
+{
+	int fd = test_memfd(LONG_PAGES * PAGE), s = create("long");
+
+	ASSERT_TRUE(luo_fill(fd, 4, PAGE, (LONG_PAGES - 2) * PAGE));
+	test_preserve(s, fd, 1);
+	close(s);
+	ASSERT_TRUE(luo_fill(fd, 4, 0, PAGE));
+	ASSERT_TRUE(luo_fill(fd, 4, (LONG_PAGES - 1) * PAGE, PAGE));
+	s = create("long");
+	test_preserve(s, fd, 1);
+}
+
+static void long_2(void)
+{
+	int s = retrieve("long"), fd = test_retrieve_fd(s, 1);
+	long long before;
+
+	EXPECT_TRUE(luo_holds(fd, 4, 0, LONG_PAGES * PAGE));
+	test_finish(s);
+	close(s);
+	before = luo_free_memory();
+	close(fd);
+	for (int i = 0; i < 50 && luo_free_memory() - before < LONG_PAGES * PAGE * 9 / 10; i++)
+		usleep(100000);
+	EXPECT_GE(luo_free_memory() - before, LONG_PAGES * PAGE * 9 / 10);
+}
+
 /* Nobody retrieves them: FINISH gives everything back. */
 static void dropped_1(void)
 {
@@ -176,6 +211,7 @@ const struct scenario extent_scenarios[] = {
 	{ "attrs", { attrs_1, attrs_2 } },
 	{ "many", { many_1, many_2 } },
 	{ "late", { late_1, late_2 } },
+	{ "long", { long_1, long_2 } },
 	{ }
 };
 
