@@ -55,7 +55,7 @@ CASES = (
     Case("sessions", "sessions", (1, 64, 500, 2000, 10000), (1, 64, 2000), 2000),
     Case("files", "memfds of a page", (1, 64, 1000, 4000, 10000), (64, 4000), 4000),
     Case("files-scattered", "memfds of a page, scattered", (64, 1000, 4000, 10000), (4000,), 4000),
-    Case("contiguous", "MiB", (1, 16, 128, 512, 1024, 2048), (64, 512)),
+    Case("contiguous", "MiB", (1, 16, 128, 512, 1024, 2048), (64, 512, 2048)),
     Case("scattered", "MiB", (1, 8, 32, 128, 512, 1024), (32, 128), 32),
     Case("sparse", "MiB, one page in 64", (64, 512), (512,)),
 )
