@@ -165,6 +165,7 @@ libraries() {
 	local dir=$1 pkg min deb ver i
 	local -A seen=()
 	shift
+	mkdir -p "$dir"
 	local queue=("$@")
 	for ((i = 0; i < ${#queue[@]}; i++)); do
 		read -r pkg min <<< "${queue[i]}"
