@@ -175,7 +175,7 @@ static int preserve_early(struct agent *agent)
 	err = err ?: preserve_fd(agent->session, agent->vm.files.memory, TOKEN_MEMORY);
 	if (err)
 		return failed("preserve", err);
-	host("-", "preserved its memory, while it runs");
+	host("-", "preserved the guest's memory");
 	return 0;
 }
 
@@ -232,16 +232,15 @@ static int preserve_late(struct agent *agent)
 		err = 0;	/* this kernel freezes in reboot() only */
 	if (err)
 		return failed("freeze", err);
-	host("freeze", "froze the session: no way back into the kernel's hands but by THAW");
+	host("freeze", "froze the session");
 	return 0;
 }
 
 /* Comes back only if it fails. */
 static int jump(void)
 {
-	host("-", "reboot(KEXEC)");
+	host("jump", "reboot(KEXEC)");
 	flush_story(story);
-	host("jump", "");
 	reboot(RB_KEXEC);
 	return failed("reboot", -errno);
 }
@@ -272,34 +271,38 @@ static int go_back(struct agent *agent)
 	err = vm_continue(&agent->vm);
 	if (err)
 		return failed("continue", err);
-	host_at(agent->vm.changed, "-", "the guest goes on in this kernel");
+	host_at(agent->vm.changed, "run", "the guest goes on in this kernel");
 	return preserve_early(agent);
+}
+
+static int start_machine(struct agent *agent)
+{
+	int err = vm_start(&agent->vm, false);
+
+	if (err)
+		return failed("QEMU", err);
+	host("-", "started QEMU, %s", agent->vm.version);
+	return failed("continue", vm_continue(&agent->vm));
 }
 
 static int first_kernel(struct agent *agent)
 {
 	unsigned long steps = option("vm_steps", 10);
+	bool refuse = option("vm_refuse", 0);
 	int err = failed("memfds", make_files(agent));
 
 	if (err)
 		return err;
 	host("-", "memory for the guest: a memfd of %zu MiB", agent->vm.files.size / MIB);
-	err = vm_start(&agent->vm, false);
-	if (err)
-		return failed("QEMU", err);
-	host("-", "started QEMU, %s", agent->vm.version);
-	err = failed("continue", vm_continue(&agent->vm));
+	err = refuse ? 0 : load_kernel();
+	err = err ?: start_machine(agent);
 	err = err ?: run_steps(agent, steps / 2);
 	err = err ?: preserve_early(agent);
-	if (!err && option("vm_refuse", 0)) {
-		update(agent);
-		err = go_back(agent);
-	}
-	err = err ?: load_kernel();
 	err = err ?: run_steps(agent, steps - steps / 2);
 	while (!err) {
 		update(agent);
 		err = go_back(agent);
+		err = err ?: load_kernel();
 		err = err ?: run_steps(agent, steps);
 	}
 	return err;
@@ -345,7 +348,7 @@ static int second_kernel(struct agent *agent, bool die)
 
 	if (err)
 		return err;
-	host_at(began, "boot", "looked for the session");
+	host_at(began, "boot", "found session %s", SESSION);
 	host("retrieve", "retrieved memory, state and notes");
 	err = vm_start(&agent->vm, true);
 	if (err)
