@@ -31,7 +31,6 @@ PHASES = {
     "save": "QEMU saves the machine's state",
     "preserve": "the agent preserves that",
     "freeze": "and freezes the session",
-    "jump": "last words",
     "kernel": "blackout: the old kernel shuts down, the new one is unpacked",
     "boot": "blackout: the new kernel boots",
     "retrieve": "the agent retrieves memory, state and notes",
@@ -77,8 +76,8 @@ class Story:
     said: list[str] = field(default_factory=list)                   # by the guest, not steps
     kernels: int = 0
     booted: float = 0.0         # how old the last kernel was when it ran the agent
+    began: float = 0.0          # when the guest was started
     stopped: float = 0.0        # when the guest was, for the last time
-    going_on: bool = False      # since
     last: float = 0.0
     end: str = ""
 
@@ -102,9 +101,12 @@ class Story:
             self.stopped, self.marks, guest = when, [], "--- stands still"
         elif mark == "run":
             guest = "--- goes on"
-        if mark == "boot":
+        if mark == "begin":
+            self.began = when
+        elif mark == "boot":
             again = any(name == "boot" for name, _ in self.marks)
-            self.marks += [("again", when)] if again else [("kernel", when - self.booted), ("boot", when)]
+            self.marks += ([("again", when)] if again else
+                           [("kernel", when - self.booted), ("boot", when)])
         elif mark not in ("-", "stop") and self.stopped:
             self.marks.append((mark, when))
         return row(when, text, guest)
@@ -123,8 +125,9 @@ class Story:
     def phases(self) -> list[tuple[str, float]]:
         since, found = self.stopped, []
         for name, when in self.marks:
-            found.append((PHASES[name], when - since))
-            since = when
+            if name in PHASES:
+                found.append((PHASES[name], when - since))
+                since = when
         return found
 
     def around(self) -> tuple[list, list]:
@@ -169,8 +172,8 @@ class Story:
                 *(f"   {seconds:7.3f} s  {what}" for what, seconds in self.phases())]
 
     def timeline(self, title: str) -> Timeline:
-        return Timeline(self.last, (self.mark("jump"), self.mark("boot")),
-                        (self.stopped, self.mark("run")), [(t, n) for t, n, _ in self.steps],
+        return Timeline(self.last, self.began, (self.mark("jump"), self.mark("boot")),
+                        (self.stopped, self.mark("run")), [t for t, _, _ in self.steps],
                         self.phases(), title)
 
 

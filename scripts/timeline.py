@@ -18,9 +18,10 @@ COLOURS = ("#4e79a7", "#59a14f", "#b07aa1", "#333333", "#767676", "#f28e2b", "#e
 class Timeline:
     """All in seconds since the story began."""
     end: float
+    began: float                            # the guest
     blackout: tuple[float, float]           # from reboot(2) to the next kernel's first program
     stopped: tuple[float, float]            # the guest
-    steps: list[tuple[float, int]]          # when, which
+    steps: list[float]
     phases: list[tuple[str, float]]         # while the guest stood still: what, how long
     title: str = ""
     parts: list[str] = field(default_factory=list)
@@ -28,8 +29,9 @@ class Timeline:
     def x(self, seconds: float) -> float:
         return LEFT + seconds / self.end * (WIDTH - LEFT - RIGHT)
 
-    def text(self, x: float, y: float, what: str, anchor: str = "start", size: int = 13) -> None:
-        self.parts.append(f'<text x="{x:.1f}" y="{y}" font-size="{size}" '
+    def text(self, x: float, y: float, what: str, anchor: str = "start", size: int = 13,
+             colour: str = "#222222") -> None:
+        self.parts.append(f'<text x="{x:.1f}" y="{y}" font-size="{size}" fill="{colour}" '
                           f'text-anchor="{anchor}">{escape(what)}</text>')
 
     def box(self, x: float, y: float, width: float, height: float, colour: str) -> None:
@@ -47,23 +49,19 @@ class Timeline:
             self.text(self.x(i * every), y - 4, f"{i * every:g} s", "middle", 11)
         self.line(LEFT, y + 6, WIDTH - RIGHT, y + 6)
 
-    def lane(self, y: float, name: str, gap: tuple[float, float], colours: tuple[str, str, str],
-             labels: tuple[str, str, str]) -> None:
-        """Before the gap, the gap, after it."""
+    def lane(self, y: float, name: str, pieces: list[tuple[float, float, str, str]]) -> None:
+        """A bar of pieces: from, to, colour, label."""
         self.text(LEFT - 10, y + 20, name, "end")
-        ends = (0.0, *gap, self.end)
-        for colour, label, begin, end in zip(colours, labels, ends, ends[1:]):
-            self.box(self.x(begin), y, self.x(end) - self.x(begin), 30, colour)
-            if self.x(end) - self.x(begin) > 7 * len(label):
-                self.parts.append('<g fill="#ffffff">')
-                self.text((self.x(begin) + self.x(end)) / 2, y + 20, label, "middle")
-                self.parts.append("</g>")
+        for begin, end, colour, label in pieces:
+            width = self.x(end) - self.x(begin)
+            self.box(self.x(begin), y, width, 30, colour)
+            if width > 8 * len(label):
+                self.text(self.x(begin) + width / 2, y + 20, label, "middle", colour="#ffffff")
 
     def ticks(self, y: float) -> None:
-        for when, number in self.steps:
+        self.text(LEFT - 10, y + 9, "its steps", "end", 11)
+        for when in self.steps:
             self.line(self.x(when), y, self.x(when), y + 8, "#59a14f")
-        for when, number in self.steps[:1] + self.steps[-1:]:
-            self.text(self.x(when), y + 22, f"step {number}", "middle", 11)
 
     def stretched(self, y: float) -> float:
         """The phases; returns where what is below them may begin."""
@@ -87,13 +85,16 @@ class Timeline:
         self.parts = []
         self.text(LEFT, 22, self.title, size=15)
         self.axis(54)
-        self.lane(70, "host", self.blackout, ("#4e79a7", "#333333", "#4e79a7"),
-                  ("first kernel", "no kernel", "second kernel"))
-        self.lane(110, "guest", self.stopped, ("#59a14f", "#d8d8d8", "#59a14f"),
-                  ("runs", "", "runs"))
+        (dark, light), (stop, run) = self.blackout, self.stopped
+        self.lane(70, "host", [(0, dark, "#4e79a7", "first kernel"),
+                               (dark, light, "#333333", "blackout"),
+                               (light, self.end, "#4e79a7", "second kernel")])
+        self.lane(110, "guest", [(self.began, stop, "#59a14f", "runs"),
+                                 (stop, run, "#b8b8b8", "stands still"),
+                                 (run, self.end, "#59a14f", "runs")])
         self.ticks(142)
         height = self.stretched(200)
         return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
-                f'font-family="sans-serif" fill="#222222">\n'
+                f'font-family="sans-serif">\n'
                 f'<rect width="100%" height="100%" fill="#ffffff"/>\n'
                 + "\n".join(self.parts) + "\n</svg>\n")

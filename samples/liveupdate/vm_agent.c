@@ -281,7 +281,7 @@ static int start_machine(struct agent *agent)
 
 	if (err)
 		return failed("QEMU", err);
-	host("-", "started QEMU, %s", agent->vm.version);
+	host("begin", "started QEMU, %s", agent->vm.version);
 	return failed("continue", vm_continue(&agent->vm));
 }
 
