@@ -74,6 +74,7 @@ class Story:
     marks: list[tuple[str, float]] = field(default_factory=list)    # since the guest was stopped
     steps: list[tuple[float, int, float]] = field(default_factory=list)    # and by its own clock
     said: list[str] = field(default_factory=list)                   # by the guest, not steps
+    done: list[str] = field(default_factory=list)                   # by the host
     kernels: int = 0
     booted: float = 0.0         # how old the last kernel was when it ran the agent
     began: float = 0.0          # when the guest was started
@@ -97,6 +98,7 @@ class Story:
     def host(self, when: float, mark: str, text: str) -> str:
         guest = ""
         self.last = when
+        self.done.append(text)
         if mark == "stop":
             self.stopped, self.marks, guest = when, [], "--- stands still"
         elif mark == "run":
@@ -135,8 +137,8 @@ class Story:
         run = self.mark("run")
         return ([s for s in self.steps if s[0] < run], [s for s in self.steps if s[0] >= run])
 
-    def claims(self) -> list[tuple[bool, str]]:
-        """What must be true, and what it is about."""
+    def claims(self, happened: tuple[str, ...] = ()) -> list[tuple[bool, str]]:
+        """What must be true, and what it is about; also that all this has happened."""
         numbers = [n for _, n, _ in self.steps]
         before, after = self.around()
         pages = self.memory * 256 - 256
@@ -158,6 +160,7 @@ class Story:
              "the guest: memory, CPU and device agree, nothing missing, nothing twice"),
             (bool(before) and bool(after) and after[0][2] - before[-1][2] <
              self.mark("run") - self.stopped, "the guest's clock stood still with it"),
+            *((self.done.count(what) == 1, f"once: {what}") for what in happened),
         ]
 
     def summary(self) -> list[str]:
