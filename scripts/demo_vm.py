@@ -152,7 +152,7 @@ class Story:
             (numbers == list(range(1, len(numbers) + 1)),
              "the host saw every step, none twice"),
             (bool(counted) and audit.endswith(", 0 of them wrong")
-             and int(counted.group(1)) in numbers, f"the guest: {audit}"),
+             and len(numbers) - int(counted.group(1)) in (0, 1), f"the guest: {audit}"),
             (f"{pages} pages, 0 of them wrong" in self.said, f"the guest: {pages} pages of memory, "
              "each byte as it was written"),
             (any(s.startswith("audit: nothing missing") for s in self.said)
