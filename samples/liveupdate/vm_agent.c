@@ -40,7 +40,6 @@
 #include "vm_qemu.h"
 
 #define SESSION		"vm-1"
-#define MIB		(1UL << 20)
 #define ATTEMPTS	3
 
 /* There is no way to list what a session holds: programs agree on numbers. */
