@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from timeline import Timeline
 
 OUT = BUILD / "demo-vm"
 QEMU = "usr/bin/qemu-system-x86_64"
+OLDEST = "1:11.1"
 
 # What ends with each mark that the agent makes
 PHASES = {
@@ -58,13 +60,17 @@ def compile_guest(out: Path) -> Path:
     return out
 
 
+PREPARING = threading.Lock()
+
+
 def initramfs(next_kernel: Path) -> Path:
     """The host: the agent, QEMU with what it is linked to, the machine's firmware."""
-    root = with_libraries("qemu-system-x86")
-    return Initramfs({
-        "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions")),
-        "vm_guest.bin": compile_guest(OUT / "vm_guest.bin"), "bzImage": next_kernel,
-    } | program(root, QEMU)).packed()
+    with PREPARING:
+        root = with_libraries("qemu-system-x86", OLDEST)
+        return Initramfs({
+            "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions")),
+            "vm_guest.bin": compile_guest(OUT / "vm_guest.bin"), "bzImage": next_kernel,
+        } | program(root, QEMU)).packed()
 
 
 @dataclass
