@@ -86,6 +86,7 @@ class Story:
     began: float = 0.0          # when the guest was started
     stopped: float = 0.0        # when the guest was, for the last time
     last: float = 0.0
+    audited: int = 0            # how many steps there were when the guest went through its list
     end: str = ""
 
     def take(self, line: str) -> str:
@@ -125,6 +126,8 @@ class Story:
             self.steps.append((when, int(m.group(1)), float(m.group(2))))
         else:
             self.said.append(text)
+            if "steps in the list" in text:
+                self.audited = len(self.steps)
         return row(when, "", text)
 
     def mark(self, name: str) -> float:
@@ -148,8 +151,6 @@ class Story:
         numbers = [n for _, n, _ in self.steps]
         before, after = self.around()
         pages = self.memory * 256 - 256
-        audit = next((s for s in self.said if "steps in the list" in s), "no audit")
-        counted = re.match(r"(\d+)", audit)
         return [
             (self.end == "done" and self.kernels == 2, "the agent came to its end in the second "
              f"kernel: {self.end or 'it did not'}"),
@@ -157,8 +158,8 @@ class Story:
              f"{len(before)} steps before the update, {len(after)} after it"),
             (numbers == list(range(1, len(numbers) + 1)),
              "the host saw every step, none twice"),
-            (bool(counted) and audit.endswith(", 0 of them wrong")
-             and len(numbers) - int(counted.group(1)) in (0, 1), f"the guest: {audit}"),
+            (f"{self.audited} steps in the list, 0 of them wrong" in self.said,
+             f"the guest: as many steps in its list, {self.audited}, none wrong"),
             (f"{pages} pages, 0 of them wrong" in self.said, f"the guest: {pages} pages of memory, "
              "each byte as it was written"),
             (any(s.startswith("audit: nothing missing") for s in self.said)
