@@ -174,9 +174,9 @@ class Story:
         before, after = self.around()
         stopped = self.mark("run") - self.stopped
         blackout = self.mark("boot") - self.mark("jump")
-        return [f"guest stopped: {stopped:.2f} s, of which it noticed nothing: from step "
-                f"{before[-1][1]} to step {after[0][1]} it",
-                f"               counted {after[0][2] - before[-1][2]:.3f} s",
+        return [f"guest stopped: {stopped:.2f} s; by its own clock it was "
+                f"{after[0][2] - before[-1][2]:.3f} s from step {before[-1][1]} to step "
+                f"{after[0][1]}",
                 f"host blackout: {blackout:.2f} s, from reboot(2) to the next kernel's first program",
                 "", "while the guest stood still:",
                 *(f"   {seconds:7.3f} s  {what}" for what, seconds in self.phases())]
