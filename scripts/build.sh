@@ -33,7 +33,7 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off | interop | lean16k) echo base "$arch" lean "$1" ;;
+	debug | coverage | stock | off | interop | lean16k | kvm) echo base "$arch" lean "$1" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
 	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop" ;;
 	esac
