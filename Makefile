@@ -6,8 +6,9 @@
 KSRC ?=
 KERNEL_ARGS ?=
 MEMORY ?= 2G
-# The memory of the virtual machine in make demo-vm, in MiB
+# For make demo-vm: the virtual machine's memory, in MiB, and what runs it, tcg or kvm
 VM_MEMORY ?= 256
+ACCEL ?= tcg
 TEST ?=
 # For make bench: fewer sizes; one case
 QUICK ?=
@@ -32,7 +33,7 @@ help:
 #: The Live Update Orchestrator: file descriptors that survive the replacement of the kernel.
 #:
 #:   make demo         watch memfds survive a kexec in a QEMU guest   (KERNEL_ARGS=, MEMORY=2G)
-#:   make demo-vm      watch a virtual machine that does not notice     (VM_MEMORY=256, in MiB)
+#:   make demo-vm      watch a virtual machine that does not notice  (VM_MEMORY=256, ACCEL=kvm)
 #:   make check        the everyday tests                            (TEST=<name> runs one)
 #:
 #:   make shell        busybox in the guest, /dev/liveupdate and a second kernel at hand
@@ -81,8 +82,10 @@ kernel-off: setup
 demo: kernel
 	@scripts/demo.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
 
-demo-vm: kernel
-	@scripts/demo_vm.py --guest-memory "$(VM_MEMORY)" --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
+demo-vm: setup
+	@scripts/build.sh $(if $(filter kvm,$(ACCEL)),kvm,lean)
+	@scripts/demo_vm.py --accel "$(ACCEL)" --guest-memory "$(VM_MEMORY)" --memory "$(MEMORY)" \
+		--append "$(KERNEL_ARGS)"
 
 shell: kernel
 	@scripts/shell.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"

@@ -11,6 +11,7 @@
 #                       lean and stock with the base's own test of FLBs, for live updates between
 #                       the two; figures are not measured on these
 #   build.sh lean16k    lean with pages of 16 KiB, for arm64
+#   build.sh kvm        lean with KVM, for make demo-vm
 #   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
 #   build.sh kernel-make NAME ARG...   configure only, then make ARG... in build/out/NAME;
 #                                      "style" is configured as lean

@@ -25,7 +25,7 @@ from packages import Missing, program, with_libraries
 from timeline import Timeline
 
 OUT = BUILD / "demo-vm"
-QEMU = "usr/bin/qemu-system-x86_64"
+QEMU = {"tcg": "usr/bin/qemu-system-x86_64", "kvm": "usr/bin/qemu-system-x86_64-microvm"}
 OLDEST = "1:11.1"
 
 # What ends with each mark that the agent makes
@@ -63,14 +63,25 @@ def compile_guest(out: Path) -> Path:
 PREPARING = threading.Lock()
 
 
-def initramfs(next_kernel: Path) -> Path:
+def initramfs(next_kernel: Path, qemu: str) -> Path:
     """The host: the agent, QEMU with what it is linked to, the machine's firmware."""
     with PREPARING:
         root = with_libraries("qemu-system-x86", OLDEST)
         return Initramfs({
             "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions")),
             "vm_guest.bin": compile_guest(OUT / "vm_guest.bin"), "bzImage": next_kernel,
-        } | program(root, QEMU)).packed()
+            "usr/bin/qemu": f"-> /{qemu}",
+        } | program(root, qemu)).packed()
+
+
+def accelerated() -> str:
+    """What the host's kernels and the agent are told for KVM. Each kernel would measure anew how
+    fast the TSC counts, and KVM cannot give a guest the frequency that it had if the two differ
+    by ever so little: then its clock jumps."""
+    mhz = re.search(r"cpu MHz\s*: ([\d.]+)", Path("/proc/cpuinfo").read_text())
+    if not mhz:
+        raise GuestError("/proc/cpuinfo does not say how fast the CPU is")
+    return f"vm_accel=kvm tsc_early_khz={round(float(mhz.group(1))) * 1000}"
 
 
 @dataclass
@@ -206,28 +217,32 @@ class Theatre(Guest):
 
 
 def play(name: str, kernel: Path, next_kernel: Path, guest_memory: int, append: str = "",
-         memory: str = "2G", watched: bool = False):
+         memory: str = "2G", accel: str = "tcg", watched: bool = False):
     """A guest's outcome, and its story."""
-    theatre = Theatre(name, kernel, initramfs(next_kernel),
-                      f"{append} vm_memory={guest_memory}".strip(), memory,
+    append += f" vm_memory={guest_memory}"
+    if accel == "kvm":
+        append += f" {accelerated()}"
+    theatre = Theatre(name, kernel, initramfs(next_kernel, QEMU[accel]), append.strip(), memory,
                       story=Story(guest_memory), watched=watched)
     return theatre.run(), theatre.story
 
 
 def main() -> int:
     ap = argparse.ArgumentParser(description="a virtual machine that does not notice")
-    ap.add_argument("--kernel", type=Path, default=image("lean"), help="the first kernel")
+    ap.add_argument("--accel", choices=tuple(QEMU), default="tcg", help="of the machine")
+    ap.add_argument("--kernel", type=Path, help="the first kernel")
     ap.add_argument("--next", type=Path, help="the second kernel, by default the same")
     ap.add_argument("--memory", default="2G", help="of the host")
     ap.add_argument("--guest-memory", type=int, default=256, metavar="MIB")
     ap.add_argument("--append", default="", help="more arguments for both kernels")
     args = ap.parse_args()
 
+    kernel = args.kernel or image("kvm" if args.accel == "kvm" else "lean")
     try:
-        print(f"== a host of {args.memory} with {os.path.relpath(args.kernel, ROOT)}\n\n"
+        print(f"== a host of {args.memory} with {os.path.relpath(kernel, ROOT)}\n\n"
               f"{'':12}{'host':<46}  guest", flush=True)
-        out, story = play("demo-vm", args.kernel, args.next or args.kernel, args.guest_memory,
-                          args.append, args.memory, watched=True)
+        out, story = play("demo-vm", kernel, args.next or kernel, args.guest_memory,
+                          args.append, args.memory, args.accel, watched=True)
     except (GuestError, Missing, OSError, subprocess.CalledProcessError) as err:
         print(f"demo_vm.py: {err}", file=sys.stderr)
         return 2

@@ -28,7 +28,7 @@
 #include "host.h"
 #include "vm_qemu.h"
 
-#define QEMU		"/usr/bin/qemu-system-x86_64"
+#define QEMU		"/usr/bin/qemu"
 #define FIRMWARE	"/vm_guest.bin"
 #define PATIENCE	120	/* seconds that QEMU may take for anything */
 
