@@ -404,21 +404,38 @@ def build_stock_selftests() -> None:
 
 # ---- suites
 
-def run_user(res: Result) -> None:
-    """Pure code under sanitizers: a program of this machine that prints KTAP."""
+def make_user(res: Result, target: str, log_name: str) -> tuple[int, list[str]]:
+    """make, in the folder of the pure code: its status, and what was said."""
     folder = ROOT / "tools/testing/liveupdate"
     if not (folder / "Makefile").exists():
         raise Broken("tools/testing/liveupdate has no Makefile")
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / "user.log"
+    log = LOGS / f"{log_name}.log"
     with open(log, "w", encoding="utf-8") as out:
-        ret = subprocess.run(["make", "-s", "-C", str(folder), "run"], stdout=out,
+        ret = subprocess.run(["make", "-s", "-C", str(folder), target], stdout=out,
                              stderr=subprocess.STDOUT, check=False).returncode
     res.log = os.path.relpath(log, ROOT)
-    for doc in documents(log.read_text(errors="replace").splitlines()):
+    return ret, log.read_text(errors="replace").splitlines()
+
+
+def run_user(res: Result) -> None:
+    """Pure code under sanitizers: a program of this machine that prints KTAP."""
+    ret, lines = make_user(res, "run", "user")
+    for doc in documents(lines):
         add_ktap(res, doc)
     if ret and not res.failed:
         res.fail(f"make run ended with status {ret}")
+
+
+def run_fuzz(res: Result, target: str) -> None:
+    """A fuzzer for its bounded time. It has to tell at the end what it has seen."""
+    ret, lines = make_user(res, target, target)
+    told = [line for line in lines if line.startswith("fuzzed: ")]
+    bad = [line for line in lines if re.search(r"ERROR: |runtime error: |not so: ", line)]
+    if ret or not told:
+        res.fail("\n    ".join([f"make {target} ended with status {ret}", *(bad or lines)[-8:]]))
+    else:
+        res.passed += 1
 
 
 def documents(lines: list[str]) -> list[list[str]]:
@@ -496,6 +513,8 @@ def suites(opts: Options) -> list[Suite]:
 
     some = [
         Suite("user", ("check", "all", "user"), "pure code under sanitizers", run_user),
+        Suite("fuzz-wire", ("check", "all"), "handovers, damaged with their structure in mind",
+              lambda r: run_fuzz(r, "fuzz-wire")),
         Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
               lambda r: run_kunit(r, opts, "luo*")),
         programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),
