@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Callable
 
 import guest
+import systemd
 from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
 
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
@@ -552,6 +553,9 @@ def suites(opts: Options) -> list[Suite]:
     if guest.ARCH == "x86_64" and shutil.which("kexec"):
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
+    if guest.ARCH == "x86_64":
+        some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
+                          lambda r: run_systemd_shutdown(r, opts)))
     some += stock_suites(opts) + interop_suites(opts)
     # What is left does not depend on the machine that is emulated, nor on the base; and the
     # checkers of another base have other rules.
@@ -605,6 +609,18 @@ def run_legacy(res: Result, opts: Options) -> None:
     extra = {"sbin/kexec": tool.resolve()} | guest.shared_libraries(tool)
     run_programs(res, opts, ["luo_kexec"], kernels=2, extra=extra,
                  env="luo_stage=1 luo_test=legacy luo_load=legacy")
+
+
+def run_systemd_shutdown(res: Result, opts: Options) -> None:
+    """The first kernel's process 1 ends as systemd-shutdown."""
+    try:
+        extra = systemd.files(systemd.SHUTDOWN, systemd.TEST_LUO)
+    except systemd.Missing as why:
+        res.skipped += 1
+        res.skips.append(str(why))
+        return
+    run_programs(res, opts, ["luo_systemd"], kernels=2, extra=extra,
+                 env="luo_stage=1 luo_place=1 printk.devkmsg=on")
 
 
 def run_stock(res: Result, opts: Options, programs: list[str], kernels: int) -> None:

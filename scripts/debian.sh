@@ -7,6 +7,9 @@
 #   debian.sh newest PREFIX             the package of the highest version whose name is PREFIX<digits>
 #   debian.sh fetch PACKAGE             download unless in the cache; print the path of the .deb
 #   debian.sh unpack DIR PACKAGE...     fetch each and unpack it under DIR
+#   debian.sh release DIR MIN PACKAGE...
+#                                       the same in one version, the newest that all of them have
+#                                       and that is not older than MIN; print that version
 #
 # The mirror is the one this machine's apt uses. A private apt configuration and lists folder
 # keep the machine's own sources untouched; apt verifies what it fetches as always. Packages are
@@ -95,8 +98,15 @@ versions() {
 		awk -F'|' '{ gsub(/ /, "", $2); print $2 }' | sort -Vru
 }
 
-cached() {
-	find "$apt/archives" -maxdepth 1 -name "$1_*.deb" 2>/dev/null | sort -V | tail -1
+# Of the newest version, or of that one; a colon is written %3a there
+cached() {	# PACKAGE [VERSION]
+	local ver=${2:-*}
+	find "$apt/archives" -maxdepth 1 -name "$1_${ver//:/%3a}_*.deb" 2>/dev/null | sort -V | tail -1
+}
+
+cached_versions() {
+	find "$apt/archives" -maxdepth 1 -name "$1_*.deb" 2>/dev/null | sed 's,.*/[^_]*_\([^_]*\)_.*,\1,; s,%3a,:,' |
+		sort -u
 }
 
 have() {
@@ -115,16 +125,18 @@ newest() {
 	echo "$pkg"
 }
 
-fetch() {
-	local pkg=$1 ver path
-	path=$(cached "$pkg")
+fetch() {	# PACKAGE[=VERSION]
+	local pkg=${1%%=*} ver path
+	ver=${1#"$pkg"}
+	ver=${ver#=}
+	path=$(cached "$pkg" "$ver")
 	if [ -z "$path" ]; then
-		ver=$(versions "$pkg" | head -1)
+		[ -n "$ver" ] || ver=$(versions "$pkg" | head -1)
 		[ -n "$ver" ] || die "no package $pkg in: $suites"
 		echo "fetching $pkg $ver" >&2
 		(cd "$apt/archives/partial" && aptx download "$pkg=$ver" >&2 && mv ./"$pkg"_*.deb ..) ||
 			die "$pkg $ver cannot be fetched; try again, or give a kernel tree with KSRC="
-		path=$(cached "$pkg")
+		path=$(cached "$pkg" "$ver")
 	fi
 	echo "$path"
 }
@@ -139,13 +151,34 @@ unpack() {
 	done
 }
 
-[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX | fetch PACKAGE | unpack DIR PACKAGE..."
+# The newest version that all packages have, of those that LISTER names; nothing if that is too old
+common() {	# LISTER MIN PACKAGE...
+	local lister=$1 min=$2 pkg ver
+	shift 2
+	ver=$(for pkg; do "$lister" "$pkg"; done | sort -V | uniq -c | awk -v all=$# '$1 == all { ver = $2 } END { print ver }')
+	! dpkg --compare-versions "$ver" ge "$min" || echo "$ver"
+}
+
+release() {
+	local dir=$1 min=$2 ver
+	shift 2
+	ver=$(common cached_versions "$min" "$@")
+	if [ -z "$ver" ]; then
+		prepare
+		ver=$(common versions "$min" "$@")
+		[ -n "$ver" ] || die "no suite that can be reached has $* in one version from $min on: $suites"
+	fi
+	unpack "$dir" "${@/%/=$ver}"
+	echo "$ver"
+}
+
+[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE..."
 cmd=$1
 shift
 mkdir -p "$apt/archives/partial"
 exec 8>"$apt/.lock"
 flock 8
 case $cmd in
-have | newest | fetch | unpack) "$cmd" "$@" ;;
+have | newest | fetch | unpack | release) "$cmd" "$@" ;;
 *) die "no such command: $cmd" ;;
 esac

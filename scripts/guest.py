@@ -299,12 +299,21 @@ class Guest:
             print(sink[1] + line, flush=True)
 
 
-def shared_libraries(program: Path) -> dict[str, Path | bytes | str]:
-    """What a dynamically linked program needs in the initramfs, by ldd."""
-    files: dict[str, Path | bytes | str] = {}
-    text = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
-    for m in re.finditer(r"(/\S+) \(0x", text):
-        files[m.group(1).lstrip("/")] = Path(m.group(1)).resolve()
+LOADER = "lib64/ld-linux-x86-64.so.2"
+
+
+def shared_libraries(program: Path, root: Path = Path("/"),
+                     folders: tuple[str, ...] = ()) -> dict[str, Path | bytes | str]:
+    """What a dynamically linked program needs in the initramfs, by its loader. The program
+    may be one of a system unpacked under `root`, with libraries in those folders of it."""
+    cmd = [str(root / "usr" / LOADER), "--list", str(program)]
+    if folders:
+        cmd[1:1] = ["--library-path", ":".join(str(root / f) for f in folders)]
+    text = subprocess.run(cmd, capture_output=True, text=True, check=True).stdout
+    files: dict[str, Path | bytes | str] = {LOADER: (root / "usr" / LOADER).resolve()}
+    for m in re.finditer(r"=> (/\S+) \(0x", text):
+        path = Path(m.group(1))
+        files[str(path.relative_to(root))] = path.resolve()
     return files
 
 
