@@ -39,7 +39,8 @@ help:
 #:   make kernel-off   compile with CONFIG_LIVEUPDATE=n
 #:
 #:   make check-user   the pure code in user space, under sanitizers: seconds
-#:   make fuzz-wire    damaged handovers for the reader, coverage-guided  (FUZZ_SECONDS=30)
+#:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
+#:   make fuzz-extent  damaged lists of a memfd's extents for theirs
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
@@ -124,9 +125,9 @@ check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
 
-fuzz-wire: setup
+fuzz-wire fuzz-extent: setup
 	@scripts/tree.sh linux
-	@$(MAKE) -C tools/testing/liveupdate fuzz-wire FUZZ_VERBOSE=1
+	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
 
 kunit: kernel
 	@$(check) --tier kunit
@@ -148,5 +149,5 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: bench help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
-	check-all check-interop check-series series docs check-user fuzz-wire kunit check-stock coverage style \
+	check-all check-interop check-series series docs check-user fuzz-wire fuzz-extent kunit check-stock coverage style \
 	clean distclean

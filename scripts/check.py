@@ -516,6 +516,8 @@ def suites(opts: Options) -> list[Suite]:
         Suite("user", ("check", "all", "user"), "pure code under sanitizers", run_user),
         Suite("fuzz-wire", ("check", "all"), "handovers, damaged with their structure in mind",
               lambda r: run_fuzz(r, "fuzz-wire")),
+        Suite("fuzz-extent", ("check", "all"), "lists of extents, the same way",
+              lambda r: run_fuzz(r, "fuzz-extent")),
         Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
               lambda r: run_kunit(r, opts, "luo*")),
         programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),
