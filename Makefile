@@ -10,6 +10,9 @@ TEST ?=
 # For make bench: fewer sizes; one case
 QUICK ?=
 CASE ?=
+# For make fuzz-calls: how many, and which ones
+CALLS ?= 1000000
+SEED ?= 1
 # Another base than linux-source-7.3, another architecture than x86_64
 BASE ?=
 ARCH ?=
@@ -41,6 +44,7 @@ help:
 #:   make check-user   the pure code in user space, under sanitizers: seconds
 #:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
 #:   make fuzz-extent  damaged lists of a memfd's extents for theirs
+#:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
@@ -125,6 +129,9 @@ check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
 
+fuzz-calls: debug-kernel
+	@$(check) --tier debug --test calls --append 'luo_calls=$(CALLS) luo_seed=$(SEED)'
+
 fuzz-wire fuzz-extent: setup
 	@scripts/tree.sh linux
 	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
@@ -149,5 +156,5 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: bench help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
-	check-all check-interop check-series series docs check-user fuzz-wire fuzz-extent kunit check-stock coverage style \
+	check-all check-interop check-series series docs check-user fuzz-wire fuzz-extent fuzz-calls kunit check-stock coverage style \
 	clean distclean

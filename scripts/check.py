@@ -525,6 +525,8 @@ def suites(opts: Options) -> list[Suite]:
         programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
         programs("freeze", EXTENDED, "FREEZE and THAW", ["luo_freeze"]),
         programs("race", EXTENDED, "many threads at once", ["luo_race"]),
+        programs("calls", EXTENDED, "calls at random", ["luo_fuzz"],
+                 env=f"luo_calls={50000 if opts.debug else 10000}"),
         programs("reboot", EXTENDED, "reboots that are refused", ["luo_reboot"], image=True),
         jump("memfd", 2, "memfds of every shape in the next kernel"),
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
