@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "libfuzzer.h"
 #include "seam/mm.h"
 #include "memfd_luo.h"
 
@@ -35,21 +36,18 @@ struct input {
 			u8 bytes[16 + 64 * sizeof(u64)];
 		};
 	} lists[MAX_LISTS];
-} __attribute__((packed, aligned(8)));
+};
 
+/* Nobody else is here. */
 struct mutex memfd_image_lock;
-
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed);
-size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 
 static unsigned long long nr_read, nr_damaged, nr_unknown, nr_sound, nr_pages;
 
 static void tell(void)
 {
-	fprintf(stderr, "fuzzed: %llu lists of extents read: %llu damaged, %llu of unknown kind, "
-		"%llu sound, with %llu pages\n", nr_read, nr_damaged, nr_unknown, nr_sound,
-		nr_pages);
+	fprintf(stderr, "fuzzed: %llu lists of extents read: %llu damaged, ", nr_read, nr_damaged);
+	fprintf(stderr, "%llu of unknown kind, %llu sound, with %llu pages\n", nr_unknown,
+		nr_sound, nr_pages);
 	/* A fuzzer that sees only one side of it does not test. */
 	if (nr_read > 20000 && (!nr_damaged || !nr_unknown || !nr_sound || !nr_pages))
 		_exit(1);
@@ -163,7 +161,7 @@ static void read_list(bool adopt)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+int fuzz_one(const u8 *data, size_t size)
 {
 	static struct input input;
 
@@ -209,12 +207,21 @@ static u64 new_word(const struct input *input)
 	u64 pfn = input->blocks[i].pfn, order = input->blocks[i].order, nr = input->blocks[i].nr;
 
 	switch (below(10)) {
-	case 0: return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | below(1 << below(24));
-	case 1: return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | -below(1 << 12) >> 6;
-	case 2: pfn += below(4); break;
-	case 3: nr = (nr + 1 - below(3)) & 255; break;
-	case 4: order += 1 - below(3); break;
-	case 5: return 1ULL << 40 | PHYS_PFN(OBJECT);
+	case 0:
+		return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | below(1 << below(24));
+	case 1:
+		return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | -below(1 << 12) >> 6;
+	case 2:
+		pfn += below(4);
+		break;
+	case 3:
+		nr = (nr + 1 - below(3)) & 255;
+		break;
+	case 4:
+		order += 1 - below(3);
+		break;
+	case 5:
+		return 1ULL << 40 | PHYS_PFN(OBJECT);
 	}
 	/* Blocks of pages are one extent of single ones */
 	if (order <= MAX_PAGE_ORDER && below(2)) {
@@ -255,12 +262,24 @@ static void change_rest(struct input *input)
 	const u64 i = below(MAX_BLOCKS);
 
 	switch (below(7)) {
-	case 0: ser->size = below(4) ? below(1 << 30) : (u64)nrand48(random_state) << 32; break;
-	case 1: ser->nr_pages += 1 - below(3); break;
-	case 2: ser->flags = below(8); break;
-	case 3: ser->mode = below(1 << 13); break;
-	case 4: ser->reserved = below(2); break;
-	case 5: input->lists[below(MAX_LISTS)].pfn = input->blocks[i].pfn; break;
+	case 0:
+		ser->size = below(4) ? below(1 << 30) : (u64)nrand48(random_state) << 32;
+		break;
+	case 1:
+		ser->nr_pages += 1 - below(3);
+		break;
+	case 2:
+		ser->flags = below(8);
+		break;
+	case 3:
+		ser->mode = below(1 << 13);
+		break;
+	case 4:
+		ser->reserved = below(2);
+		break;
+	case 5:
+		input->lists[below(MAX_LISTS)].pfn = input->blocks[i].pfn;
+		break;
 	default:
 		input->blocks[i].pfn = below(MEMORY_PAGES);
 		input->blocks[i].order = below(2) ? 0 : below(MAX_PAGE_ORDER + 1);
@@ -280,10 +299,10 @@ static void count_pages(struct input *input)
 		const u64 next = list->next;
 
 		for (u32 i = 0; i < list->nr && i < room(input, list); i++) {
-			const u64 order = list->words[i] >> 58;
+			const u64 word = list->words[i], order = word >> 58;
 
 			if (order <= MAX_PAGE_ORDER)
-				ser->nr_pages += FIELD_GET(MEMFD_EXTENT_NR, list->words[i]) << order;
+				ser->nr_pages += FIELD_GET(MEMFD_EXTENT_NR, word) << order;
 		}
 		list = NULL;
 		for (unsigned int i = 0; next && i < MAX_LISTS; i++)
@@ -313,13 +332,13 @@ static void seal(struct input *input)
 							  &input->lists[i].list);
 }
 
-size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
+size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
 	struct input input = {};
 	u64 times;
 
 	if (max_size < sizeof(input))
-		return LLVMFuzzerMutate(data, size, max_size);
+		return fuzz_mutate_bytes(data, size, max_size);
 	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
 	random_state[0] = seed;
 	random_state[1] = seed >> 16;

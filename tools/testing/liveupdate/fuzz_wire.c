@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Coverage-guided: inputs are handovers as handover.h has them, mutated by mutate.c, read
- * and judged by image_read(). libFuzzer brings main() and the names of what it calls.
+ * and judged by image_read(). libFuzzer brings main().
  */
 #include <linux/errno.h>
 #include <linux/string.h>
@@ -9,10 +9,7 @@
 #include <unistd.h>
 
 #include "handover.h"
-
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed);
-size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
+#include "libfuzzer.h"
 
 struct input {
 	const u8 *data;
@@ -28,9 +25,10 @@ static unsigned long long nr_read, nr_unknown, nr_refused, nr_in_part, nr_sound,
 
 static void tell(void)
 {
-	fprintf(stderr, "fuzzed: %llu handovers read: %llu of unknown version, %llu refused, "
-		"%llu in part, %llu sound; %llu of these had checksums\n",
-		nr_read, nr_unknown, nr_refused, nr_in_part, nr_sound, nr_checked);
+	fprintf(stderr, "fuzzed: %llu handovers read: %llu of unknown version, ", nr_read,
+		nr_unknown);
+	fprintf(stderr, "%llu refused, %llu in part, ", nr_refused, nr_in_part);
+	fprintf(stderr, "%llu sound; %llu of these had checksums\n", nr_sound, nr_checked);
 	/* A fuzzer that sees only one side of it does not test. */
 	if (nr_read > 20000 && (!nr_unknown || !nr_refused || !nr_in_part || !nr_sound ||
 				!nr_checked))
@@ -65,7 +63,7 @@ static void mutate_input(struct kunit *test)
 static const struct kunit_case read_case = { .run_case = read_input, .name = "read" };
 static const struct kunit_case mutate_case = { .run_case = mutate_input, .name = "mutate" };
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+int fuzz_one(const u8 *data, size_t size)
 {
 	const struct input input = { .data = data, .size = size };
 
@@ -74,7 +72,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	return 0;
 }
 
-size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
+size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
 	struct input input = {
 		.data = data, .size = size, .room = max_size, .seed = seed,
@@ -82,7 +80,7 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned 
 
 	/* Now and then bytes that are no field of anything */
 	if (seed % 16 == 15)
-		return LLVMFuzzerMutate(data, size, max_size);
+		return fuzz_mutate_bytes(data, size, max_size);
 
 	input.out = malloc(max_size);
 	if (!input.out || !kunit_run_once(&mutate_case, &input))

@@ -53,8 +53,6 @@ static void add(struct mutation *m, void *at, size_t size, enum field_kind kind)
 		m->fields[m->nr++] = (struct field) { at, size, kind };
 }
 
-#define ADD(m, ser, field, kind) add(m, &(ser)->field, sizeof((ser)->field), kind)
-
 static u8 *first_seen(struct mutation *m, u64 phys)
 {
 	struct image_page *page = image_find(m->image, phys);
@@ -72,8 +70,8 @@ static void add_chain(struct mutation *m, u64 phys, size_t entry_size,
 	u64 i;
 
 	for (; (header = (void *)first_seen(m, phys)); phys = header->next) {
-		ADD(m, header, next, ADDRESS);
-		ADD(m, header, count, COUNT);
+		add(m, &header->next, sizeof(header->next), ADDRESS);
+		add(m, &header->count, sizeof(header->count), COUNT);
 		for (i = 0; i < header->count && i < luo_wire_per_block(entry_size); i++)
 			add_entry(m, luo_wire_block_entry((u8 *)header, entry_size, i));
 	}
@@ -83,18 +81,18 @@ static void add_file(struct mutation *m, void *entry)
 {
 	struct luo_file_ser *ser = entry;
 
-	ADD(m, ser, compatible, TEXT);
-	ADD(m, ser, data, ADDRESS);
-	ADD(m, ser, token, NUMBER);
+	add(m, &ser->compatible, sizeof(ser->compatible), TEXT);
+	add(m, &ser->data, sizeof(ser->data), ADDRESS);
+	add(m, &ser->token, sizeof(ser->token), NUMBER);
 }
 
 static void add_session(struct mutation *m, void *entry)
 {
 	struct luo_session_ser *ser = entry;
 
-	ADD(m, ser, name, TEXT);
-	ADD(m, ser, files, ADDRESS);
-	ADD(m, ser, count, COUNT);
+	add(m, &ser->name, sizeof(ser->name), TEXT);
+	add(m, &ser->files, sizeof(ser->files), ADDRESS);
+	add(m, &ser->count, sizeof(ser->count), COUNT);
 	add_chain(m, ser->files, sizeof(struct luo_file_ser), add_file);
 }
 
@@ -112,12 +110,12 @@ static void add_flbs(struct mutation *m, u64 phys)
 		return;
 	m->area = header;
 	ser = (void *)(header + 1);
-	ADD(m, header, pgcnt, COUNT);
-	ADD(m, header, count, COUNT);
+	add(m, &header->pgcnt, sizeof(header->pgcnt), COUNT);
+	add(m, &header->count, sizeof(header->count), COUNT);
 	for (u64 i = 0; i < header->count && i < luo_wire_flbs_per(0); i++, ser++) {
-		ADD(m, ser, name, TEXT);
-		ADD(m, ser, data, ADDRESS);
-		ADD(m, ser, count, COUNT);
+		add(m, &ser->name, sizeof(ser->name), TEXT);
+		add(m, &ser->data, sizeof(ser->data), ADDRESS);
+		add(m, &ser->count, sizeof(ser->count), COUNT);
 	}
 }
 
@@ -127,16 +125,16 @@ static void add_all(struct mutation *m)
 	struct luo_ext_ser *ext = (void *)m->image->ext;
 
 	if (m->image->ext_size == sizeof(*ext)) {
-		ADD(m, ext, compatible, TEXT);
-		ADD(m, ext, files_crcs_pa, ADDRESS);
-		ADD(m, ext, sessions_crc, NUMBER);
-		ADD(m, ext, files_crcs_crc, NUMBER);
+		add(m, &ext->compatible, sizeof(ext->compatible), TEXT);
+		add(m, &ext->files_crcs_pa, sizeof(ext->files_crcs_pa), ADDRESS);
+		add(m, &ext->sessions_crc, sizeof(ext->sessions_crc), NUMBER);
+		add(m, &ext->files_crcs_crc, sizeof(ext->files_crcs_crc), NUMBER);
 		add_chain(m, ext->files_crcs_pa, sizeof(u32), add_crc);
 	}
 	if (m->image->ser_size == sizeof(*ser)) {
-		ADD(m, ser, compatible, TEXT);
-		ADD(m, ser, sessions_pa, ADDRESS);
-		ADD(m, ser, flbs_pa, ADDRESS);
+		add(m, &ser->compatible, sizeof(ser->compatible), TEXT);
+		add(m, &ser->sessions_pa, sizeof(ser->sessions_pa), ADDRESS);
+		add(m, &ser->flbs_pa, sizeof(ser->flbs_pa), ADDRESS);
 		add_chain(m, ser->sessions_pa, sizeof(struct luo_session_ser), add_session);
 		add_flbs(m, ser->flbs_pa);
 	}
@@ -162,11 +160,16 @@ static u64 address(struct mutation *m)
 	u64 phys = m->image->page[below(m, IMAGE_PAGES)].phys;
 
 	switch (below(m, 6)) {
-	case 0: return 0;
-	case 1: return phys + (1 << below(m, 12));
-	case 2: return phys + PAGE_SIZE;
-	case 3: return word(m) & -PAGE_SIZE;
-	default: return phys;
+	case 0:
+		return 0;
+	case 1:
+		return phys + (1 << below(m, 12));
+	case 2:
+		return phys + PAGE_SIZE;
+	case 3:
+		return word(m) & -PAGE_SIZE;
+	default:
+		return phys;
 	}
 }
 
@@ -180,12 +183,18 @@ static u64 count(struct mutation *m, u64 now)
 	u64 size = sizes[below(m, ARRAY_SIZE(sizes))];
 
 	switch (below(m, 6)) {
-	case 0: return 0;
-	case 1: return now + 1;
-	case 2: return now - 1;
-	case 3: return luo_wire_per_block(size) + below(m, 2);
-	case 4: return -1ULL / size + 1 + below(m, 64);
-	default: return word(m) >> below(m, 64);
+	case 0:
+		return 0;
+	case 1:
+		return now + 1;
+	case 2:
+		return now - 1;
+	case 3:
+		return luo_wire_per_block(size) + below(m, 2);
+	case 4:
+		return -1ULL / size + 1 + below(m, 64);
+	default:
+		return word(m) >> below(m, 64);
 	}
 }
 
@@ -287,15 +296,26 @@ void handover_mutate(struct image *image, unsigned int seed)
 	add_all(m);
 	for (times = 1 + below(m, 3); times; times--) {
 		switch (below(m, 16)) {
-		case 0: damage_root(m); break;
-		case 1: damage_page(m); break;
-		case 2: damage_area(m); break;
-		default: damage_field(m);
+		case 0:
+			damage_root(m);
+			break;
+		case 1:
+			damage_page(m);
+			break;
+		case 2:
+			damage_area(m);
+			break;
+		default:
+			damage_field(m);
 		}
 	}
 
 	switch (below(m, 3)) {
-	case 0: handover_seal(image); break;
-	case 1: image->ext_size = 0; break;
+	case 0:
+		handover_seal(image);
+		break;
+	case 1:
+		image->ext_size = 0;
+		break;
 	}
 }

@@ -152,3 +152,17 @@ void *xa_store(struct xarray *xa, unsigned long at, void *entry, gfp_t gfp)
 	xa->slots[xa->nr++].what = entry;
 	return NULL;
 }
+
+struct xa_walk xa_walk(const struct xarray *xa, unsigned long *at, void **what)
+{
+	return (struct xa_walk) { .xa = xa, .at = at, .what = what };
+}
+
+bool xa_step(struct xa_walk *walk)
+{
+	if (walk->next == walk->xa->nr)
+		return false;
+	*walk->at = walk->xa->slots[walk->next].at;
+	*walk->what = walk->xa->slots[walk->next++].what;
+	return true;
+}

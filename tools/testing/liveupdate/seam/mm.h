@@ -27,14 +27,13 @@
 #define MAX_PAGECACHE_ORDER	9
 #define MAX_LFS_FILESIZE	((loff_t)LLONG_MAX)
 #define S_IALLUGO		07777
-#define IS_ENABLED(option)	(option)
-#define CONFIG_TRANSPARENT_HUGEPAGE 1
+#define IS_ENABLED(...)		1
 #define WARN_ON_ONCE(is)	((is) ? abort(), true : false)
 #define const_ilog2(n)		(63 - __builtin_clzll(n))
-#define DIV_ROUND_UP_ULL(n, d)	(((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP_ULL	DIV_ROUND_UP
 
-typedef unsigned long pgoff_t;
-typedef unsigned short umode_t;
+#define pgoff_t			unsigned long
+#define umode_t			unsigned short
 
 #define PHYS_PFN(phys)		((unsigned long)((phys) >> PAGE_SHIFT))
 #define PFN_PHYS(pfn)		((phys_addr_t)(pfn) << PAGE_SHIFT)
@@ -117,14 +116,21 @@ struct xarray {
 	unsigned int nr;
 };
 
+struct xa_walk {
+	const struct xarray *xa;
+	unsigned int next;
+	unsigned long *at;
+	void **what;
+};
+
 #define xa_init(xa)			(*(xa) = (struct xarray) {})
 void *xa_load(struct xarray *xa, unsigned long at);
 void *xa_store(struct xarray *xa, unsigned long at, void *entry, gfp_t gfp);
+struct xa_walk xa_walk(const struct xarray *xa, unsigned long *at, void **what);
+bool xa_step(struct xa_walk *walk);
 #define xa_err(entry)			((void)(entry), 0)
-#define xa_for_each(xa, at, entry)							\
-	for (unsigned int i_ = 0;							\
-	     i_ < (xa)->nr && ((at) = (xa)->slots[i_].at,				\
-			       (entry) = (xa)->slots[i_].what, true); i_++)
+#define xa_for_each(xa, at, entry)						\
+	for (struct xa_walk walk_ = xa_walk(xa, &(at), (void **)&(entry)); xa_step(&walk_);)
 #define xa_destroy(xa)			free((xa)->slots)
 
 /* Tasks */

@@ -274,6 +274,8 @@ static bool read_map(int session, char *map, size_t size)
 /* The file descriptors of all units, in the order in which they stand there */
 static void retrieve_all(int dev, int session, const char *map)
 {
+	static const char in_session[] =
+		"{\"type\":\"luo_session\",\"name\":\"%63[^\"]\",\"sessionName\":\"%63[^\"]\"}";
 	char name[64], other[64];
 	unsigned long long token;
 
@@ -281,8 +283,7 @@ static void retrieve_all(int dev, int session, const char *map)
 		if (sscanf(at, "{\"type\":\"fd\",\"name\":\"%63[^\"]\",\"token\":%llu}",
 			   name, &token) == 2)
 			keep(name, luo_retrieve_fd(session, token));
-		else if (sscanf(at, "{\"type\":\"luo_session\",\"name\":\"%63[^\"]\","
-				"\"sessionName\":\"%63[^\"]\"}", name, other) == 2)
+		else if (sscanf(at, in_session, name, other) == 2)
 			keep(name, luo_retrieve(dev, other, 0));
 		else
 			ksft_exit_fail_msg("mapping not understood\n");
