@@ -546,6 +546,7 @@ def suites(opts: Options) -> list[Suite]:
              args=MEMFD_V2),
         *flb_suites(flb),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
+        jump("stress", 2, "many threads until the jump, while reboots are refused"),
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
              args="brd.rd_size=131072"),
         jump("fault", 2, "retrieving with faults injected", ("debug",),

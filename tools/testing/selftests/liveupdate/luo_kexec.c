@@ -39,6 +39,7 @@ static const struct scenario_group groups[] = {
 	{ "extent-address", extent_address_scenarios },
 	{ "extent-page", extent_page_scenarios },
 	{ "pressure", pressure_scenarios },
+	{ "stress", stress_scenarios },
 	{ "extent-dropped", extent_dropped_scenarios },
 	{ "unchecked", unchecked_scenarios },
 	{ "flb-same", flb_same_scenarios },

@@ -51,6 +51,7 @@ extern const struct scenario extent_damage_scenarios[];
 extern const struct scenario extent_address_scenarios[];
 extern const struct scenario extent_page_scenarios[];
 extern const struct scenario pressure_scenarios[];
+extern const struct scenario stress_scenarios[];
 extern const struct scenario extent_dropped_scenarios[];
 extern const struct scenario unchecked_scenarios[];
 extern const struct scenario flb_same_scenarios[];
