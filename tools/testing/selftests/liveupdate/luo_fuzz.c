@@ -75,25 +75,37 @@ static unsigned int below(struct fuzzer *f, unsigned int limit)
 static int any_fd(struct fuzzer *f)
 {
 	switch (below(f, 10)) {
-	case 0: return f->dev;
-	case 1: return f->sessions[below(f, SESSIONS)];
-	case 2: return (int)below(f, 200) - 3;
-	case 3: return (int)jrand48(f->random);
+	case 0:
+		return f->dev;
+	case 1:
+		return f->sessions[below(f, SESSIONS)];
+	case 2:
+		return (int)below(f, 200) - 3;
+	case 3:
+		return (int)jrand48(f->random);
 	case 4:
-	case 5: return f->kinds->fd[below(f, f->kinds->nr)];
-	default: return f->memfds[below(f, MEMFDS)];
+	case 5:
+		return f->kinds->fd[below(f, f->kinds->nr)];
+	default:
+		return f->memfds[below(f, MEMFDS)];
 	}
 }
 
 static __u32 any_size(struct fuzzer *f, __u32 size)
 {
 	switch (below(f, 12)) {
-	case 0: return below(f, sizeof(union argument));
-	case 1: return size + 1 + below(f, 64);
-	case 2: return size - 1 - below(f, 8);
-	case 3: return jrand48(f->random);
-	case 4: return 4096 + 4 - below(f, 8);
-	default: return size;
+	case 0:
+		return below(f, sizeof(union argument));
+	case 1:
+		return size + 1 + below(f, 64);
+	case 2:
+		return size - 1 - below(f, 8);
+	case 3:
+		return jrand48(f->random);
+	case 4:
+		return 4096 + 4 - below(f, 8);
+	default:
+		return size;
 	}
 }
 
@@ -121,10 +133,14 @@ static void *place(struct fuzzer *f, union argument *arg)
 	size_t part;
 
 	switch (below(f, 16)) {
-	case 0: return NULL;
-	case 1: return (void *)-4096L;
-	case 2: return (void *)(jrand48(f->random) & 0x7fffffffffffL);
-	case 3: return f->wall;
+	case 0:
+		return NULL;
+	case 1:
+		return (void *)-4096L;
+	case 2:
+		return (void *)(jrand48(f->random) & 0x7fffffffffffL);
+	case 3:
+		return f->wall;
 	case 4:
 		part = below(f, sizeof(*arg));
 		memcpy(f->edge - part, arg, part);
@@ -197,35 +213,85 @@ static void call_ioctl(struct fuzzer *f)
 		take_session(f, ((struct liveupdate_ioctl_create_session *)at)->fd);
 }
 
-static void call_other(struct fuzzer *f)
+/* What else there is to be done to a session */
+static void call_session(struct fuzzer *f, int session)
 {
-	int session = any_session(f), memfd = f->memfds[below(f, MEMFDS)];
 	struct pollfd p = { .fd = session, .events = POLLIN | POLLOUT };
 	char bytes[64] = {};
 
-	switch (below(f, 14)) {
-	case 0: read(session, bytes, sizeof(bytes)); break;
-	case 1: write(session, bytes, sizeof(bytes)); break;
-	case 2: poll(&p, 1, 0); break;
-	case 3: lseek(session, below(f, 4096), below(f, 5)); break;
-	case 4: mmap(NULL, 4096, PROT_READ, MAP_SHARED, session, 0); break;
-	case 5: ftruncate(below(f, 2) ? session : memfd, below(f, 16 * PAGE)); break;
-	case 6: fchmod(below(f, 2) ? session : memfd, below(f, 0777)); break;
-	case 7: pwrite(memfd, bytes, sizeof(bytes), below(f, 20 * PAGE)); break;
-	case 8: fallocate(memfd, below(f, 4), below(f, 20 * PAGE), PAGE); break;
-	case 9: fcntl(memfd, F_ADD_SEALS, 1 << below(f, 4)); break;
-	case 10: lseek(memfd, below(f, 20 * PAGE), SEEK_SET); break;
-	case 11:		/* a name more for it, of which the older may go */
+	switch (below(f, 7)) {
+	case 0:
+		read(session, bytes, sizeof(bytes));
+		break;
+	case 1:
+		write(session, bytes, sizeof(bytes));
+		break;
+	case 2:
+		poll(&p, 1, 0);
+		break;
+	case 3:
+		lseek(session, below(f, 4096), below(f, 5));
+		break;
+	case 4:
+		mmap(NULL, 4096, PROT_READ, MAP_SHARED, session, 0);
+		break;
+	case 5:
+		ftruncate(session, below(f, 4096));
+		break;
+	default:
+		fchmod(session, below(f, 0777));
+	}
+}
+
+static void call_memfd(struct fuzzer *f, int memfd)
+{
+	char bytes[64] = {};
+
+	switch (below(f, 7)) {
+	case 0:
+		ftruncate(memfd, below(f, 16 * PAGE));
+		break;
+	case 1:
+		fchmod(memfd, below(f, 0777));
+		break;
+	case 2:
+		pwrite(memfd, bytes, sizeof(bytes), below(f, 20 * PAGE));
+		break;
+	case 3:
+		fallocate(memfd, below(f, 4), below(f, 20 * PAGE), PAGE);
+		break;
+	case 4:
+		fcntl(memfd, F_ADD_SEALS, 1 << below(f, 4));
+		break;
+	case 5:
+		lseek(memfd, below(f, 20 * PAGE), SEEK_SET);
+		break;
+	default:
+		f->memfds[below(f, MEMFDS)] = memfd;
+	}
+}
+
+static void call_other(struct fuzzer *f)
+{
+	int session = any_session(f);
+
+	switch (below(f, 8)) {
+	case 0:		/* a name more for it, of which the older may go */
 		session = dup(session);
 		if (session >= 0)
 			take_session(f, session);
 		break;
-	case 12:
-		if (!below(f, 8))
+	case 1:
+		if (!below(f, 4))
 			take_session(f, -1);
 		break;
+	case 2:
+	case 3:
+	case 4:
+		call_session(f, session);
+		break;
 	default:
-		f->memfds[below(f, MEMFDS)] = memfd;
+		call_memfd(f, f->memfds[below(f, MEMFDS)]);
 	}
 }
 
