@@ -35,7 +35,8 @@ static void add_paths(struct luo_kinds *kinds)
 		int flags;
 	} paths[] = {
 		{ "/dev/null", O_RDWR }, { "/dev/zero", O_RDWR }, { "/dev/mem", O_RDONLY },
-		{ "/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK }, { "/dev/ptmx", O_RDWR | O_NOCTTY },
+		{ "/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK },
+		{ "/dev/ptmx", O_RDWR | O_NOCTTY },
 		{ "/proc/self/maps", O_RDONLY }, { "/proc/self/mem", O_RDWR },
 		{ "/proc/self/ns/mnt", O_RDONLY }, { "/proc/self", O_RDONLY },
 		{ "/sys/kernel/uevent_seqnum", O_RDONLY }, { "/tmp", O_RDONLY },
