@@ -6,6 +6,8 @@
 KSRC ?=
 KERNEL_ARGS ?=
 MEMORY ?= 2G
+# The memory of the virtual machine in make demo-vm, in MiB
+VM_MEMORY ?= 256
 TEST ?=
 # For make bench: fewer sizes; one case
 QUICK ?=
@@ -33,6 +35,7 @@ help:
 #: The Live Update Orchestrator: file descriptors that survive the replacement of the kernel.
 #:
 #:   make demo         watch memfds survive a kexec in a QEMU guest   (KERNEL_ARGS=, MEMORY=2G)
+#:   make demo-vm      watch a virtual machine that does not notice     (VM_MEMORY=256, in MiB)
 #:   make check        the everyday tests                            (TEST=<name> runs one)
 #:
 #:   make shell        busybox in the guest, /dev/liveupdate and a second kernel at hand
@@ -83,6 +86,9 @@ kernel-off: setup
 
 demo: kernel
 	@scripts/demo.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
+
+demo-vm: kernel
+	@scripts/demo_vm.py --guest-memory "$(VM_MEMORY)" --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
 
 shell: kernel
 	@scripts/shell.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
@@ -150,11 +156,12 @@ style: kernel
 	@scripts/style.sh all
 
 clean:
-	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo $(build)/docs $(build)/series*
+	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo* $(build)/docs $(build)/series*
 
 distclean:
 	rm -rf $(build)
 
-.PHONY: bench help setup kernel debug-kernel stock kernel-off demo shell check check-debug check-full \
-	check-all check-interop check-series series docs check-user fuzz-wire fuzz-extent fuzz-calls kunit check-stock coverage style \
+.PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
+	check-full check-all check-interop check-series series docs check-user fuzz-wire fuzz-extent \
+	fuzz-calls kunit check-stock coverage style \
 	clean distclean

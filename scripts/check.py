@@ -29,9 +29,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
+import demo_vm
 import guest
 import systemd
 from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
+from packages import Missing
 
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
@@ -561,6 +563,7 @@ def suites(opts: Options) -> list[Suite]:
     if guest.ARCH == "x86_64":
         some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
                           lambda r: run_systemd_shutdown(r, opts)))
+        some += demo_vm_suites(opts)
     some += stock_suites(opts) + interop_suites(opts)
     # What is left does not depend on the machine that is emulated, nor on the base; and the
     # checkers of another base have other rules.
@@ -626,6 +629,43 @@ def run_systemd_shutdown(res: Result, opts: Options) -> None:
         return
     run_programs(res, opts, ["luo_systemd"], kernels=2, extra=extra,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on")
+
+
+def run_demo_vm(res: Result, opts: Options, memory: int, append: str,
+                happened: tuple[str, ...]) -> None:
+    """A virtual machine of Debian's QEMU goes from one kernel to the next."""
+    need_kernel(opts.kernel)
+    try:
+        out, story = demo_vm.play(log_name(res, opts), opts.kernel, opts.next_kernel, memory,
+                                  f"{append} {opts.append}", opts.memory)
+    except Missing as why:
+        res.skipped += 1
+        res.skips.append(str(why))
+        return
+    res.log = os.path.relpath(out.log, ROOT)
+    for good, what in story.claims(happened):
+        if good:
+            res.passed += 1
+        else:
+            res.fail(f"not true: {what}")
+    for line in trouble(out.kernel):
+        res.fail(f"kernel log: {line}")
+    if out.why:
+        res.fail(out.why)
+
+
+def demo_vm_suites(opts: Options) -> list[Suite]:
+    def machine(name: str, tiers: tuple[str, ...], what: str, memory: int, append: str = "",
+                happened: tuple[str, ...] = ()) -> Suite:
+        return Suite(name, tiers, what,
+                     lambda r: run_demo_vm(r, opts, memory, append, happened))
+
+    return [
+        machine("demo-vm", EXTENDED, "a virtual machine in QEMU", 16),
+        machine("demo-vm-back", ("check", "all"), "its reboot fails first, its agent dies after",
+                16, "vm_refuse=1 vm_die=1", ("reboot: Invalid argument", "the agent dies")),
+        machine("demo-vm-large", ("all",), "one with 256 MiB", 256),
+    ]
 
 
 def run_stock(res: Result, opts: Options, programs: list[str], kernels: int) -> None:

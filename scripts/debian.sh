@@ -10,6 +10,7 @@
 #   debian.sh release DIR MIN PACKAGE...
 #                                       the same in one version, the newest that all of them have
 #                                       and that is not older than MIN; print that version
+#   debian.sh libraries DIR PACKAGE...  unpack each, and the libraries that it depends on
 #
 # The mirror is the one this machine's apt uses. A private apt configuration and lists folder
 # keep the machine's own sources untouched; apt verifies what it fetches as always. Packages are
@@ -43,8 +44,10 @@ keyring() {
 	die "no Debian keyring: install debian-archive-keyring, or give a kernel tree with KSRC="
 }
 
+# Reading the lists takes seconds: let apt keep what it made of them, whatever this machine's own
+# configuration says of that.
 aptx() {
-	APT_CONFIG=$apt/etc/apt.conf apt-get -qq "$@"
+	APT_CONFIG=$apt/etc/apt.conf "$@" -o Dir::Cache::pkgcache="$apt/pkgcache.bin" -o Dir::Cache::srcpkgcache=""
 }
 
 # The configuration is written anew each time; the lists are fetched when they are older than a
@@ -82,7 +85,7 @@ prepare() {
 	fi
 	mv "$apt/etc/suites.sources.new" "$apt/etc/suites.sources"
 	echo "fetching package lists of: $suites" >&2
-	if aptx update >"$apt/update.log" 2>&1; then
+	if aptx apt-get -qq update >"$apt/update.log" 2>&1; then
 		touch "$apt/stamp"
 	else
 		# Not again within five minutes, but no longer.
@@ -94,7 +97,7 @@ prepare() {
 # "VERSION" per suite, highest first
 versions() {
 	prepare
-	APT_CONFIG=$apt/etc/apt.conf apt-cache madison "$1" 2>/dev/null |
+	aptx apt-cache madison "$1" 2>/dev/null |
 		awk -F'|' '{ gsub(/ /, "", $2); print $2 }' | sort -Vru
 }
 
@@ -119,7 +122,7 @@ newest() {
 	pkg=$(find "$apt/archives" -maxdepth 1 -name "$1*.deb" 2>/dev/null | sed 's,.*/,,; s,_.*,,' | sort -V | tail -1)
 	if [ -z "$pkg" ]; then
 		prepare
-		pkg=$(APT_CONFIG=$apt/etc/apt.conf apt-cache pkgnames "$1" |
+		pkg=$(aptx apt-cache pkgnames "$1" |
 			{ grep -E "^${1//./\\.}[0-9]+$" || true; } | sort -V | tail -1)
 	fi
 	echo "$pkg"
@@ -134,7 +137,7 @@ fetch() {	# PACKAGE[=VERSION]
 		[ -n "$ver" ] || ver=$(versions "$pkg" | head -1)
 		[ -n "$ver" ] || die "no package $pkg in: $suites"
 		echo "fetching $pkg $ver" >&2
-		(cd "$apt/archives/partial" && aptx download "$pkg=$ver" >&2 && mv ./"$pkg"_*.deb ..) ||
+		(cd "$apt/archives/partial" && aptx apt-get -qq download "$pkg=$ver" >&2 && mv ./"$pkg"_*.deb ..) ||
 			die "$pkg $ver cannot be fetched; try again, or give a kernel tree with KSRC="
 		path=$(cached "$pkg" "$ver")
 	fi
@@ -148,6 +151,34 @@ unpack() {
 	for pkg; do
 		deb=$(fetch "$pkg")
 		dpkg-deb -x "$deb" "$dir"
+	done
+}
+
+# "PACKAGE" or "PACKAGE MINIMUM" for each library that the package in this file depends on
+needs() {	# DEB
+	dpkg-deb -f "$1" Pre-Depends Depends | tr ',' '\n' | sed 's/^[^:]*Depends: *//; s/|.*//' |
+		sed -nE 's/^ *(lib[^ :(]*|zlib1g)[^(]*(\(>>?=? *([^)]*)\))?.*/\1 \3/p'
+}
+
+# Of what the cache has, unless that is too old
+libraries() {
+	local dir=$1 pkg min deb ver i
+	local -A seen=()
+	shift
+	mkdir -p "$dir"
+	local queue=("$@")
+	for ((i = 0; i < ${#queue[@]}; i++)); do
+		read -r pkg min <<< "${queue[i]}"
+		[ -z "${seen[$pkg]:-}" ] || continue
+		seen[$pkg]=1
+		deb=$(fetch "$pkg")
+		ver=$(dpkg-deb -f "$deb" Version)
+		if [ -n "$min" ] && dpkg --compare-versions "$ver" lt "$min"; then
+			prepare
+			deb=$(fetch "$pkg=$(versions "$pkg" | head -1)")
+		fi
+		dpkg-deb -x "$deb" "$dir"
+		mapfile -t -O ${#queue[@]} queue < <(needs "$deb")
 	done
 }
 
@@ -172,13 +203,13 @@ release() {
 	echo "$ver"
 }
 
-[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE..."
+[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
 cmd=$1
 shift
 mkdir -p "$apt/archives/partial"
 exec 8>"$apt/.lock"
 flock 8
 case $cmd in
-have | newest | fetch | unpack | release) "$cmd" "$@" ;;
+have | newest | fetch | unpack | release | libraries) "$cmd" "$@" ;;
 *) die "no such command: $cmd" ;;
 esac

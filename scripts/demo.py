@@ -16,7 +16,7 @@ from pathlib import Path
 from guest import (BUILD, ROOT, Guest, GuestError, Initramfs, image, shared_libraries,
                    trouble)
 
-SOURCE = ROOT / "samples/liveupdate/demo.c"
+SAMPLES = ROOT / "samples/liveupdate"
 UAPI = ROOT / "include/uapi"
 
 
@@ -28,13 +28,14 @@ def kexec_tools() -> dict:
     return {"sbin/kexec": Path(kexec).resolve(), **shared_libraries(Path(kexec))}
 
 
-def compile_init(out: Path) -> Path:
-    """The guest's program, static; again only if its source has changed."""
-    newest = max(p.stat().st_mtime for p in (SOURCE, UAPI / "linux/liveupdate.h"))
-    if not out.exists() or out.stat().st_mtime < newest:
+def compile_init(out: Path, names: tuple[str, ...], libraries: tuple[str, ...] = ()) -> Path:
+    """A guest's program, static; again only if a source has changed."""
+    headers = [UAPI / "linux/liveupdate.h", *SAMPLES.glob("*.h")]
+    sources = [SAMPLES / f"{name}.c" for name in names]
+    if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in headers + sources):
         out.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static",
-                        f"-I{UAPI}", "-o", str(out), str(SOURCE), "-lnettle"], check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{UAPI}", "-o", str(out),
+                        *map(str, sources), *libraries], check=True)
     return out
 
 
@@ -57,7 +58,8 @@ def main() -> int:
     args = ap.parse_args()
 
     try:
-        files = {"init": compile_init(BUILD / "demo/init"), "bzImage": args.next or args.kernel}
+        init = compile_init(BUILD / "demo/init", ("demo", "host", "sessions"), ("-lnettle",))
+        files = {"init": init, "bzImage": args.next or args.kernel}
         initramfs = Initramfs(files | kexec_tools()).packed()
         guest = Storyteller("demo", args.kernel, initramfs, args.append, args.memory)
         print(f"== booting {os.path.relpath(args.kernel, ROOT)} in a guest of {args.memory}",

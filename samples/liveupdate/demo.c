@@ -19,21 +19,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdnoreturn.h>
 #include <string.h>
-#include <termios.h>
-#include <time.h>
 #include <unistd.h>
 #include <nettle/sha2.h>
 #include <nettle/version.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <linux/liveupdate.h>
+#include "host.h"
+#include "sessions.h"
 
 #define MIB		(1024UL * 1024)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -82,32 +77,6 @@ struct ledger {
 static FILE *story;
 static double step_began;
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-/* The only clock that goes on across kexec */
-static __u64 cycles(void)
-{
-	__u32 low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (__u64)high << 32 | low;
-}
-
-static __u64 cycles_per_second(void)
-{
-	__u64 c = cycles();
-	double t = now();
-
-	usleep(200000);
-	return (cycles() - c) / (now() - t);
-}
-
 /* One step of the story, with the guest time since the last one. */
 static void step(const char *fmt, ...)
 {
@@ -122,16 +91,6 @@ static void step(const char *fmt, ...)
 	step_began = now();
 }
 
-static noreturn void power_off(void)
-{
-	fflush(story);
-	tcdrain(fileno(story));
-	sync();
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
-}
-
 static noreturn void give_up(const char *fmt, ...)
 {
 	int err = errno;
@@ -142,61 +101,21 @@ static noreturn void give_up(const char *fmt, ...)
 	vfprintf(story, fmt, ap);
 	va_end(ap);
 	fprintf(story, "%s%s\ndemo: FAIL\n", err ? ": " : "", err ? strerror(err) : "");
-	power_off();
+	power_off(story);
 }
 
-static int open_device(void)
+/* A file descriptor or 0, as the calls of live update return it; or the end. */
+static int must(int ret, const char *what)
 {
-	int fd = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		give_up("/dev/liveupdate");
-	return fd;
+	if (ret >= 0)
+		return ret;
+	errno = -ret;
+	give_up("%s", what);
 }
 
-static int create_session(int device, const char *name)
+static int retrieve(int device, const char *name)
 {
-	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
-
-	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
-	if (ioctl(device, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg))
-		give_up("session %s cannot be created", name);
-	return arg.fd;
-}
-
-static int retrieve_session(int device, const char *name)
-{
-	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
-
-	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
-	if (ioctl(device, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg))
-		give_up("session %s cannot be retrieved", name);
-	return arg.fd;
-}
-
-static void preserve(int session, int fd, __u64 token)
-{
-	struct liveupdate_session_preserve_fd arg = {
-		.size = sizeof(arg), .fd = fd, .token = token,
-	};
-
-	if (ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg))
-		give_up("token %llu cannot be preserved", token);
-}
-
-static int retrieve(int session, __u64 token)
-{
-	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
-
-	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -1 : arg.fd;
-}
-
-static void finish(int session, const char *name)
-{
-	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
-
-	if (ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg))
-		give_up("session %s cannot be finished", name);
+	return retrieve_session(device, name, 0);
 }
 
 /* Sessions are opened once, when first asked for. */
@@ -209,7 +128,7 @@ static int session_fd(int device, const char *name, int (*open_one)(int, const c
 		if (!strcmp(open_sessions[i].name, name))
 			return open_sessions[i].fd;
 	open_sessions[i].name = name;
-	open_sessions[i].fd = open_one(device, name);
+	open_sessions[i].fd = must(open_one(device, name), name);
 	return open_sessions[i].fd;
 }
 
@@ -398,7 +317,7 @@ static void first_kernel(const char *cmdline)
 	struct ledger *ledger;
 	size_t i;
 
-	device = open_device();
+	device = must(open_liveupdate(), "/dev/liveupdate");
 	ledger_fd = memfd_create("ledger", MFD_CLOEXEC);
 	if (ledger_fd < 0 || ftruncate(ledger_fd, sizeof(*ledger)))
 		give_up("ledger");
@@ -414,17 +333,17 @@ static void first_kernel(const char *cmdline)
 		     hex(ledger->facts[i].digest));
 	}
 	for (i = 0; i < ARRAY_SIZE(items); i++) {
-		preserve(session_fd(device, items[i].session, create_session), fds[i],
-			 items[i].token);
+		must(preserve_fd(session_fd(device, items[i].session, create_session), fds[i],
+				 items[i].token), items[i].what);
 		step("preserved in session %s, token %llu: %s", items[i].session,
 		     items[i].token, items[i].what);
 	}
-	preserve(session_fd(device, LEDGER_SESSION, create_session), ledger_fd, LEDGER_TOKEN);
+	must(preserve_fd(session_fd(device, LEDGER_SESSION, create_session), ledger_fd,
+			 LEDGER_TOKEN), "the list of digests");
 	step("preserved the list of digests as one more memfd");
 	load_next_kernel(cmdline);
 	step("jumping: kexec -e");
-	fflush(story);
-	tcdrain(fileno(story));
+	flush_story(story);
 
 	/* Written after it was preserved: that must not be lost either. */
 	ledger->jump = cycles();
@@ -442,10 +361,9 @@ static int second_kernel(void)
 	double second;
 	size_t i;
 
-	device = open_device();
-	fd = retrieve(session_fd(device, LEDGER_SESSION, retrieve_session), LEDGER_TOKEN);
-	if (fd < 0)
-		give_up("the list of digests cannot be retrieved");
+	device = must(open_liveupdate(), "/dev/liveupdate");
+	fd = must(retrieve_fd(session_fd(device, LEDGER_SESSION, retrieve), LEDGER_TOKEN),
+		  "the list of digests");
 	if (pread(fd, &ledger, sizeof(ledger), 0) != sizeof(ledger) ||
 	    ledger.magic != LEDGER_MAGIC) {
 		errno = EUCLEAN;
@@ -454,11 +372,11 @@ static int second_kernel(void)
 	step("opened /dev/liveupdate, retrieved the list of digests");
 
 	for (i = 0; i < ARRAY_SIZE(items); i++) {
-		fds[i] = retrieve(session_fd(device, items[i].session, retrieve_session),
-				  items[i].token);
+		fds[i] = retrieve_fd(session_fd(device, items[i].session, retrieve),
+				     items[i].token);
 		if (fds[i] < 0)
 			step("FAIL %-5s %-28s  cannot be retrieved: %s", items[i].session,
-			     items[i].what, strerror(errno));
+			     items[i].what, strerror(-fds[i]));
 	}
 	retrieved = cycles();
 	step("retrieved all the others");
@@ -469,9 +387,9 @@ static int second_kernel(void)
 		look_at(fds[i], &facts);
 		passed += compare(&items[i], &ledger.facts[i], &facts);
 	}
-	finish(session_fd(device, "vm-1", NULL), "vm-1");
-	finish(session_fd(device, "vm-2", NULL), "vm-2");
-	finish(session_fd(device, LEDGER_SESSION, NULL), LEDGER_SESSION);
+	must(finish_session(session_fd(device, "vm-1", NULL)), "vm-1");
+	must(finish_session(session_fd(device, "vm-2", NULL)), "vm-2");
+	must(finish_session(session_fd(device, LEDGER_SESSION, NULL)), LEDGER_SESSION);
 	step("finished all sessions");
 
 	second = ledger.cycles_per_second;
@@ -482,16 +400,6 @@ static int second_kernel(void)
 	return passed == ARRAY_SIZE(items) ? 0 : 1;
 }
 
-static void read_cmdline(char *cmdline, size_t size)
-{
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t n = read(fd, cmdline, size - 1);
-
-	close(fd);
-	cmdline[n > 0 ? n : 0] = '\0';
-	cmdline[strcspn(cmdline, "\n")] = '\0';
-}
-
 int main(void)
 {
 	char cmdline[2048];
@@ -499,12 +407,7 @@ int main(void)
 	bool second;
 	int fd;
 
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	fd = open("/dev/ttyS1", O_WRONLY | O_CLOEXEC);
-	story = fd < 0 ? stdout : fdopen(fd, "w");
-	setlinebuf(story);
+	story = start_host();
 	read_cmdline(cmdline, sizeof(cmdline));
 	second = strstr(cmdline, "demo=second");
 	uname(&uts);
@@ -516,5 +419,5 @@ int main(void)
 		first_kernel(cmdline);
 	fd = second_kernel();
 	fprintf(story, "demo: %s\n", fd ? "FAIL" : "PASS");
-	power_off();
+	power_off(story);
 }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+"""packages.py - programs of Debian's newest suites, unpacked, never installed
+
+debian.sh fetches them, the machine's own apt knows from where; they are under build/tools. What
+of them a guest runs goes into its initramfs with the libraries that it is linked with.
+"""
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from guest import ROOT, shared_libraries
+
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+
+
+class Missing(Exception):
+    """There is no such package here; the text says why."""
+
+
+def debian(*args: str) -> str:
+    """What debian.sh prints."""
+    run = subprocess.run([str(ROOT / "scripts/debian.sh"), *args], capture_output=True,
+                         text=True, check=False)
+    if run.returncode:
+        said = run.stderr.strip().splitlines() or [f"debian.sh ended with {run.returncode}"]
+        raise Missing(said[-1])
+    return run.stdout.strip()
+
+
+def with_libraries(package: str) -> Path:
+    """Where that package and its libraries are unpacked; done once."""
+    root = ROOT / "build/tools" / package
+    if not (root / "done").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        debian("libraries", str(root), package)
+        (root / "done").touch()
+    return root
+
+
+def program(root: Path, name: str) -> dict:
+    """A program of what is unpacked there, as an initramfs wants to have it."""
+    return {name: root / name, **shared_libraries(root / name, root, (LIBRARIES,))}
