@@ -74,6 +74,7 @@ class Story:
     marks: list[tuple[str, float]] = field(default_factory=list)    # since the guest was stopped
     steps: list[tuple[float, int, float]] = field(default_factory=list)    # and by its own clock
     said: list[str] = field(default_factory=list)                   # by the guest, not steps
+    listed: int = 0         # steps when it counted those in its list; it goes on after that
     done: list[str] = field(default_factory=list)                   # by the host
     kernels: int = 0
     booted: float = 0.0         # how old the last kernel was when it ran the agent
@@ -119,6 +120,8 @@ class Story:
             self.steps.append((when, int(m.group(1)), float(m.group(2))))
         else:
             self.said.append(text)
+            if "steps in the list" in text:
+                self.listed = len(self.steps)
         return row(when, "", text)
 
     def mark(self, name: str) -> float:
@@ -152,7 +155,7 @@ class Story:
             (numbers == list(range(1, len(numbers) + 1)),
              "the host saw every step, none twice"),
             (bool(counted) and audit.endswith(", 0 of them wrong")
-             and len(numbers) - int(counted.group(1)) in (0, 1), f"the guest: {audit}"),
+             and int(counted.group(1)) == self.listed, f"the guest: {audit}"),
             (f"{pages} pages, 0 of them wrong" in self.said, f"the guest: {pages} pages of memory, "
              "each byte as it was written"),
             (any(s.startswith("audit: nothing missing") for s in self.said)
