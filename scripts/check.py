@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop [--test NAME] [--list] [--jobs N]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd [--test NAME] [--list] [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
 parser (tools/testing/kunit). The last line is "N passed, N failed[, N skipped]"; the exit
@@ -280,13 +280,22 @@ def check_panic(res: Result, log: list[str], last: list[Part], panics: str) -> b
     return False
 
 
+def expect_lines(res: Result, log: list[str], pattern: str, times: int = 1) -> None:
+    count = sum(bool(re.search(pattern, line)) for line in log)
+    if count == times:
+        res.passed += 1
+    else:
+        res.fail(f"{count} lines of the kernel's log have {pattern!r} in them, not {times}")
+
+
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", extra: dict | None = None, image: bool = False,
                  once_in_log: tuple[str, ...] = (), allow: str | None = None,
-                 panics: str = "") -> None:
+                 panics: str = "") -> list[str]:
     """Boot with our /init, which runs the programs; each has one document per kernel.
     Each text of `once_in_log` must stand in exactly one line of the kernel's log. If there
-    is a pattern `panics`, the last kernel must end with that panic, before any result."""
+    is a pattern `panics`, the last kernel must end with that panic, before any result.
+    Returns the kernel's log."""
     build_selftests()
     files = selftest_files(opts, programs, kernels > 1 or image) | (extra or {})
     if kernels > 1:
@@ -310,15 +319,12 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
         if part.status is not None and part.status > 4 and not res.failures:
             res.fail(f"{where}{part.program} ended with status {part.status}")
     for text in once_in_log:
-        count = sum(text in line for line in out.kernel)
-        if count == 1:
-            res.passed += 1
-        else:
-            res.fail(f"{count} lines of the kernel's log have {text!r} in them, not one")
+        expect_lines(res, out.kernel, re.escape(text))
     if [p.program for p in parts] != expected:
         res.fail(f"ran {[p.program for p in parts]}, expected {expected}")
     elif not complete:
         res.fail("the guest died before its end")
+    return out.kernel
 
 
 def run_kunit(res: Result, opts: Options, glob: str) -> None:
@@ -563,6 +569,10 @@ def suites(opts: Options) -> list[Suite]:
     if guest.ARCH == "x86_64":
         some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
                           lambda r: run_systemd_shutdown(r, opts)))
+        some.append(Suite("systemd", ("systemd",), "systemd as process 1 of three kernels",
+                          lambda r: run_systemd(
+                              r, replace(opts, kernel=guest.image("systemd"),
+                                         next_kernel=guest.image("systemd")))))
         some += demo_vm_suites(opts)
     some += stock_suites(opts) + interop_suites(opts)
     # What is left does not depend on the machine that is emulated, nor on the base; and the
@@ -621,27 +631,29 @@ def run_legacy(res: Result, opts: Options) -> None:
 
 def run_systemd_shutdown(res: Result, opts: Options) -> None:
     """The first kernel's process 1 ends as systemd-shutdown."""
-    try:
-        extra = systemd.files(systemd.SHUTDOWN, systemd.TEST_LUO)
-    except systemd.Missing as why:
-        res.skipped += 1
-        res.skips.append(str(why))
-        return
-    run_programs(res, opts, ["luo_systemd"], kernels=2, extra=extra,
+    run_programs(res, opts, ["luo_systemd"], kernels=2,
+                 extra=systemd.END.files(systemd.SHUTDOWN, systemd.TEST_LUO),
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on")
+
+
+def run_systemd(res: Result, opts: Options) -> None:
+    """Process 1 is systemd in all three kernels; its services are ours."""
+    log = run_programs(res, opts, ["luo_service"], kernels=3,
+                       extra=systemd.host(SELFTESTS / "units"),
+                       env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
+                           "systemd.show_status=no TERM=dumb printk.devkmsg=on")
+    expect_lines(res, log, "luo-hijack.service.* infringes systemd's namespace", 2)
+    unfinished = "of the last kernel is not finished, and not carried on"
+    for unit, times in (("", 3), ("luo-sessions", 1), ("luo-names", 2)):
+        expect_lines(res, log, f"luo: session '{unit}[^']*' {unfinished}", times)
 
 
 def run_demo_vm(res: Result, opts: Options, memory: int, append: str,
                 happened: tuple[str, ...]) -> None:
     """A virtual machine of Debian's QEMU goes from one kernel to the next."""
     need_kernel(opts.kernel)
-    try:
-        out, story = demo_vm.play(log_name(res, opts), opts.kernel, opts.next_kernel, memory,
-                                  f"{append} {opts.append}", opts.memory)
-    except Missing as why:
-        res.skipped += 1
-        res.skips.append(str(why))
-        return
+    out, story = demo_vm.play(log_name(res, opts), opts.kernel, opts.next_kernel, memory,
+                              f"{append} {opts.append}", opts.memory)
     res.log = os.path.relpath(out.log, ROOT)
     for good, what in story.claims(happened):
         if good:
@@ -736,6 +748,9 @@ def run_suite(suite: Suite) -> Result:
         suite.run(res)
         if not res.passed + res.failed + res.skipped:
             res.fail("nothing ran")
+    except Missing as why:
+        res.skipped += 1
+        res.skips.append(str(why))
     except (Broken, GuestError, OSError, subprocess.SubprocessError) as err:
         res.fail(str(err))
     res.seconds = round(time.monotonic() - start, 1)
@@ -800,7 +815,7 @@ def default_jobs(tier: str) -> int:
 def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
-                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop"))
+                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop", "systemd"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")

@@ -39,6 +39,7 @@ def with_libraries(package: str) -> Path:
     return root
 
 
-def program(root: Path, name: str) -> dict:
-    """A program of what is unpacked there, as an initramfs wants to have it."""
-    return {name: root / name, **shared_libraries(root / name, root, (LIBRARIES,))}
+def program(root: Path, name: str, *folders: str) -> dict:
+    """A program of what is unpacked there, as an initramfs wants to have it; with the folders
+    of its libraries, besides the usual one."""
+    return {name: root / name, **shared_libraries(root / name, root, (LIBRARIES, *folders))}

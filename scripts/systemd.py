@@ -6,71 +6,84 @@ Live update came to systemd with version 261. It is taken from the newest suite 
 unpacked under build/tools, never installed. What of it a guest runs goes into its initramfs
 with the libraries that it is linked with; those that it would load if it found them stay out.
 
-    systemd.py      say which version that is and where it was unpacked
+    systemd.py      fetch and unpack it; say which version that is and where
 """
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from guest import ROOT, shared_libraries
+from guest import ROOT
+from packages import LIBRARIES, Missing, debian, program
 
 OLDEST = "261"
-UNPACKED = ROOT / "build/tools/systemd"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
+UNITS = "usr/lib/systemd/system"
+PROCESS_1 = "usr/lib/systemd/systemd"
 SHUTDOWN = "usr/lib/systemd/systemd-shutdown"
 TEST_LUO = "usr/lib/systemd/tests/unit-tests/manual/test-luo"
 
-# All of one source, and what they need from others
-SYSTEMD = ("systemd-standalone-shutdown", "systemd-tests", "libsystemd-shared")
-OTHERS = ("libc6",)
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Packages of systemd in one version, and those of others, in a folder of their own."""
+    name: str
+    systemd: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def root(self) -> Path:
+        return ROOT / "build/tools" / self.name
+
+    def version(self) -> str:
+        """Its version; fetched and unpacked, unless that has been done."""
+        stamp = self.root / "version"
+        wanted = " ".join((*self.systemd, *self.others))
+        if stamp.exists():
+            version, _, packages = stamp.read_text().partition("\n")
+            if packages == wanted:
+                return version
+        shutil.rmtree(self.root, ignore_errors=True)
+        version = debian("release", str(self.root), OLDEST, *self.systemd)
+        debian("unpack", str(self.root), *self.others)
+        stamp.write_text(f"{version}\n{wanted}")
+        return version
+
+    def files(self, *programs: str) -> dict:
+        """Programs and their libraries, as an initramfs wants to have them."""
+        self.version()
+        found: dict = {}
+        for name in programs:
+            found |= program(self.root, name, f"{LIBRARIES}/systemd")
+        return found
 
 
-class Missing(Exception):
-    """There is no such systemd here; the text says why."""
+# What runs at the very end of a host, by itself; and all of it
+END = Unpacked("systemd-end", ("systemd-standalone-shutdown", "systemd-tests",
+                               "libsystemd-shared"), ("libc6",))
+WHOLE = Unpacked("systemd", ("systemd", "systemd-tests", "libsystemd-shared", "libsystemd0"),
+                 ("libc6", "libmount1", "libblkid1", "libselinux1", "libpcre2-8-0"))
 
 
-def debian(*args: str) -> str:
-    """What debian.sh prints."""
-    run = subprocess.run([str(ROOT / "scripts/debian.sh"), *args], capture_output=True,
-                         text=True, check=False)
-    if run.returncode:
-        said = run.stderr.strip().splitlines() or [f"debian.sh ended with {run.returncode}"]
-        raise Missing(said[-1])
-    return run.stdout.strip()
-
-
-def unpack() -> str:
-    """Fetch and unpack, unless that has been done; its version."""
-    stamp = UNPACKED / "version"
-    wanted = " ".join((*SYSTEMD, *OTHERS))
-    if stamp.exists():
-        version, _, packages = stamp.read_text().partition("\n")
-        if packages == wanted:
-            return version
-    shutil.rmtree(UNPACKED, ignore_errors=True)
-    version = debian("release", str(UNPACKED), OLDEST, *SYSTEMD)
-    debian("unpack", str(UNPACKED), *OTHERS)
-    stamp.write_text(f"{version}\n{wanted}")
-    return version
-
-
-def files(*programs: str) -> dict:
-    """These programs and their libraries, as an initramfs wants to have them."""
-    unpack()
-    found: dict = {}
-    for name in programs:
-        found[name] = UNPACKED / name
-        found |= shared_libraries(UNPACKED / name, UNPACKED,
-                                  (LIBRARIES, f"{LIBRARIES}/systemd"))
-    return found
+def host(more: Path) -> dict:
+    """A host whose process 1 is systemd, with the units that start and end it, and more."""
+    found = WHOLE.files(PROCESS_1, "usr/lib/systemd/systemd-executor", "usr/bin/systemctl",
+                        SHUTDOWN, TEST_LUO, f"{LIBRARIES}/libmount.so.1")
+    units = WHOLE.root / UNITS
+    for path in (*units.glob("*.target"), *units.glob("*.slice"),
+                 *units.glob("systemd-kexec.service"), *units.glob("systemd-reboot.service")):
+        if not path.is_symlink():
+            found[f"{UNITS}/{path.name}"] = path
+    found |= {f"etc/systemd/system/{path.name}": path for path in more.iterdir()}
+    return found | {"init": f"-> {PROCESS_1}", "etc/os-release": b"ID=test\n",
+                    "etc/machine-id": b"", "boot/initrd": "-> /sys/firmware/initrd"}
 
 
 def main() -> int:
     try:
-        print(f"{unpack()} in {UNPACKED}")
+        for what in (END, WHOLE):
+            print(f"{what.version()} in {what.root}")
     except Missing as why:
         print(f"systemd.py: {why}", file=sys.stderr)
         return 1

@@ -67,23 +67,7 @@ static struct selected {
 } selected[MAX_SCENARIOS];
 static int nr_selected;
 
-static bool failed;
 static int report = -1;
-
-void luo_failure(const char *file, int line, const char *text, long long exp, long long seen)
-{
-	luo_say("%s:%d: not so: %s (%lld, %lld)", file, line, text, exp, seen);
-}
-
-int luo_failed(bool fatal)
-{
-	failed = true;
-	if (fatal) {
-		fflush(stdout);
-		_exit(1);
-	}
-	return 0;
-}
 
 void luo_skip(const char *why)
 {
@@ -143,7 +127,7 @@ static void run_stage(const struct scenario *s, int stage, int to)
 	s->stage[stage - 1]();
 	alarm(0);
 	fflush(stdout);
-	if (failed || write(to, "k", 1) != 1)
+	if (luo_has_failed || write(to, "k", 1) != 1)
 		_exit(1);
 	close(to);
 	while (last_stage(s) > stage)
