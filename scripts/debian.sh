@@ -10,7 +10,9 @@
 #   debian.sh release DIR MIN PACKAGE...
 #                                       the same in one version, the newest that all of them have
 #                                       and that is not older than MIN; print that version
-#   debian.sh libraries DIR PACKAGE...  unpack each, and the libraries that it depends on
+#   debian.sh libraries DIR "PACKAGE [MIN]"...
+#                                       unpack each, and the libraries that it depends on, none older
+#                                       than MIN, or than who depends on it says
 #
 # The mirror is the one this machine's apt uses. A private apt configuration and lists folder
 # keep the machine's own sources untouched; apt verifies what it fetches as always. Packages are
@@ -160,9 +162,13 @@ needs() {	# DEB
 		sed -nE 's/^ *(lib[^ :(]*|zlib1g)[^(]*(\(>>?=? *([^)]*)\))?.*/\1 \3/p'
 }
 
+old() {	# DEB MIN
+	[ -n "$2" ] && dpkg --compare-versions "$(dpkg-deb -f "$1" Version)" lt "$2"
+}
+
 # Of what the cache has, unless that is too old
 libraries() {
-	local dir=$1 pkg min deb ver i
+	local dir=$1 pkg min deb i
 	local -A seen=()
 	shift
 	mkdir -p "$dir"
@@ -172,10 +178,10 @@ libraries() {
 		[ -z "${seen[$pkg]:-}" ] || continue
 		seen[$pkg]=1
 		deb=$(fetch "$pkg")
-		ver=$(dpkg-deb -f "$deb" Version)
-		if [ -n "$min" ] && dpkg --compare-versions "$ver" lt "$min"; then
+		if old "$deb" "$min"; then
 			prepare
 			deb=$(fetch "$pkg=$(versions "$pkg" | head -1)")
+			! old "$deb" "$min" || die "no package $pkg from $min on in: $suites"
 		fi
 		dpkg-deb -x "$deb" "$dir"
 		mapfile -t -O ${#queue[@]} queue < <(needs "$deb")

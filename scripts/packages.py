@@ -29,12 +29,12 @@ def debian(*args: str) -> str:
     return run.stdout.strip()
 
 
-def with_libraries(package: str) -> Path:
+def with_libraries(package: str, oldest: str) -> Path:
     """Where that package and its libraries are unpacked; done once."""
     root = ROOT / "build/tools" / package
     if not (root / "done").exists():
         shutil.rmtree(root, ignore_errors=True)
-        debian("libraries", str(root), package)
+        debian("libraries", str(root), f"{package} {oldest}")
         (root / "done").touch()
     return root
 

@@ -25,7 +25,7 @@ sources() {
 	find "${dirs[@]}" -name '*.[ch]' ! -path '*/build/*' | sort
 }
 
-# In build/linux, where our files have their kernel names. A file that was clean is not looked at
+# In build/linux, where our files have their kernel names, but for what is no part of a kernel. A file that was clean is not looked at
 # again before it, or checkpatch, changes. Without python3-ply checkpatch complains on standard
 # error about its SPDX checker.
 checkpatch() {
@@ -38,7 +38,8 @@ checkpatch() {
 		[ ! -f "$clean" ] || continue
 		case $f in
 		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff "$top/$f") ;;
-		*) (cd "$trees/linux" && "${run[@]}" -f "$f") ;;
+		bench/*) (cd "$trees/linux" && "${run[@]}" -f "$top/$f") ;;
+		*) (cd "$trees/linux" && [ -e "$f" ] && "${run[@]}" -f "$f") ;;
 		esac && : > "$clean" || found=1
 	done
 	return $found

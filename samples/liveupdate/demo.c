@@ -30,7 +30,6 @@
 #include "host.h"
 #include "sessions.h"
 
-#define MIB		(1024UL * 1024)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define WRITE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 

@@ -8,6 +8,8 @@
 #include <stdnoreturn.h>
 #include <linux/types.h>
 
+#define MIB		(1024UL * 1024)
+
 FILE *start_host(void);
 void read_cmdline(char *cmdline, size_t size);
 void flush_story(FILE *story);

@@ -40,7 +40,6 @@
 #include "vm_qemu.h"
 
 #define SESSION		"vm-1"
-#define MIB		(1UL << 20)
 #define ATTEMPTS	3
 
 /* There is no way to list what a session holds: programs agree on numbers. */
@@ -157,6 +156,33 @@ static int make_files(struct agent *agent)
 	return 0;
 }
 
+/* Calls that take long are made beside the guest, which is listened to. */
+static int beside(struct agent *agent, int (*work)(struct agent *))
+{
+	pid_t pid = fork();
+	int status, err = 0;
+
+	if (pid < 0)
+		return failed("fork", -errno);
+	if (!pid)
+		_exit(-work(agent));
+	while (!err && !waitpid(pid, &status, WNOHANG))
+		err = vm_listen(&agent->vm, 10);
+	if (err)
+		return failed("QEMU", err);
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
+/* A file that is preserved is the session's, whoever of those that have it said so. */
+static int preserve_memory(struct agent *agent)
+{
+	int err = preserve_fd(agent->session, agent->vm.files.memory, TOKEN_MEMORY);
+
+	if (!err)
+		host("-", "preserved the guest's memory");
+	return failed("preserve the memory", err);
+}
+
 /*
  * What takes time in proportion to memory is done while the guest runs: preserved
  * memory can be used as before, only its size is fixed.
@@ -172,14 +198,10 @@ static int preserve_early(struct agent *agent)
 		return failed("create session", err);
 	agent->session = err;
 	err = preserve_fd(agent->session, agent->notes_fd, TOKEN_NOTES);
-	err = err ?: preserve_fd(agent->session, agent->vm.files.memory, TOKEN_MEMORY);
-	if (err)
-		return failed("preserve", err);
-	host("-", "preserved the guest's memory");
-	return 0;
+	return failed("preserve the notes", err) ?: beside(agent, preserve_memory);
 }
 
-static int load_kernel(void)
+static int load_kernel(__attribute__((unused)) struct agent *agent)
 {
 	char cmdline[2048];
 	int kernel = open("/bzImage", O_RDONLY | O_CLOEXEC);
@@ -289,23 +311,23 @@ static int first_kernel(struct agent *agent)
 {
 	unsigned long steps = option("vm_steps", 10);
 	bool refuse = option("vm_refuse", 0);
-	int err = failed("memfds", make_files(agent));
+	int tries, err = failed("memfds", make_files(agent));
 
 	if (err)
 		return err;
 	host("-", "memory for the guest: a memfd of %zu MiB", agent->vm.files.size / MIB);
-	err = refuse ? 0 : load_kernel();
+	err = refuse ? 0 : load_kernel(agent);
 	err = err ?: start_machine(agent);
 	err = err ?: run_steps(agent, steps / 2);
 	err = err ?: preserve_early(agent);
 	err = err ?: run_steps(agent, steps - steps / 2);
-	while (!err) {
+	for (tries = 0; !err && tries < 1 + refuse; tries++) {
 		update(agent);
 		err = go_back(agent);
-		err = err ?: load_kernel();
+		err = err ?: beside(agent, load_kernel);
 		err = err ?: run_steps(agent, steps);
 	}
-	return err;
+	return err ?: -EAGAIN;
 }
 
 /* ---- the next kernel */

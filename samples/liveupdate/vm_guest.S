@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * vm_guest from the reset of the CPU to main(): real mode, protected mode with flat
- * segments, a stack; and the way into the one interrupt that there is.
+ * segments, a stack.
  */
 	.section .reset, "ax"		/* where every x86 CPU begins: 16 bytes below 4 GiB */
 	.code16
@@ -28,14 +28,6 @@ protected:
 	call	main
 1:	hlt
 	jmp	1b
-
-	.globl	timer_entry
-timer_entry:
-	pushal
-	cld
-	call	timer_interrupt
-	popal
-	iretl
 
 	.section .rodata, "a"
 	.balign	8

@@ -15,6 +15,8 @@
  *
  * It is told nothing of a live update.
  */
+#include <stdnoreturn.h>
+
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -48,22 +50,18 @@ static u32 steps;			/* the same in memory */
 static u32 list[MAX_STEPS];		/* what was done at each: checksum() of its number */
 static u32 pages;			/* FIRST_PAGE up to here */
 static u32 writings;			/* how many times some page was written, in turn */
-static volatile u32 ticks;
+static u32 ticks;
 static u32 cycles_per_ms;
 static u32 began, last, longest;	/* in thousands of cycles */
 
 static u64 idt[TIMER_VECTOR + 1];
 
-void timer_entry(void);
-void timer_interrupt(void);
-int main(void);
-
-static inline void outb(u16 port, u8 value)
+static inline void port_out(u16 port, u8 value)
 {
 	asm volatile("outb %0, %1" :: "a"(value), "Nd"(port));
 }
 
-static inline u8 inb(u16 port)
+static inline u8 port_in(u16 port)
 {
 	u8 value;
 
@@ -84,9 +82,9 @@ static u32 cycles(void)
 
 static void put_char(char c)
 {
-	while (!(inb(SERIAL + 5) & 0x20))
+	while (!(port_in(SERIAL + 5) & 0x20))
 		;
-	outb(SERIAL, c);
+	port_out(SERIAL, c);
 }
 
 static void put_number(u32 n, int digits)
@@ -111,7 +109,7 @@ static void say(const char *text, u32 a, u32 b, u32 c)
 	put_char('\n');
 }
 
-static _Noreturn void stop(void)
+static noreturn void stop(void)
 {
 	asm volatile("cli");
 	for (;;)
@@ -122,10 +120,10 @@ static _Noreturn void stop(void)
 
 static void set_apic(u32 reg, u32 value)
 {
-	*(volatile u32 *)(APIC + reg) = value;
+	asm volatile("movl %0, (%1)" :: "r"(value), "r"(APIC + reg) : "memory");
 }
 
-void timer_interrupt(void)
+static __attribute__((interrupt)) void timer_interrupt(__attribute__((unused)) void *frame)
 {
 	ticks++;
 	set_apic(APIC_EOI, 0);
@@ -133,10 +131,8 @@ void timer_interrupt(void)
 
 static void start_timer(void)
 {
-	struct { u16 limit; u32 base; } __attribute__((packed)) table = {
-		sizeof(idt) - 1, (u32)idt
-	};
-	u32 entry = (u32)timer_entry;
+	u32 entry = (u32)timer_interrupt, at = (u32)idt;
+	u16 table[3] = { sizeof(idt) - 1, at, at >> 16 };
 
 	/* A gate to code segment 8 */
 	idt[TIMER_VECTOR] = (u64)((entry & 0xffff0000) | 0x8e00) << 32 | 8 << 16 |
@@ -152,7 +148,7 @@ static void start_timer(void)
 static void wait_for_tick(u32 tick)
 {
 	while ((int)(ticks - tick) < 0)
-		asm volatile("hlt");
+		asm volatile("hlt" ::: "memory");
 }
 
 /* How fast the CPU counts, by the timer: one step's time. */
@@ -216,7 +212,7 @@ static void write_all_memory(void)
 
 	asm volatile("outw %0, %1" :: "a"((u16)FW_CFG_RAM_SIZE), "Nd"((u16)FW_CFG_SELECT));
 	for (i = 0; i < 4; i++)
-		pages |= inb(FW_CFG_DATA) << 8 * i;
+		pages |= port_in(FW_CFG_DATA) << 8 * i;
 	pages /= PAGE_SIZE;
 	for (page = FIRST_PAGE; page < pages; page++)
 		write_page(page);
@@ -227,7 +223,7 @@ static void write_all_memory(void)
 /* Three places must agree on which step this is. */
 static void compare_counters(void)
 {
-	u32 in_device = inb(SERIAL + 7);
+	u32 in_device = port_in(SERIAL + 7);
 
 	if (steps_in_cpu == steps && in_device == (steps & 0xff))
 		return;
@@ -241,7 +237,7 @@ static void count_step(void)
 	compare_counters();
 	steps++;
 	steps_in_cpu++;
-	outb(SERIAL + 7, steps);
+	port_out(SERIAL + 7, steps);
 	list[steps % MAX_STEPS] = checksum(steps);
 }
 
@@ -289,7 +285,7 @@ static void audit(void)
 int main(void)
 {
 	steps_in_cpu = 0;
-	outb(SERIAL + 7, 0);
+	port_out(SERIAL + 7, 0);
 	write_all_memory();
 	say("% pages written", pages - FIRST_PAGE, 0, 0);
 	start_timer();
@@ -299,8 +295,8 @@ int main(void)
 		count_step();
 		look_after_pages();
 		note_time();
-		if (inb(SERIAL + 5) & 1) {
-			inb(SERIAL);
+		if (port_in(SERIAL + 5) & 1) {
+			port_in(SERIAL);
 			audit();
 		}
 	}

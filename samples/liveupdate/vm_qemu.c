@@ -222,6 +222,15 @@ static int migrate(struct vm *vm, const char *command)
 	return err;
 }
 
+static int allow(struct vm *vm, const char *capability)
+{
+	char list[128];
+
+	snprintf(list, sizeof(list),
+		 "{\"capabilities\": [{\"capability\": \"%s\", \"state\": true}]}", capability);
+	return qmp_call(vm, "migrate-set-capabilities", list);
+}
+
 static int greet(struct vm *vm)
 {
 	int err = qmp_reply(vm);
@@ -229,10 +238,8 @@ static int greet(struct vm *vm)
 	json_text(json_get(json_get(json_get(vm->reply, "QMP"), "version"), "package"),
 		  vm->version, sizeof(vm->version));
 	err = err ?: qmp_call(vm, "qmp_capabilities", "");
-	err = err ?: qmp_call(vm, "migrate-set-capabilities",
-			      "{\"capabilities\": ["
-			      "{\"capability\": \"x-ignore-shared\", \"state\": true},"
-			      "{\"capability\": \"events\", \"state\": true}]}");
+	err = err ?: allow(vm, "x-ignore-shared");
+	err = err ?: allow(vm, "events");
 	return err ?: qmp_call(vm, "migrate-set-parameters", "{\"mode\": \"cpr-reboot\"}");
 }
 
@@ -244,10 +251,10 @@ static void inherit(int fd)
 }
 
 /* The child's side: both sockets, and the memfds under the numbers that they have here. */
-static _Noreturn void run_qemu(const struct vm *vm, int qmp, int serial, bool incoming)
+static noreturn void run_qemu(const struct vm *vm, int qmp, int serial, bool incoming)
 {
 	char memory[160], monitor[64], port[64], megabytes[32];
-	const char *argv[] = {
+	const char *const argv[] = {
 		QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-S",
 		"-M", "microvm,pic=off,pit=off,rtc=off,memory-backend=memory",
 		"-cpu", "qemu64", "-m", megabytes, "-object", memory, "-bios", FIRMWARE,
