@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop|systemd [--test NAME] [--list] [--jobs N]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd [--test NAME] [--list]
+             [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
 parser (tools/testing/kunit). The last line is "N passed, N failed[, N skipped]"; the exit
@@ -815,7 +816,8 @@ def default_jobs(tier: str) -> int:
 def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
-                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop", "systemd"))
+                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop",
+                             "systemd"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")
