@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from pathlib import Path
+from typing import Callable
 
 from guest import ROOT, shared_libraries
 
@@ -29,13 +31,28 @@ def debian(*args: str) -> str:
     return run.stdout.strip()
 
 
+unpacking = threading.Lock()
+
+
+def once(root: Path, wanted: str, unpack: Callable[[], str]) -> str:
+    """Fill that folder, unless it holds what is wanted already; what unpack() returned then."""
+    stamp = root / "done"
+    with unpacking:
+        if stamp.exists():
+            has, _, said = stamp.read_text().partition("\n")
+            if has == wanted:
+                return said
+        shutil.rmtree(root, ignore_errors=True)
+        said = unpack()
+        stamp.write_text(f"{wanted}\n{said}")
+    return said
+
+
 def with_libraries(package: str, oldest: str) -> Path:
     """Where that package and its libraries are unpacked; done once."""
     root = ROOT / "build/tools" / package
-    if not (root / "done").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        debian("libraries", str(root), f"{package} {oldest}")
-        (root / "done").touch()
+    wanted = f"{package} {oldest}"
+    once(root, wanted, lambda: debian("libraries", str(root), wanted))
     return root
 
 

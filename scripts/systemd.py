@@ -10,13 +10,12 @@ with the libraries that it is linked with; those that it would load if it found 
 """
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from guest import ROOT
-from packages import LIBRARIES, Missing, debian, program
+from packages import LIBRARIES, Missing, debian, once, program
 
 OLDEST = "261"
 UNITS = "usr/lib/systemd/system"
@@ -36,19 +35,15 @@ class Unpacked:
     def root(self) -> Path:
         return ROOT / "build/tools" / self.name
 
-    def version(self) -> str:
-        """Its version; fetched and unpacked, unless that has been done."""
-        stamp = self.root / "version"
-        wanted = " ".join((*self.systemd, *self.others))
-        if stamp.exists():
-            version, _, packages = stamp.read_text().partition("\n")
-            if packages == wanted:
-                return version
-        shutil.rmtree(self.root, ignore_errors=True)
+    def unpack(self) -> str:
+        """What is fetched and unpacked; its version."""
         version = debian("release", str(self.root), OLDEST, *self.systemd)
         debian("unpack", str(self.root), *self.others)
-        stamp.write_text(f"{version}\n{wanted}")
         return version
+
+    def version(self) -> str:
+        """Its version, once it is there."""
+        return once(self.root, " ".join((*self.systemd, *self.others)), self.unpack)
 
     def files(self, *programs: str) -> dict:
         """Programs and their libraries, as an initramfs wants to have them."""
