@@ -37,11 +37,15 @@ typedef unsigned long long u64;
 #define APIC_ENABLE	0xf0
 #define APIC_TIMER	0x320
 #define APIC_TIMER_COUNT 0x380
+#define APIC_TIMER_NOW	0x390
 #define APIC_TIMER_DIVIDER 0x3e0
 #define FW_CFG_SELECT	0x510
 #define FW_CFG_DATA	0x511
 #define FW_CFG_RAM_SIZE	3
 #define TIMER_VECTOR	32
+#define TIMER_MASKED	0x10000
+#define TIMER_PERIODIC	0x20000
+#define TIMER_PER_MS	1000000		/* in QEMU */
 
 /* The CPU's own count of steps, in a register that the compiler leaves alone. */
 register u32 steps_in_cpu asm("ebx");
@@ -123,6 +127,14 @@ static void set_apic(u32 reg, u32 value)
 	asm volatile("movl %0, (%1)" :: "r"(value), "r"(APIC + reg) : "memory");
 }
 
+static u32 get_apic(u32 reg)
+{
+	u32 value;
+
+	asm volatile("movl (%1), %0" : "=r"(value) : "r"(APIC + reg));
+	return value;
+}
+
 static __attribute__((interrupt)) void timer_interrupt(__attribute__((unused)) void *frame)
 {
 	ticks++;
@@ -138,10 +150,8 @@ static void start_timer(void)
 	idt[TIMER_VECTOR] = (u64)((entry & 0xffff0000) | 0x8e00) << 32 | 8 << 16 |
 			    (entry & 0xffff);
 	asm volatile("lidt %0" :: "m"(table));
-	set_apic(APIC_ENABLE, 0x1ff);
-	set_apic(APIC_TIMER_DIVIDER, 0xb);			/* by 1 */
-	set_apic(APIC_TIMER, 0x20000 | TIMER_VECTOR);		/* again and again */
-	set_apic(APIC_TIMER_COUNT, 1000000000 / TICKS_PER_SECOND);	/* 1 GHz in QEMU */
+	set_apic(APIC_TIMER, TIMER_PERIODIC | TIMER_VECTOR);
+	set_apic(APIC_TIMER_COUNT, 1000 / TICKS_PER_SECOND * TIMER_PER_MS);
 	asm volatile("sti");
 }
 
@@ -151,19 +161,21 @@ static void wait_for_tick(u32 tick)
 		asm volatile("hlt" ::: "memory");
 }
 
-/* How fast the CPU counts, by the timer: one step's time. */
+/* How fast the CPU counts, by the timer. */
 static void calibrate(void)
 {
 	u32 since;
 
-	wait_for_tick(1);
+	set_apic(APIC_ENABLE, 0x1ff);
+	set_apic(APIC_TIMER_DIVIDER, 0xb);	/* by 1 */
+	set_apic(APIC_TIMER, TIMER_MASKED | TIMER_VECTOR);
+	set_apic(APIC_TIMER_COUNT, ~0);
 	since = cycles();
-	ticks = 0;
-	wait_for_tick(TICKS_PER_STEP);
-	ticks = 0;
+	while (~get_apic(APIC_TIMER_NOW) < 50 * TIMER_PER_MS)
+		;
 	began = cycles();
 	last = began;
-	cycles_per_ms = (began - since) / (1000 * TICKS_PER_STEP / TICKS_PER_SECOND);
+	cycles_per_ms = (began - since) / 50;
 }
 
 /* ---- memory */
@@ -288,8 +300,8 @@ int main(void)
 	port_out(SERIAL + 7, 0);
 	write_all_memory();
 	say("% pages written", pages - FIRST_PAGE, 0, 0);
-	start_timer();
 	calibrate();
+	start_timer();
 	for (;;) {
 		wait_for_tick((steps + 1) * TICKS_PER_STEP);
 		count_step();
