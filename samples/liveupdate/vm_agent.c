@@ -201,13 +201,14 @@ static int preserve_early(struct agent *agent)
 	return failed("preserve the notes", err) ?: beside(agent, preserve_memory);
 }
 
-static int load_kernel(__attribute__((unused)) struct agent *agent)
+static int load_kernel(struct agent *agent)
 {
 	char cmdline[2048];
 	int kernel = open("/bzImage", O_RDONLY | O_CLOEXEC);
 	int initrd = open("/sys/firmware/initrd", O_RDONLY | O_CLOEXEC);
 	int err = 0;
 
+	(void)agent;	/* work for beside() */
 	read_cmdline(cmdline, sizeof(cmdline));
 	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0L))
 		err = -errno;
