@@ -34,9 +34,9 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off | interop | lean16k | systemd) echo base "$arch" lean "$1" ;;
+	debug | coverage | stock | off | interop | lean16k | systemd | kvm) echo base "$arch" lean "$1" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm" ;;
 	esac
 }
 

@@ -32,6 +32,7 @@
 #include <unistd.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -124,6 +125,12 @@ static unsigned long option(const char *name, unsigned long otherwise)
 
 static int map_notes(struct agent *agent)
 {
+	struct stat st;
+
+	if (fstat(agent->notes_fd, &st))
+		return -errno;
+	if (st.st_size < (off_t)sizeof(*agent->notes))
+		return -EPROTONOSUPPORT;
 	agent->notes = mmap(NULL, sizeof(*agent->notes), PROT_READ | PROT_WRITE, MAP_SHARED,
 			    agent->notes_fd, 0);
 	if (agent->notes == MAP_FAILED)
@@ -353,6 +360,8 @@ static int retrieve_files(struct agent *agent)
 		return err;
 	if (agent->notes->magic != NOTES_MAGIC)
 		return -EPROTONOSUPPORT;
+	if (agent->notes->unread >= sizeof(agent->notes->line))
+		return -EUCLEAN;
 	files->size = agent->notes->memory_size;
 	agent->vm.serial.length = agent->notes->unread;
 	memcpy(agent->vm.serial.text, agent->notes->line, agent->notes->unread);

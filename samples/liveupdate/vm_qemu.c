@@ -257,7 +257,8 @@ static noreturn void run_qemu(const struct vm *vm, int qmp, int serial, bool inc
 	const char *const argv[] = {
 		QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-S",
 		"-M", "microvm,pic=off,pit=off,rtc=off,memory-backend=memory",
-		"-cpu", "qemu64", "-m", megabytes, "-object", memory, "-bios", FIRMWARE,
+		"-accel", getenv("vm_accel") ?: "tcg", "-cpu", "qemu64", "-m", megabytes,
+		"-object", memory, "-bios", FIRMWARE,
 		"-chardev", port, "-serial", "chardev:serial",
 		"-chardev", monitor, "-object", "monitor-qmp,id=monitor,chardev=qmp",
 		incoming ? "-incoming" : NULL, "defer", NULL
