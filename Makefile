@@ -13,6 +13,9 @@ TEST ?=
 # For make bench: fewer sizes; one case
 QUICK ?=
 CASE ?=
+# For make fuzz-calls: how many, and which ones
+CALLS ?= 1000000
+SEED ?= 1
 # Another base than linux-source-7.3, another architecture than x86_64
 BASE ?=
 ARCH ?=
@@ -43,12 +46,16 @@ help:
 #:   make kernel-off   compile with CONFIG_LIVEUPDATE=n
 #:
 #:   make check-user   the pure code in user space, under sanitizers: seconds
+#:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
+#:   make fuzz-extent  damaged lists of a memfd's extents for theirs
+#:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
 #:   make check-full   all of these, W=1, sparse, coverage, kernel-off: long
 #:   make check-all    all there is, also on Linux 7.2 and for arm64: hours
 #:   make check-interop live updates between our kernel, the stock one, and ours on Linux 7.2
+#:   make check-systemd systemd as process 1 carries its services' state over two live updates
 #:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
@@ -102,7 +109,7 @@ check-full: kernel debug-kernel kernel-off
 
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
-		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-systemd' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -128,9 +135,20 @@ check-interop: setup
 	@BASE=7.2 scripts/build.sh interop
 	@$(check) --tier interop $(if $(TEST),--test '$(TEST)')
 
+check-systemd: setup
+	@scripts/build.sh systemd
+	@$(check) --tier systemd $(if $(TEST),--test '$(TEST)')
+
 check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
+
+fuzz-calls: debug-kernel
+	@$(check) --tier debug --test calls --append 'luo_calls=$(CALLS) luo_seed=$(SEED)'
+
+fuzz-wire fuzz-extent: setup
+	@scripts/tree.sh linux
+	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
 
 kunit: kernel
 	@$(check) --tier kunit
@@ -151,6 +169,7 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug check-full \
-	check-all check-interop check-series series docs check-user kunit check-stock coverage style \
+.PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
+	check-full check-all check-interop check-systemd check-series series docs check-user fuzz-wire \
+	fuzz-extent fuzz-calls kunit check-stock coverage style \
 	clean distclean

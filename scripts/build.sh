@@ -10,6 +10,7 @@
 #   build.sh interop, build.sh stock-interop
 #                       lean and stock with the base's own test of FLBs, for live updates between
 #                       the two; figures are not measured on these
+#   build.sh systemd    lean and what systemd needs as process 1
 #   build.sh lean16k    lean with pages of 16 KiB, for arm64
 #   build.sh kvm        lean with KVM, for make demo-vm
 #   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
@@ -34,9 +35,9 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off | interop | lean16k | kvm) echo base "$arch" lean "$1" ;;
+	debug | coverage | stock | off | interop | lean16k | systemd | kvm) echo base "$arch" lean "$1" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm" ;;
 	esac
 }
 

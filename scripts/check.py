@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop [--test NAME] [--list] [--jobs N]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd [--test NAME] [--list]
+             [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
 parser (tools/testing/kunit). The last line is "N passed, N failed[, N skipped]"; the exit
@@ -31,6 +32,7 @@ from typing import Callable
 
 import demo_vm
 import guest
+import systemd
 from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
 from packages import Missing
 
@@ -279,13 +281,22 @@ def check_panic(res: Result, log: list[str], last: list[Part], panics: str) -> b
     return False
 
 
+def expect_lines(res: Result, log: list[str], pattern: str, times: int = 1) -> None:
+    count = sum(bool(re.search(pattern, line)) for line in log)
+    if count == times:
+        res.passed += 1
+    else:
+        res.fail(f"{count} lines of the kernel's log have {pattern!r} in them, not {times}")
+
+
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", extra: dict | None = None, image: bool = False,
                  once_in_log: tuple[str, ...] = (), allow: str | None = None,
-                 panics: str = "") -> None:
+                 panics: str = "") -> list[str]:
     """Boot with our /init, which runs the programs; each has one document per kernel.
     Each text of `once_in_log` must stand in exactly one line of the kernel's log. If there
-    is a pattern `panics`, the last kernel must end with that panic, before any result."""
+    is a pattern `panics`, the last kernel must end with that panic, before any result.
+    Returns the kernel's log."""
     build_selftests()
     files = selftest_files(opts, programs, kernels > 1 or image) | (extra or {})
     if kernels > 1:
@@ -309,15 +320,12 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
         if part.status is not None and part.status > 4 and not res.failures:
             res.fail(f"{where}{part.program} ended with status {part.status}")
     for text in once_in_log:
-        count = sum(text in line for line in out.kernel)
-        if count == 1:
-            res.passed += 1
-        else:
-            res.fail(f"{count} lines of the kernel's log have {text!r} in them, not one")
+        expect_lines(res, out.kernel, re.escape(text))
     if [p.program for p in parts] != expected:
         res.fail(f"ran {[p.program for p in parts]}, expected {expected}")
     elif not complete:
         res.fail("the guest died before its end")
+    return out.kernel
 
 
 def run_kunit(res: Result, opts: Options, glob: str) -> None:
@@ -406,21 +414,38 @@ def build_stock_selftests() -> None:
 
 # ---- suites
 
-def run_user(res: Result) -> None:
-    """Pure code under sanitizers: a program of this machine that prints KTAP."""
+def make_user(res: Result, target: str, log_name: str) -> tuple[int, list[str]]:
+    """make, in the folder of the pure code: its status, and what was said."""
     folder = ROOT / "tools/testing/liveupdate"
     if not (folder / "Makefile").exists():
         raise Broken("tools/testing/liveupdate has no Makefile")
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / "user.log"
+    log = LOGS / f"{log_name}.log"
     with open(log, "w", encoding="utf-8") as out:
-        ret = subprocess.run(["make", "-s", "-C", str(folder), "run"], stdout=out,
+        ret = subprocess.run(["make", "-s", "-C", str(folder), target], stdout=out,
                              stderr=subprocess.STDOUT, check=False).returncode
     res.log = os.path.relpath(log, ROOT)
-    for doc in documents(log.read_text(errors="replace").splitlines()):
+    return ret, log.read_text(errors="replace").splitlines()
+
+
+def run_user(res: Result) -> None:
+    """Pure code under sanitizers: a program of this machine that prints KTAP."""
+    ret, lines = make_user(res, "run", "user")
+    for doc in documents(lines):
         add_ktap(res, doc)
     if ret and not res.failed:
         res.fail(f"make run ended with status {ret}")
+
+
+def run_fuzz(res: Result, target: str) -> None:
+    """A fuzzer for its bounded time. It has to tell at the end what it has seen."""
+    ret, lines = make_user(res, target, target)
+    told = [line for line in lines if line.startswith("fuzzed: ")]
+    bad = [line for line in lines if re.search(r"ERROR: |runtime error: |not so: ", line)]
+    if ret or not told:
+        res.fail("\n    ".join([f"make {target} ended with status {ret}", *(bad or lines)[-8:]]))
+    else:
+        res.passed += 1
 
 
 def documents(lines: list[str]) -> list[list[str]]:
@@ -498,6 +523,10 @@ def suites(opts: Options) -> list[Suite]:
 
     some = [
         Suite("user", ("check", "all", "user"), "pure code under sanitizers", run_user),
+        Suite("fuzz-wire", ("check", "all"), "handovers, damaged with their structure in mind",
+              lambda r: run_fuzz(r, "fuzz-wire")),
+        Suite("fuzz-extent", ("check", "all"), "lists of extents, the same way",
+              lambda r: run_fuzz(r, "fuzz-extent")),
         Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
               lambda r: run_kunit(r, opts, "luo*")),
         programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),
@@ -505,6 +534,8 @@ def suites(opts: Options) -> list[Suite]:
         programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
         programs("freeze", EXTENDED, "FREEZE and THAW", ["luo_freeze"]),
         programs("race", EXTENDED, "many threads at once", ["luo_race"]),
+        programs("calls", EXTENDED, "calls at random", ["luo_fuzz"],
+                 env=f"luo_calls={50000 if opts.debug else 10000}"),
         programs("reboot", EXTENDED, "reboots that are refused", ["luo_reboot"], image=True),
         jump("memfd", 2, "memfds of every shape in the next kernel"),
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
@@ -524,7 +555,8 @@ def suites(opts: Options) -> list[Suite]:
              args=MEMFD_V2),
         *flb_suites(flb),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
-        jump("pressure", 2, "swap, groups with a limit", ("debug",),
+        jump("stress", 2, "many threads until the jump, while reboots are refused"),
+        jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
              args="brd.rd_size=131072"),
         jump("fault", 2, "retrieving with faults injected", ("debug",),
              allow=FAULT_NOISE),
@@ -536,6 +568,12 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
     if guest.ARCH == "x86_64":
+        some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
+                          lambda r: run_systemd_shutdown(r, opts)))
+        some.append(Suite("systemd", ("systemd",), "systemd as process 1 of three kernels",
+                          lambda r: run_systemd(
+                              r, replace(opts, kernel=guest.image("systemd"),
+                                         next_kernel=guest.image("systemd")))))
         some += demo_vm_suites(opts)
     some += stock_suites(opts) + interop_suites(opts)
     # What is left does not depend on the machine that is emulated, nor on the base; and the
@@ -592,17 +630,31 @@ def run_legacy(res: Result, opts: Options) -> None:
                  env="luo_stage=1 luo_test=legacy luo_load=legacy")
 
 
+def run_systemd_shutdown(res: Result, opts: Options) -> None:
+    """The first kernel's process 1 ends as systemd-shutdown."""
+    run_programs(res, opts, ["luo_systemd"], kernels=2,
+                 extra=systemd.END.files(systemd.SHUTDOWN, systemd.TEST_LUO),
+                 env="luo_stage=1 luo_place=1 printk.devkmsg=on")
+
+
+def run_systemd(res: Result, opts: Options) -> None:
+    """Process 1 is systemd in all three kernels; its services are ours."""
+    log = run_programs(res, opts, ["luo_service"], kernels=3,
+                       extra=systemd.host(SELFTESTS / "units"),
+                       env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
+                           "systemd.show_status=no TERM=dumb printk.devkmsg=on")
+    expect_lines(res, log, "luo-hijack.service.* infringes systemd's namespace", 2)
+    unfinished = "of the last kernel is not finished, and not carried on"
+    for unit, times in (("", 3), ("luo-sessions", 1), ("luo-names", 2)):
+        expect_lines(res, log, f"luo: session '{unit}[^']*' {unfinished}", times)
+
+
 def run_demo_vm(res: Result, opts: Options, memory: int, append: str,
                 happened: tuple[str, ...]) -> None:
     """A virtual machine of Debian's QEMU goes from one kernel to the next."""
     need_kernel(opts.kernel)
-    try:
-        out, story = demo_vm.play(log_name(res, opts), opts.kernel, opts.next_kernel, memory,
-                                  f"{append} {opts.append}", opts.memory)
-    except Missing as why:
-        res.skipped += 1
-        res.skips.append(str(why))
-        return
+    out, story = demo_vm.play(log_name(res, opts), opts.kernel, opts.next_kernel, memory,
+                              f"{append} {opts.append}", opts.memory)
     res.log = os.path.relpath(out.log, ROOT)
     for good, what in story.claims(happened):
         if good:
@@ -697,6 +749,9 @@ def run_suite(suite: Suite) -> Result:
         suite.run(res)
         if not res.passed + res.failed + res.skipped:
             res.fail("nothing ran")
+    except Missing as why:
+        res.skipped += 1
+        res.skips.append(str(why))
     except (Broken, GuestError, OSError, subprocess.SubprocessError) as err:
         res.fail(str(err))
     res.seconds = round(time.monotonic() - start, 1)
@@ -761,7 +816,8 @@ def default_jobs(tier: str) -> int:
 def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
-                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop"))
+                    choices=("check", "debug", "all", "user", "kunit", "stock", "interop",
+                             "systemd"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")

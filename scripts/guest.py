@@ -313,6 +313,8 @@ def shared_libraries(program: Path, root: Path = Path("/"),
     files: dict[str, Path | bytes | str] = {LOADER: (root / "usr" / LOADER).resolve()}
     for m in re.finditer(r"=> (/\S+) \(0x", text):
         path = Path(m.group(1))
+        if not path.is_relative_to(root):
+            raise GuestError(f"{program.name} wants {path.name}, which is not under {root}")
         files[str(path.relative_to(root))] = path.resolve()
     return files
 

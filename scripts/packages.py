@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from pathlib import Path
+from typing import Callable
 
 from guest import ROOT, shared_libraries
 
@@ -29,16 +31,32 @@ def debian(*args: str) -> str:
     return run.stdout.strip()
 
 
+unpacking = threading.Lock()
+
+
+def once(root: Path, wanted: str, unpack: Callable[[], str]) -> str:
+    """Fill that folder, unless it holds what is wanted already; what unpack() returned then."""
+    stamp = root / "done"
+    with unpacking:
+        if stamp.exists():
+            has, _, said = stamp.read_text().partition("\n")
+            if has == wanted:
+                return said
+        shutil.rmtree(root, ignore_errors=True)
+        said = unpack()
+        stamp.write_text(f"{wanted}\n{said}")
+    return said
+
+
 def with_libraries(package: str, oldest: str) -> Path:
     """Where that package and its libraries are unpacked; done once."""
     root = ROOT / "build/tools" / package
-    if not (root / "done").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        debian("libraries", str(root), f"{package} {oldest}")
-        (root / "done").touch()
+    wanted = f"{package} {oldest}"
+    once(root, wanted, lambda: debian("libraries", str(root), wanted))
     return root
 
 
-def program(root: Path, name: str) -> dict:
-    """A program of what is unpacked there, as an initramfs wants to have it."""
-    return {name: root / name, **shared_libraries(root / name, root, (LIBRARIES,))}
+def program(root: Path, name: str, *folders: str) -> dict:
+    """A program of what is unpacked there, as an initramfs wants to have it; with the folders
+    of its libraries, besides the usual one."""
+    return {name: root / name, **shared_libraries(root / name, root, (LIBRARIES, *folders))}

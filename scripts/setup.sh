@@ -20,6 +20,8 @@ packages=(
 	qemu-system-x86 busybox-static kexec-tools nettle-dev
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
+	# fuzzers
+	clang libclang-rt-dev xxd
 	# sources from other suites
 	debian-archive-keyring ca-certificates
 )

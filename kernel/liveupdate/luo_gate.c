@@ -47,7 +47,7 @@ int luo_gate_enter(struct luo_gate *gate)
 /**
  * luo_gate_enter_or_defer() - begin a call that cannot be refused
  * @gate: the gate
- * @deferred: remembered if the gate is shut; its run() is called when it opens
+ * @deferred: remembered if the gate is shut; its run() is called before it opens
  *
  * Context: Any. Does not sleep.
  * Return: true: entered, to be paired with luo_gate_leave(); false: remembered.
@@ -110,23 +110,34 @@ int luo_gate_shut(struct luo_gate *gate)
 }
 
 /**
- * luo_gate_open() - let calls in again, and make up for the closes
+ * luo_gate_open() - make up for the closes, and let calls in again
  * @gate: the gate, shut
+ *
+ * The closes come first: who has closed a session finds its name free. But if calls are
+ * inside still, they may wait for one that is yet to come, and so may the closes for them.
  *
  * Context: Process context. Sleeps as the closes do.
  */
 void luo_gate_open(struct luo_gate *gate)
 {
 	struct luo_gate_deferred *deferred, *next;
-	LIST_HEAD(todo);
+	bool open;
 
-	scoped_guard(spinlock, &gate->lock) {
-		gate->shut = false;
-		list_splice_init(&gate->deferred, &todo);
-	}
+	do {
+		LIST_HEAD(todo);
 
-	list_for_each_entry_safe(deferred, next, &todo, link) {
-		list_del_init(&deferred->link);
-		deferred->run(deferred);
-	}
+		scoped_guard(spinlock, &gate->lock) {
+			list_splice_init(&gate->deferred, &todo);
+			open = gate->inside || list_empty(&todo);
+			if (open)
+				gate->shut = false;
+			gate->inside++;
+		}
+
+		list_for_each_entry_safe(deferred, next, &todo, link) {
+			list_del_init(&deferred->link);
+			deferred->run(deferred);
+		}
+		luo_gate_leave(gate);
+	} while (!open);
 }

@@ -24,9 +24,9 @@ struct luo_gate {
 };
 
 /**
- * struct luo_gate_deferred - something to be done once the gate is open again
+ * struct luo_gate_deferred - something to be done before the gate is open again
  * @link: in gate->deferred
- * @run: called outside the gate, in process context
+ * @run: called inside the gate, in process context
  */
 struct luo_gate_deferred {
 	struct list_head link;

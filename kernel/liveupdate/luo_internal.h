@@ -342,6 +342,7 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session);
 void luo_session_unclaim(struct liveupdate_session *session);
 void luo_session_close(struct liveupdate_session *session);
+void luo_session_end(struct liveupdate_session *session);
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token);
 int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_session_finish(struct liveupdate_session *session);

@@ -37,7 +37,7 @@ struct liveupdate_session *luo_session_find(struct luo *luo, const char *name,
 
 static void luo_session_close_late(struct luo_gate_deferred *deferred)
 {
-	luo_session_close(container_of(deferred, struct liveupdate_session, deferred));
+	luo_session_end(container_of(deferred, struct liveupdate_session, deferred));
 }
 
 /**

@@ -163,6 +163,20 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 }
 
 /**
+ * luo_session_end() - what the last close of a session's file descriptor comes to
+ * @session: the session; not the caller's any more
+ *
+ * Context: Process context, inside the gate. May sleep.
+ */
+void luo_session_end(struct liveupdate_session *session)
+{
+	if (session->key.side == LUO_INCOMING)
+		luo_session_finish_or_park(session);
+	else
+		luo_session_give_up(session);
+}
+
+/**
  * luo_session_close() - the last close of a session's file descriptor
  * @session: the session; not the caller's any more
  *
@@ -178,10 +192,7 @@ void luo_session_close(struct liveupdate_session *session)
 
 	if (!luo_gate_enter_or_defer(&luo->gate, &session->deferred))
 		return;
-	if (session->key.side == LUO_INCOMING)
-		luo_session_finish_or_park(session);
-	else
-		luo_session_give_up(session);
+	luo_session_end(session);
 	luo_gate_leave(&luo->gate);
 }
 

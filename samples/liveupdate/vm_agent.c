@@ -215,7 +215,7 @@ static int load_kernel(struct agent *agent)
 	int initrd = open("/sys/firmware/initrd", O_RDONLY | O_CLOEXEC);
 	int err = 0;
 
-	(void)agent;
+	(void)agent;	/* work for beside() */
 	read_cmdline(cmdline, sizeof(cmdline));
 	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0L))
 		err = -errno;

@@ -135,12 +135,14 @@ static void extents_bytes(struct kunit *test)
 
 static void extent_words(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, FIELD_PREP(MEMFD_EXTENT_PFN, 0x123456789aULL) |
-			      FIELD_PREP(MEMFD_EXTENT_NR, 0x2bcde) |
-			      FIELD_PREP(MEMFD_EXTENT_ORDER, 9), 0x26bcde123456789aULL);
-	KUNIT_EXPECT_EQ(test, FIELD_PREP(MEMFD_EXTENT_ORDER, MEMFD_EXTENT_ORDER_INDEX) |
-			      FIELD_PREP(MEMFD_EXTENT_INDEX, 0x123456789abcdefULL),
-			0xfd23456789abcdefULL);
+	const u64 extent = FIELD_PREP(MEMFD_EXTENT_PFN, 0x123456789aULL) |
+			   FIELD_PREP(MEMFD_EXTENT_NR, 0x2bcde) |
+			   FIELD_PREP(MEMFD_EXTENT_ORDER, 9);
+	const u64 index = FIELD_PREP(MEMFD_EXTENT_ORDER, MEMFD_EXTENT_ORDER_INDEX) |
+			  FIELD_PREP(MEMFD_EXTENT_INDEX, 0x123456789abcdefULL);
+
+	KUNIT_EXPECT_EQ(test, extent, 0x26bcde123456789aULL);
+	KUNIT_EXPECT_EQ(test, index, 0xfd23456789abcdefULL);
 }
 
 /* The same memfd as above. Its two pages lay side by side, the second one first. */
@@ -166,9 +168,13 @@ static void extents_by_ours(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ser->list.next, 0);
 	KUNIT_ASSERT_EQ(test, ser->list.nr, 2);
 	for (unsigned int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_NE(test, FIELD_GET(MEMFD_EXTENT_PFN, ser->list.words[i]), 0);
-		KUNIT_EXPECT_EQ(test, FIELD_GET(MEMFD_EXTENT_NR, ser->list.words[i]), 1);
-		KUNIT_EXPECT_EQ(test, FIELD_GET(MEMFD_EXTENT_ORDER, ser->list.words[i]), 0);
+		const u64 pfn = FIELD_GET(MEMFD_EXTENT_PFN, ser->list.words[i]);
+		const u64 nr = FIELD_GET(MEMFD_EXTENT_NR, ser->list.words[i]);
+		const u64 order = FIELD_GET(MEMFD_EXTENT_ORDER, ser->list.words[i]);
+
+		KUNIT_EXPECT_NE(test, pfn, 0);
+		KUNIT_EXPECT_EQ(test, nr, 1);
+		KUNIT_EXPECT_EQ(test, order, 0);
 	}
 
 	crc = crc32c(~0U, piece->bytes, crc_at);

@@ -134,6 +134,9 @@ static void swap_pages(struct image *image, struct random *random)
 		return;
 	*a = *b;
 	*b = old;
+	/* Their contents, not their places */
+	b->phys = a->phys;
+	a->phys = old.phys;
 }
 
 static void change_next(struct image *image, struct random *random)

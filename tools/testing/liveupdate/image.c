@@ -56,6 +56,7 @@ struct image *image_create(struct kunit *test)
 
 	image->page[PAGE_FLBS].room = FLBS_ORDER;
 	for (i = 0; i < IMAGE_PAGES; i++) {
+		image->page[i].phys = image_phys(i);
 		image->page[i].keep = kunit_kzalloc(test, PAGE_SIZE << image->page[i].room,
 						    GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, image->page[i].keep);
@@ -172,19 +173,31 @@ void image_write(struct image *image)
 
 /* ---------------------------------------------------------------------- reading */
 
+/* The page that begins there, or NULL */
+struct image_page *image_find(struct image *image, u64 phys)
+{
+	unsigned int i;
+
+	for (i = 0; i < IMAGE_PAGES; i++) {
+		if (image->page[i].keep && image->page[i].phys == phys)
+			return &image->page[i];
+	}
+	return NULL;
+}
+
 static const void *image_peek(void *ctx, u64 phys, unsigned int order)
 {
 	struct image *image = ctx;
-	u64 i = (phys - IMAGE_BASE) / PAGE_SIZE;
+	const struct image_page *page = image_find(image, phys);
 
 	image->peeks++;
 	KUNIT_ASSERT_TRUE(image->test, phys);
 	KUNIT_ASSERT_EQ(image->test, phys % PAGE_SIZE, 0);
 	KUNIT_ASSERT_LE(image->test, order, image->most_order);
 
-	if (phys < IMAGE_BASE || i >= IMAGE_PAGES || image->page[i].order != order)
+	if (!page || page->order != order)
 		return NULL;
-	return order <= image->page[i].room ? image->page[i].data : NULL;
+	return order <= page->room ? page->data : NULL;
 }
 
 /* On the way through a chain */
@@ -281,6 +294,7 @@ static int read_chain(struct reader *reader, u64 first, struct luo_wire_chain *c
 
 	KUNIT_ASSERT_EQ(image->test, luo_wire_each_block(&pages, first, read_block, &blocks), 0);
 	KUNIT_ASSERT_EQ(image->test, blocks, chain->blocks);
+	KUNIT_ASSERT_LE(image->test, blocks, chain->entries);
 	KUNIT_ASSERT_EQ(image->test, luo_wire_for_each(&pages, first, reader->entry_size, visit,
 						       reader), 0);
 	KUNIT_ASSERT_EQ(image->test, reader->count, chain->entries);
@@ -322,6 +336,7 @@ static int read_session(const void *entry, void *arg)
 	}
 
 	KUNIT_ASSERT_LT(reader->image->test, strlen(ser->name), sizeof(ser->name));
+	KUNIT_ASSERT_EQ(reader->image->test, ser->files % PAGE_SIZE, 0);
 	reader->digest = digest_add(reader->digest, ser, sizeof(*ser));
 	reader->facts->session_count++;
 	read_files(reader, ser, index);
@@ -353,9 +368,8 @@ static void read_crcs(struct reader *sessions, const struct luo_ext_ser *ext)
 		return;
 	}
 
-	KUNIT_ASSERT_EQ(sessions->image->test, reader.count, IMAGE_SESSIONS);
 	memcpy(sessions->crcs, reader.crcs, sizeof(reader.crcs));
-	sessions->crcs_count = reader.count;
+	sessions->crcs_count = reader.count < IMAGE_SESSIONS ? reader.count : IMAGE_SESSIONS;
 }
 
 static void read_sessions(struct reader *reader, const struct luo_wire_head *head,

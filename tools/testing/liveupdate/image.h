@@ -17,12 +17,14 @@
 
 /**
  * struct image_page - a page of the last kernel, or a folio that begins there
+ * @phys: where
  * @data: its bytes in an allocation of their own; NULL: not preserved
  * @keep: @data, also of a page that is not preserved
  * @room: order of the allocation
  * @order: of its folio
  */
 struct image_page {
+	u64 phys;
 	u8 *data;
 	u8 *keep;
 	unsigned int room;
@@ -36,7 +38,7 @@ struct image_page {
  * @ser_size: how many bytes of it
  * @ext: the "LUO-ext" subtree, placed alike
  * @ext_size: how many bytes of it; 0: there is none
- * @page: page i is at IMAGE_BASE + i * PAGE_SIZE
+ * @page: what it leads to; image_create() puts page i at IMAGE_BASE + i * PAGE_SIZE
  * @peeks: how many pages the reader asked for in the current walk
  * @most_order: the highest order that it may ask for there
  */
@@ -82,6 +84,7 @@ struct image_facts {
 struct image *image_create(struct kunit *test);
 void image_write(struct image *image);
 void image_read(struct image *image, struct image_facts *facts);
+struct image_page *image_find(struct image *image, u64 phys);
 void image_resize(u8 **blob, size_t *size, size_t new_size);
 
 #endif /* _LUO_IMAGE_H */

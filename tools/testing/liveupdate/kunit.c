@@ -91,7 +91,7 @@ static bool report(struct tally *tally, bool ok, const char *indent, const char 
 	return ok;
 }
 
-static bool run_once(const struct kunit_case *test_case, const void *param)
+bool kunit_run_once(const struct kunit_case *test_case, const void *param)
 {
 	struct kunit test = { .param_value = param };
 
@@ -117,7 +117,7 @@ static bool run_params(const struct kunit_case *test_case, struct tally *total)
 	printf("        # Subtest: %s\n", test_case->name);
 	printf("        1..%u\n", count);
 	while ((param = test_case->generate_params(&test, param, desc)))
-		report(&tally, run_once(test_case, param), "        ", desc);
+		report(&tally, kunit_run_once(test_case, param), "        ", desc);
 
 	total->pass += tally.pass;
 	total->fail += tally.fail;
@@ -131,7 +131,7 @@ static bool run_case(const struct kunit_case *test_case, struct tally *total)
 	if (test_case->generate_params)
 		return run_params(test_case, total);
 
-	ok = run_once(test_case, NULL);
+	ok = kunit_run_once(test_case, NULL);
 	if (ok)
 		total->pass++;
 	else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory that is short: pages that are swapped out when they are preserved, groups that
- * may not have what they retrieve. A debug kernel has all of it.
+ * may not have what they retrieve, memory that is used up. A debug kernel has all of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -216,8 +216,62 @@ static void group_2(void)
 	EXPECT_GE(SIZE / 2, group_used());
 }
 
+/* Take memory until some of it is swapped out: so much that there is always room left. */
+static void hog(void *arg)
+{
+	while (swapped() < SIZE) {
+		if (mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			return;
+	}
+	pause();
+}
+
+/* All memory is in use, and what is preserved takes more, again and again. */
+static void short_1(void)
+{
+	int fd = test_memfd(SIZE), between = test_memfd(SIZE), s;
+	struct luo_child c;
+
+	if (!make_swap())
+		luo_skip("no " SWAP_DEVICE " to swap to");
+
+	/* A page each, so that there is much to write down */
+	for (off_t at = 0; at < SIZE; at += PAGE) {
+		ASSERT_TRUE(luo_fill(fd, SEED + 3, at, PAGE));
+		ASSERT_TRUE(luo_fill(between, SEED + 4, at, PAGE));
+	}
+	ASSERT_TRUE(luo_child_start(&c, hog, NULL));
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	ASSERT_GE(swapped(), SIZE);
+	s = create("short");
+	for (int i = 0; i < 3; i++) {
+		test_preserve(s, fd, 1);
+		test_preserve(s, between, 2);
+		close(s);
+		s = create("short");
+	}
+	test_preserve(s, fd, 1);
+	test_preserve(s, between, 2);
+	EXPECT_TRUE(luo_child_kill(&c));
+}
+
+static void short_2(void)
+{
+	int s = retrieve("short");
+
+	for (int i = 0; i < 2; i++) {
+		int fd = test_retrieve_fd(s, 1 + i);
+
+		EXPECT_TRUE(luo_holds(fd, SEED + 3 + i, 0, SIZE));
+		close(fd);
+	}
+	test_finish(s);
+}
+
 const struct scenario pressure_scenarios[] = {
 	{ "swap", { swap_1, swap_2 } },
 	{ "group", { group_1, group_2 } },
+	{ "short", { short_1, short_2 } },
 	{ }
 };

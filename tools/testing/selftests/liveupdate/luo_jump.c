@@ -24,11 +24,39 @@
 
 #define INITRD	"/sys/firmware/initrd"
 
+int luo_stage(void)
+{
+	return atoi(getenv("luo_stage") ?: "1");
+}
+
+/* The same command line, but for the stage and what was added for this kernel */
+bool luo_next_cmdline(char *out, size_t size)
+{
+	char line[2048] = "";
+	char *at, *rest;
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (!f || !fgets(line, sizeof(line), f))
+		return false;
+	fclose(f);
+	line[strcspn(line, "\n")] = 0;
+	at = strstr(line, LUO_MORE);
+	if (at)
+		*at = 0;
+	at = strstr(line, "luo_stage=");
+	if (!at)
+		return false;
+	rest = at + strcspn(at, " ");
+	*at = 0;
+	snprintf(out, size, "%sluo_stage=%d%s", line, luo_stage() + 1, rest);
+	return true;
+}
+
 static const char *next_kernel(void)
 {
 	static char path[32];
 
-	snprintf(path, sizeof(path), "/boot/kernel-%d", atoi(getenv("luo_stage") ?: "1") + 1);
+	snprintf(path, sizeof(path), "/boot/kernel-%d", luo_stage() + 1);
 	return access(path, R_OK) ? "/boot/kernel" : path;
 }
 

@@ -39,6 +39,7 @@ static const struct scenario_group groups[] = {
 	{ "extent-address", extent_address_scenarios },
 	{ "extent-page", extent_page_scenarios },
 	{ "pressure", pressure_scenarios },
+	{ "stress", stress_scenarios },
 	{ "extent-dropped", extent_dropped_scenarios },
 	{ "unchecked", unchecked_scenarios },
 	{ "flb-same", flb_same_scenarios },
@@ -59,8 +60,6 @@ static const struct scenario_group groups[] = {
 };
 
 #define MAX_SCENARIOS	64
-/* From here on a command line is for one kernel only. */
-#define MORE		" luo_more=1"
 
 static struct selected {
 	char name[64];
@@ -68,23 +67,7 @@ static struct selected {
 } selected[MAX_SCENARIOS];
 static int nr_selected;
 
-static bool failed;
 static int report = -1;
-
-void luo_failure(const char *file, int line, const char *text, long long exp, long long seen)
-{
-	luo_say("%s:%d: not so: %s (%lld, %lld)", file, line, text, exp, seen);
-}
-
-int luo_failed(bool fatal)
-{
-	failed = true;
-	if (fatal) {
-		fflush(stdout);
-		_exit(1);
-	}
-	return 0;
-}
 
 void luo_skip(const char *why)
 {
@@ -144,7 +127,7 @@ static void run_stage(const struct scenario *s, int stage, int to)
 	s->stage[stage - 1]();
 	alarm(0);
 	fflush(stdout);
-	if (failed || write(to, "k", 1) != 1)
+	if (luo_has_failed || write(to, "k", 1) != 1)
 		_exit(1);
 	close(to);
 	while (last_stage(s) > stage)
@@ -204,45 +187,24 @@ static void add_more(char *out, size_t size, int stage)
 		size_t used = strlen(out);
 
 		if (in_list(getenv("luo_test"), g->name) && g->more[stage - 1])
-			snprintf(out + used, size - used, MORE " %s", g->more[stage - 1]);
+			snprintf(out + used, size - used, LUO_MORE " %s", g->more[stage - 1]);
 	}
 }
 
-/* The same command line, but for the stage and what was added for this kernel */
-static bool next_cmdline(char *out, size_t size, int stage)
-{
-	char line[2048] = "";
-	char *at, *rest;
-	FILE *f = fopen("/proc/cmdline", "r");
-
-	if (!f || !fgets(line, sizeof(line), f))
-		return false;
-	fclose(f);
-	line[strcspn(line, "\n")] = 0;
-	at = strstr(line, MORE);
-	if (at)
-		*at = 0;
-	at = strstr(line, "luo_stage=");
-	if (!at)
-		return false;
-	rest = at + strcspn(at, " ");
-	*at = 0;
-	snprintf(out, size, "%sluo_stage=%d%s", line, stage + 1, rest);
-	add_more(out, size, stage + 1);
-	return true;
-}
-
-static int load(const char *cmdline)
+static int load(int stage)
 {
 	const char *how = getenv("luo_load");
+	char cmdline[2048];
 
+	if (!luo_next_cmdline(cmdline, sizeof(cmdline)))
+		return -EINVAL;
+	add_more(cmdline, sizeof(cmdline), stage + 1);
 	return how && !strcmp(how, "legacy") ? luo_load_legacy(cmdline) : luo_load_next(cmdline);
 }
 
 int main(void)
 {
-	int stage = atoi(getenv("luo_stage") ?: "1"), last, ret;
-	char cmdline[2048];
+	int stage = luo_stage(), last, ret;
 	bool ok;
 
 	if (luo_page_size() != PAGE) {
@@ -256,7 +218,7 @@ int main(void)
 	}
 	if (stage < last) {
 		/* Before anything else, so that a scenario may try to go there. */
-		ret = next_cmdline(cmdline, sizeof(cmdline), stage) ? load(cmdline) : -EINVAL;
+		ret = load(stage);
 		if (ret) {
 			printf("Bail out! loading the next kernel: %s\n", luo_error(ret));
 			return 2;

@@ -51,6 +51,7 @@ extern const struct scenario extent_damage_scenarios[];
 extern const struct scenario extent_address_scenarios[];
 extern const struct scenario extent_page_scenarios[];
 extern const struct scenario pressure_scenarios[];
+extern const struct scenario stress_scenarios[];
 extern const struct scenario extent_dropped_scenarios[];
 extern const struct scenario unchecked_scenarios[];
 extern const struct scenario flb_same_scenarios[];
@@ -65,7 +66,8 @@ extern const struct scenario flb_kho_version_scenarios[];
 extern const struct scenario flb_early_scenarios[];
 extern const struct scenario flb_damage_scenarios[];
 
-/* The harness's words, for functions that are no harness tests */
+/* The harness's words, for functions that are no harness tests; see luo_expect.c */
+extern bool luo_has_failed;
 void luo_failure(const char *file, int line, const char *text, long long exp, long long seen);
 int luo_failed(bool fatal);
 void __noreturn luo_skip(const char *why);

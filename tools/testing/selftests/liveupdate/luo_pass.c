@@ -8,32 +8,52 @@
 
 #include "luo_util.h"
 
-int luo_send_fd(int sock, int fd)
+int luo_send_text(int sock, const char *text, int fd)
 {
 	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } u = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
 		       .cmsg_type = SCM_RIGHTS },
 	};
-	struct iovec iov = { .iov_base = "f", .iov_len = 1 };
+	struct iovec iov = { .iov_base = (char *)text, .iov_len = strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = &u;
+		msg.msg_controllen = sizeof(u);
+		memcpy(CMSG_DATA(&u.h), &fd, sizeof(fd));
+	}
+	return sendmsg(sock, &msg, 0) == iov.iov_len ? 0 : -errno;
+}
+
+int luo_receive_text(int sock, char *text, size_t size, int *fd)
+{
+	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } u;
+	struct iovec iov = { .iov_base = text, .iov_len = size - 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
 			      .msg_controllen = sizeof(u) };
+	ssize_t n = recvmsg(sock, &msg, 0);
 
-	memcpy(CMSG_DATA(&u.h), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+	if (n < 0)
+		return -errno;
+	text[n] = 0;
+	*fd = -1;
+	if (msg.msg_controllen)
+		memcpy(fd, CMSG_DATA(&u.h), sizeof(*fd));
+	return 0;
+}
+
+int luo_send_fd(int sock, int fd)
+{
+	return luo_send_text(sock, "f", fd);
 }
 
 int luo_receive_fd(int sock)
 {
-	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } u;
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
-			      .msg_controllen = sizeof(u) };
-	int fd;
+	char text[2];
+	int fd, ret = luo_receive_text(sock, text, sizeof(text), &fd);
 
-	if (recvmsg(sock, &msg, 0) != 1 || !msg.msg_controllen)
+	if (ret || !text[0] || fd < 0)
 		return -EIO;
-	memcpy(&fd, CMSG_DATA(&u.h), sizeof(fd));
 	return fd;
 }
 

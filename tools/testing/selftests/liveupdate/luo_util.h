@@ -103,6 +103,10 @@ const char *luo_error(int ret);
 int luo_send_fd(int sock, int fd);
 int luo_receive_fd(int sock);
 
+/* The same with a text; without a descriptor if that is -1. 0 or an errno. */
+int luo_send_text(int sock, const char *text, int fd);
+int luo_receive_text(int sock, char *text, size_t size, int *fd);
+
 /* What the link in /proc says of it */
 bool luo_link_text(int fd, char *text, size_t size);
 
@@ -155,7 +159,11 @@ int luo_in_child(int (*fn)(void *arg), void *arg);
 /* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
 long long luo_free_memory(void);
 
-/* The next kernel; see luo_jump.c */
+/* The next kernel; see luo_jump.c. From LUO_MORE on a command line is for one kernel only. */
+#define LUO_MORE	" luo_more=1"
+
+int luo_stage(void);
+bool luo_next_cmdline(char *out, size_t size);
 int luo_load_next(const char *cmdline);
 int luo_load_legacy(const char *cmdline);
 int luo_load_raw(void);

@@ -43,6 +43,7 @@ struct kunit_suite {
 };
 
 void kunit_add_suite(struct kunit_suite *suite);
+bool kunit_run_once(const struct kunit_case *test_case, const void *param);
 void *kunit_kzalloc(struct kunit *test, size_t size, gfp_t gfp);
 void kunit_param_desc(char *desc, const void *param, size_t offset);
 __printf(6, 7)

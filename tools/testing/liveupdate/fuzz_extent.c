@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The list of extents of a memfd, coverage-guided: what memory was preserved, and what is
+ * written in the pages that the list is on. The reader says no, or all that the list names
+ * is there, once, and comes to lie in the file or is freed, once.
+ */
+#include <linux/bitfield.h>
+#include <linux/crc32c.h>
+#include <linux/string.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "libfuzzer.h"
+#include "seam/mm.h"
+#include "memfd_luo.h"
+
+#define MAX_BLOCKS	64
+#define MAX_LISTS	4
+#define OBJECT		(16 * PAGE_SIZE + 128)
+
+/*
+ * An input: blocks that were preserved, the object, the pages that may take it up. Pages
+ * are numbered as they are in memory.
+ */
+struct input {
+	struct {
+		u16 pfn;
+		u8 order;
+		u8 nr;			/* so many, one behind the other */
+	} blocks[MAX_BLOCKS];
+	u8 object[LIVEUPDATE_SMALL_SIZE];
+	struct {
+		u64 pfn;
+		union {
+			struct memfd_extent_list list;
+			u8 bytes[16 + 64 * sizeof(u64)];
+		};
+	} lists[MAX_LISTS];
+};
+
+/* Nobody else is here. */
+struct mutex memfd_image_lock;
+
+static unsigned long long nr_read, nr_damaged, nr_unknown, nr_sound, nr_pages;
+
+static void tell(void)
+{
+	fprintf(stderr, "fuzzed: %llu lists of extents read: %llu damaged, ", nr_read, nr_damaged);
+	fprintf(stderr, "%llu of unknown kind, %llu sound, with %llu pages\n", nr_unknown,
+		nr_sound, nr_pages);
+	/* A fuzzer that sees only one side of it does not test. */
+	if (nr_read > 20000 && (!nr_damaged || !nr_unknown || !nr_sound || !nr_pages))
+		_exit(1);
+}
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* ---------------------------------------------------------------- memory */
+
+static void preserve(unsigned long pfn, unsigned int order)
+{
+	if (pfn % (1UL << order) || pfn + (1UL << order) > MEMORY_PAGES)
+		return;
+	for (unsigned long i = pfn; i < pfn + (1UL << order); i++)
+		if (memory[i].part)
+			return;
+	for (unsigned long i = pfn; i < pfn + (1UL << order); i++)
+		memory[i].part = true;
+	memory[pfn].preserved = order + 1;
+}
+
+static void fill(unsigned long pfn, size_t at, const void *bytes, size_t size)
+{
+	u8 *page;
+
+	if (pfn >= MEMORY_PAGES || memory[pfn].preserved != 1 || memory[pfn].bytes)
+		return;
+	page = phys_to_virt(PFN_PHYS(pfn));
+	memcpy(page + at, bytes, size);
+}
+
+static void make_memory(const struct input *input)
+{
+	memory_clear();
+	preserve(PHYS_PFN(OBJECT), 0);
+	for (unsigned int i = 0; i < MAX_BLOCKS; i++) {
+		const unsigned int order = input->blocks[i].order % (MAX_PAGE_ORDER + 1);
+
+		for (unsigned int k = 0; k < input->blocks[i].nr; k++)
+			preserve(input->blocks[i].pfn + ((unsigned long)k << order), order);
+	}
+
+	fill(PHYS_PFN(OBJECT), OBJECT % PAGE_SIZE, input->object, sizeof(input->object));
+	for (unsigned int i = 0; i < MAX_LISTS; i++)
+		fill(input->lists[i].pfn, 0, input->lists[i].bytes,
+		     sizeof(input->lists[i].bytes));
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const pgoff_t x = *(const pgoff_t *)a, y = *(const pgoff_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* How many pages are in the file: no two in the same place, none behind its end */
+static u64 pages_in_file(u64 size)
+{
+	static pgoff_t found[MEMORY_PAGES];
+	u64 nr = 0;
+
+	for (unsigned int i = 0; i < MEMORY_PAGES; i++)
+		if (memory[i].in_file)
+			found[nr++] = memory[i].index;
+	qsort(found, nr, sizeof(*found), by_number);
+	for (u64 i = 1; i < nr; i++)
+		must(found[i - 1] < found[i]);
+	/* A large folio may go on behind it. */
+	must(!nr || found[nr - 1] < DIV_ROUND_UP_ULL(size, PAGE_SIZE) + (1 << MAX_PAGE_ORDER));
+	return nr;
+}
+
+static u64 pages_freed(void)
+{
+	u64 nr = 0;
+
+	for (unsigned int i = 0; i < MEMORY_PAGES; i++)
+		nr += memory[i].freed;
+	return nr;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static void read_list(bool adopt)
+{
+	struct memfd_extent_image image;
+	int err = memfd_extent_image_open(&image, OBJECT, true);
+	struct inode inode;
+	u64 size, pages;
+
+	nr_damaged += err == -EUCLEAN;
+	nr_unknown += err == -EOPNOTSUPP;
+	must(!err || err == -EUCLEAN || err == -EOPNOTSUPP);
+	if (err)
+		return;
+
+	size = image.ser->size;
+	pages = image.ser->nr_pages;
+	nr_sound++;
+	nr_pages += pages;
+	if (adopt) {
+		must(!memfd_extent_image_adopt(&image, &inode));
+		must(pages_in_file(size) == pages);
+	} else {
+		memfd_extent_image_free(&image);
+		must(pages_freed() >= pages);
+	}
+}
+
+int fuzz_one(const u8 *data, size_t size)
+{
+	static struct input input;
+
+	if (!nr_read++)
+		atexit(tell);
+	memset(&input, 0, sizeof(input));
+	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
+	for (int adopt = 0; adopt < 2; adopt++) {
+		make_memory(&input);
+		read_list(adopt);
+	}
+	memory_clear();
+	return 0;
+}
+
+/* ---------------------------------------------------------------- damaging */
+
+static unsigned short random_state[3];
+
+static u64 below(u64 limit)
+{
+	return nrand48(random_state) % limit;
+}
+
+static struct memfd_extent_list *pick_list(struct input *input)
+{
+	const u64 i = below(MAX_LISTS + 2);
+
+	if (i >= MAX_LISTS)
+		return &((struct memfd_extent_ser *)input->object)->list;
+	return &input->lists[i].list;
+}
+
+static u32 room(const struct input *input, const struct memfd_extent_list *list)
+{
+	return (const u8 *)list < (const u8 *)input->lists ? MEMFD_EXTENT_FIRST_WORDS : 64;
+}
+
+/* A word that may be right: pages that were preserved, or the place of the next ones */
+static u64 new_word(const struct input *input)
+{
+	const u64 i = below(MAX_BLOCKS);
+	u64 pfn = input->blocks[i].pfn, order = input->blocks[i].order, nr = input->blocks[i].nr;
+
+	switch (below(10)) {
+	case 0:
+		return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | below(1 << below(24));
+	case 1:
+		return (u64)MEMFD_EXTENT_ORDER_INDEX << 58 | -below(1 << 12) >> 6;
+	case 2:
+		pfn += below(4);
+		break;
+	case 3:
+		nr = (nr + 1 - below(3)) & 255;
+		break;
+	case 4:
+		order += 1 - below(3);
+		break;
+	case 5:
+		return 1ULL << 40 | PHYS_PFN(OBJECT);
+	}
+	/* Blocks of pages are one extent of single ones */
+	if (order <= MAX_PAGE_ORDER && below(2)) {
+		nr <<= order;
+		/* Not always whole ones */
+		nr -= below(2) ? below(nr + 1) : 0;
+		order = 0;
+	}
+	return FIELD_PREP(MEMFD_EXTENT_PFN, pfn & MEMFD_EXTENT_PFN) |
+	       FIELD_PREP(MEMFD_EXTENT_NR, nr & 0x3ffff) | (order & 63) << 58;
+}
+
+static void change_list(struct input *input)
+{
+	struct memfd_extent_list *list = pick_list(input), *other = pick_list(input);
+	const u64 at = below(room(input, list));
+
+	switch (below(6)) {
+	case 0:
+		list->next = PFN_PHYS(input->lists[below(MAX_LISTS)].pfn) + below(9) / 8;
+		break;
+	case 1:
+		list->nr = below(2) ? below(room(input, list) + 2) : nrand48(random_state);
+		break;
+	case 2:			/* the same again, or overlapping with itself */
+		list->words[at] = other->words[below(room(input, other))] + 4 - below(9);
+		break;
+	default:
+		list->words[at] = new_word(input);
+		if (list->nr <= at)
+			list->nr = at + 1;
+	}
+}
+
+static void change_rest(struct input *input)
+{
+	struct memfd_extent_ser *ser = (void *)input->object;
+	const u64 i = below(MAX_BLOCKS);
+
+	switch (below(7)) {
+	case 0:
+		ser->size = below(4) ? below(1 << 30) : (u64)nrand48(random_state) << 32;
+		break;
+	case 1:
+		ser->nr_pages += 1 - below(3);
+		break;
+	case 2:
+		ser->flags = below(8);
+		break;
+	case 3:
+		ser->mode = below(1 << 13);
+		break;
+	case 4:
+		ser->reserved = below(2);
+		break;
+	case 5:
+		input->lists[below(MAX_LISTS)].pfn = input->blocks[i].pfn;
+		break;
+	default:
+		input->blocks[i].pfn = below(MEMORY_PAGES);
+		input->blocks[i].order = below(2) ? 0 : below(MAX_PAGE_ORDER + 1);
+		input->blocks[i].nr = 1 + below(8);
+		input->blocks[i].pfn &= -1U << input->blocks[i].order;
+	}
+}
+
+/* As many pages as there are words of */
+static void count_pages(struct input *input)
+{
+	struct memfd_extent_ser *ser = (void *)input->object;
+	const struct memfd_extent_list *list = &ser->list;
+
+	ser->nr_pages = 0;
+	for (unsigned int hops = 0; list && hops <= MAX_LISTS; hops++) {
+		const u64 next = list->next;
+
+		for (u32 i = 0; i < list->nr && i < room(input, list); i++) {
+			const u64 word = list->words[i], order = word >> 58;
+
+			if (order <= MAX_PAGE_ORDER)
+				ser->nr_pages += FIELD_GET(MEMFD_EXTENT_NR, word) << order;
+		}
+		list = NULL;
+		for (unsigned int i = 0; next && i < MAX_LISTS; i++)
+			if (PFN_PHYS(input->lists[i].pfn) == next)
+				list = &input->lists[i].list;
+	}
+}
+
+static u32 crc_of(const void *begin, struct memfd_extent_list *list)
+{
+	const u32 none = 0;
+	u32 crc = crc32c(~0U, begin, (const u8 *)&list->crc - (const u8 *)begin);
+
+	crc = crc32c(crc, &none, sizeof(none));
+	return crc32c(crc, &list->crc + 1, list->nr * sizeof(u64));
+}
+
+static void seal(struct input *input)
+{
+	struct memfd_extent_ser *ser = (void *)input->object;
+
+	if (ser->list.nr <= MEMFD_EXTENT_FIRST_WORDS)
+		ser->list.crc = crc_of(ser, &ser->list);
+	for (unsigned int i = 0; i < MAX_LISTS; i++)
+		if (input->lists[i].list.nr <= 64)
+			input->lists[i].list.crc = crc_of(&input->lists[i].list,
+							  &input->lists[i].list);
+}
+
+size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct input input = {};
+	u64 times;
+
+	if (max_size < sizeof(input))
+		return fuzz_mutate_bytes(data, size, max_size);
+	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
+	random_state[0] = seed;
+	random_state[1] = seed >> 16;
+	random_state[2] = 0x330e;
+	nrand48(random_state);
+
+	for (times = 1 + below(4); times; times--) {
+		if (below(3))
+			change_list(&input);
+		else
+			change_rest(&input);
+	}
+	if (below(4))
+		count_pages(&input);
+	if (below(8))
+		seal(&input);
+	memcpy(data, &input, sizeof(input));
+	return sizeof(input);
+}

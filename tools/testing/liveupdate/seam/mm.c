@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that watches: nothing is looked at that was not preserved, restored that was not
+ * or was already, freed or put into a file that was not restored.
+ */
+#include "mm.h"
+
+struct page memory[MEMORY_PAGES];
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* Pages with bytes */
+static struct page *written[MEMORY_PAGES];
+static unsigned int nr_written;
+
+void memory_clear(void)
+{
+	while (nr_written)
+		free(written[--nr_written]->bytes);
+	memset(memory, 0, sizeof(memory));
+}
+
+struct page *phys_to_page(phys_addr_t phys)
+{
+	must(PHYS_PFN(phys) < MEMORY_PAGES);
+	return &memory[PHYS_PFN(phys)];
+}
+
+int kho_preserved_order(phys_addr_t phys)
+{
+	if (phys % PAGE_SIZE || PHYS_PFN(phys) >= MEMORY_PAGES)
+		return -ENOENT;
+	return phys_to_page(phys)->preserved ? phys_to_page(phys)->preserved - 1 : -ENOENT;
+}
+
+/*
+ * Lists are pages on their own; nobody has a reason to look into any other. What nobody
+ * has written there is zero, and the address sanitizer watches the end.
+ */
+void *phys_to_virt(phys_addr_t phys)
+{
+	struct page *page = phys_to_page(phys);
+
+	must(page->preserved == 1);
+	if (!page->bytes) {
+		page->bytes = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+		must(page->bytes);
+		memset(page->bytes, 0, PAGE_SIZE);
+		written[nr_written++] = page;
+	}
+	return page->bytes + phys % PAGE_SIZE;
+}
+
+static struct page *restore(struct page *page, int order)
+{
+	must(page->preserved == order + 1 && page + (1UL << order) <= memory + MEMORY_PAGES);
+	page->preserved = 0;
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		must(!page[i].restored++);
+	return page;
+}
+
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	struct page *page = phys_to_page(phys);
+
+	must(page->preserved);
+	/* What shmem_adopt_folio() has to know */
+	page->index = page->preserved - 1;
+	return page_folio(restore(page, page->preserved - 1));
+}
+
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr)
+{
+	struct page *page = phys_to_page(phys);
+
+	must(page->preserved && nr == 1UL << (page->preserved - 1));
+	return restore(page, page->preserved - 1);
+}
+
+unsigned int kho_restore_folios(struct folio **folios, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		restore(&folios[i]->page, 0);
+	return nr;
+}
+
+void __free_page(struct page *page)
+{
+	must(page->restored == 1 && !page->in_file && !page->freed++);
+}
+
+/* The one that the handover begins with; see fuzz_extent.c for its bytes */
+int liveupdate_find_small(u64 phys, const void **obj)
+{
+	if (phys % 128 || kho_preserved_order(phys & PAGE_MASK))
+		return -EUCLEAN;
+	*obj = phys_to_virt(phys);
+	return 0;
+}
+
+void liveupdate_release_small(u64 phys)
+{
+	restore(phys_to_page(phys & PAGE_MASK), 0);
+}
+
+static void put(struct page *page, pgoff_t index)
+{
+	must(page->restored == 1 && !page->freed && !page->in_file);
+	page->in_file = true;
+	page->index = index;
+}
+
+int shmem_adopt_pages(struct inode *inode, struct folio **folios, unsigned int nr,
+		      pgoff_t index)
+{
+	(void)inode;
+	for (unsigned int i = 0; i < nr; i++)
+		put(&folios[i]->page, index + i);
+	return 0;
+}
+
+int shmem_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index)
+{
+	const unsigned long nr = 1UL << folio->page.index;
+
+	(void)inode;
+	must(IS_ALIGNED(index, nr));
+	for (unsigned long i = 0; i < nr; i++)
+		put(&folio->page + i, index + i);
+	return 0;
+}
+
+void *xa_load(struct xarray *xa, unsigned long at)
+{
+	for (unsigned int i = 0; i < xa->nr; i++)
+		if (xa->slots[i].at == at)
+			return xa->slots[i].what;
+	return NULL;
+}
+
+void *xa_store(struct xarray *xa, unsigned long at, void *entry, gfp_t gfp)
+{
+	(void)gfp;
+	xa->slots = realloc(xa->slots, (xa->nr + 1) * sizeof(*xa->slots));
+	must(xa->slots);
+	xa->slots[xa->nr].at = at;
+	xa->slots[xa->nr++].what = entry;
+	return NULL;
+}
+
+struct xa_walk xa_walk(const struct xarray *xa, unsigned long *at, void **what)
+{
+	return (struct xa_walk) { .xa = xa, .at = at, .what = what };
+}
+
+bool xa_step(struct xa_walk *walk)
+{
+	if (walk->next == walk->xa->nr)
+		return false;
+	*walk->at = walk->xa->slots[walk->next].at;
+	*walk->what = walk->xa->slots[walk->next++].what;
+	return true;
+}
