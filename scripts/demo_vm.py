@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""demo_vm.py [--guest-memory MIB] [--steps N] [--memory 2G] [--append ARGS]
+"""demo_vm.py [--guest-memory MIB] [--accel tcg|kvm] [--memory 2G] [--append ARGS]
 
 A virtual machine that does not notice that the kernel under it is replaced: an unmodified QEMU of
 Debian in a host that is itself a QEMU guest. The host's program is samples/liveupdate/vm_agent.c,
@@ -68,7 +68,8 @@ def initramfs(next_kernel: Path, qemu: str) -> Path:
     with PREPARING:
         root = with_libraries("qemu-system-x86", OLDEST)
         return Initramfs({
-            "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions")),
+            "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions"),
+                                 ("-ljson-c",)),
             "vm_guest.bin": compile_guest(OUT / "vm_guest.bin"), "bzImage": next_kernel,
             "usr/bin/qemu": f"-> /{qemu}",
         } | program(root, qemu)).packed()

@@ -17,7 +17,7 @@ packages=(
 	build-essential flex bison bc cpio kmod libelf-dev libssl-dev patch perl python3 rsync
 	xz-utils lz4 zstd ccache git
 	# guests
-	qemu-system-x86 busybox-static kexec-tools nettle-dev
+	qemu-system-x86 busybox-static kexec-tools nettle-dev libjson-c-dev
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
 	# fuzzers

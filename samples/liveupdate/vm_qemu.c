@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <json-c/json.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,70 +33,18 @@
 #define FIRMWARE	"/vm_guest.bin"
 #define PATIENCE	120	/* seconds that QEMU may take for anything */
 
-/* ---- JSON, as far as QMP speaks it: an object is one line */
-
-static const char *skip_string(const char *p)
+/* What an object has under that key, which stays the object's; NULL: nothing */
+static struct json_object *member(struct json_object *object, const char *key)
 {
-	for (p++; *p && *p != '"'; p++)
-		if (*p == '\\' && p[1])
-			p++;
-	return *p ? p + 1 : p;
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
-static const char *skip_value(const char *p)
+/* The same of a string; empty: nothing */
+static const char *member_text(struct json_object *object, const char *key)
 {
-	int depth = 0;
-
-	do {
-		if (*p == '"') {
-			p = skip_string(p);
-			continue;
-		}
-		depth += *p == '{' || *p == '[';
-		depth -= *p == '}' || *p == ']';
-		p++;
-	} while (*p && (depth > 0 || !strchr(",}]", *p)));
-	return p;
-}
-
-/* Where the value of that key of an object begins; NULL if it has none. */
-static const char *json_get(const char *object, const char *key)
-{
-	const char *name, *p = object;
-	size_t length = strlen(key);
-	bool found;
-
-	if (!p || *p != '{')
-		return NULL;
-	for (p++; ; p = skip_value(p)) {
-		p += strspn(p, ", ");
-		if (*p != '"')
-			return NULL;
-		name = p + 1;
-		p = skip_string(p);
-		found = p == name + length + 1 && !strncmp(name, key, length);
-		p += strspn(p, ": ");
-		if (found)
-			return p;
-	}
-}
-
-/* A string, as it stands there; empty if it is none. */
-static void json_text(const char *value, char *text, size_t size)
-{
-	size_t length = 0;
-
-	if (value && *value == '"')
-		length = skip_string(value) - value - 2;
-	snprintf(text, size, "%.*s", (int)length, length ? value + 1 : "");
-}
-
-static bool json_is(const char *value, const char *text)
-{
-	char found[64];
-
-	json_text(value, found, sizeof(found));
-	return !strcmp(found, text);
+	return json_object_get_string(member(object, key)) ?: "";
 }
 
 /* ---- lines */
@@ -133,16 +82,22 @@ static bool stream_line(struct stream *s, char *line, size_t size)
 /* An event changes what is known of the machine; anything else answers a command. */
 static void qmp_line(struct vm *vm, const char *line)
 {
-	const char *event = json_get(line, "event"), *data = json_get(line, "data");
+	struct json_object *said = json_tokener_parse(line);
+	const char *event = member_text(said, "event");
 
-	if (!event) {
-		snprintf(vm->reply, sizeof(vm->reply), "%.*s", (int)sizeof(vm->reply) - 1, line);
-	} else if (json_is(event, "STOP") || json_is(event, "RESUME")) {
-		vm->running = json_is(event, "RESUME");
-		vm->changed = cycles();
-	} else if (json_is(event, "MIGRATION")) {
-		json_text(json_get(data, "status"), vm->migration, sizeof(vm->migration));
+	if (!member(said, "event")) {
+		json_object_put(vm->reply);
+		vm->reply = said;
+		return;
 	}
+	if (!strcmp(event, "STOP") || !strcmp(event, "RESUME")) {
+		vm->running = !strcmp(event, "RESUME");
+		vm->changed = cycles();
+	} else if (!strcmp(event, "MIGRATION")) {
+		snprintf(vm->migration, sizeof(vm->migration), "%s",
+			 member_text(member(said, "data"), "status"));
+	}
+	json_object_put(said);
 }
 
 /* Wait that long for something to come, and take in all that is there. */
@@ -174,19 +129,20 @@ static int qmp_reply(struct vm *vm)
 	double deadline = now() + PATIENCE;
 	int err = 0;
 
-	while (!err && !*vm->reply)
+	while (!err && !vm->reply)
 		err = now() > deadline ? -ETIMEDOUT : vm_listen(vm, 1000);
-	if (!*vm->reply)
+	if (!vm->reply)
 		return err;
-	if (json_get(vm->reply, "return") || json_get(vm->reply, "QMP"))
+	if (member(vm->reply, "return") || member(vm->reply, "QMP"))
 		return 0;
-	fprintf(stderr, "QEMU: %s\n", vm->reply);
+	fprintf(stderr, "QEMU: %s\n", json_object_to_json_string(vm->reply));
 	return -EIO;
 }
 
 static int qmp_call(struct vm *vm, const char *command, const char *arguments)
 {
-	*vm->reply = '\0';
+	json_object_put(vm->reply);
+	vm->reply = NULL;
 	if (dprintf(vm->qmp.fd, "{\"execute\": \"%s\"%s%s}\n", command,
 		    *arguments ? ", \"arguments\": " : "", arguments) < 0)
 		return -EPIPE;
@@ -235,8 +191,8 @@ static int greet(struct vm *vm)
 {
 	int err = qmp_reply(vm);
 
-	json_text(json_get(json_get(json_get(vm->reply, "QMP"), "version"), "package"),
-		  vm->version, sizeof(vm->version));
+	snprintf(vm->version, sizeof(vm->version), "%s",
+		 member_text(member(member(vm->reply, "QMP"), "version"), "package"));
 	err = err ?: qmp_call(vm, "qmp_capabilities", "");
 	err = err ?: allow(vm, "x-ignore-shared");
 	err = err ?: allow(vm, "events");
@@ -281,17 +237,28 @@ static noreturn void run_qemu(const struct vm *vm, int qmp, int serial, bool inc
 	_exit(127);
 }
 
+static void close_both(const int *fds)
+{
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* Start it; the machine does not run until vm_continue(). */
 int vm_start(struct vm *vm, bool incoming)
 {
-	int qmp[2], serial[2];
+	int qmp[2], serial[2], err;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, serial))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp))
 		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, serial)) {
+		err = -errno;
+		goto err_qmp;
+	}
 	vm->pid = fork();
-	if (vm->pid < 0)
-		return -errno;
+	if (vm->pid < 0) {
+		err = -errno;
+		goto err_serial;
+	}
 	if (!vm->pid)
 		run_qemu(vm, qmp[1], serial[1], incoming);
 	close(qmp[1]);
@@ -299,6 +266,12 @@ int vm_start(struct vm *vm, bool incoming)
 	vm->qmp.fd = qmp[0];
 	vm->serial.fd = serial[0];
 	return greet(vm);
+
+err_serial:
+	close_both(serial);
+err_qmp:
+	close_both(qmp);
+	return err;
 }
 
 void vm_kill(struct vm *vm)
@@ -307,6 +280,8 @@ void vm_kill(struct vm *vm)
 	waitpid(vm->pid, NULL, 0);
 	close(vm->qmp.fd);
 	close(vm->serial.fd);
+	json_object_put(vm->reply);
+	vm->reply = NULL;
 }
 
 /* Stop the machine and write its state; QEMU stays, and vm_continue() goes back. */

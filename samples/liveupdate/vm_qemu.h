@@ -8,6 +8,8 @@
 #include <linux/types.h>
 #include <sys/types.h>
 
+struct json_object;
+
 /* What has come on a socket and is not a whole line yet */
 struct stream {
 	int fd;
@@ -32,7 +34,7 @@ struct vm {
 
 	/* What QEMU said */
 	char version[64];
-	char reply[512];	/* to the last command; empty: none yet */
+	struct json_object *reply;	/* to the last command; NULL: none yet */
 	char migration[16];
 	bool running;
 	__u64 changed;		/* cycles() when running did */
