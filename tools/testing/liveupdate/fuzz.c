@@ -246,6 +246,8 @@ static void expect_written(struct kunit *test, const struct image_facts *facts,
 		KUNIT_ASSERT_EQ(test, facts->sessions_digest, whole->sessions_digest);
 	if (facts->flbs_digest)
 		KUNIT_ASSERT_EQ(test, facts->flbs_digest, whole->flbs_digest);
+	if (facts->crcs_count)
+		KUNIT_ASSERT_EQ(test, facts->crcs_count, IMAGE_SESSIONS);
 
 	for (i = 0; i < IMAGE_SESSIONS; i++) {
 		if (facts->files_digest[i])

@@ -157,7 +157,8 @@ static void read_list(bool adopt)
 		must(pages_in_file(size) == pages);
 	} else {
 		memfd_extent_image_free(&image);
-		must(pages_freed() >= pages);
+		/* And the pages that the list was on */
+		must(pages_freed() >= pages && pages_freed() <= pages + MAX_LISTS);
 	}
 }
 

@@ -36,8 +36,6 @@ struct piece_head {
 struct image *handover_read(struct kunit *test, const u8 *data, size_t size);
 size_t handover_write(const struct image *image, u8 *data, size_t room);
 void handover_seal(struct image *image);
-
-/* Of a handover, for the fuzzer's own words at its end */
 void handover_mutate(struct image *image, unsigned int seed);
 
 #endif /* _LUO_HANDOVER_H */

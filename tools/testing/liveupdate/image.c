@@ -370,6 +370,7 @@ static void read_crcs(struct reader *sessions, const struct luo_ext_ser *ext)
 
 	memcpy(sessions->crcs, reader.crcs, sizeof(reader.crcs));
 	sessions->crcs_count = reader.count < IMAGE_SESSIONS ? reader.count : IMAGE_SESSIONS;
+	sessions->facts->crcs_count = reader.count;
 }
 
 static void read_sessions(struct reader *reader, const struct luo_wire_head *head,

@@ -63,6 +63,7 @@ struct image {
  * @session_count: how many sessions were read
  * @file_count: how many files, in all sessions
  * @flb_count: how many FLBs
+ * @crcs_count: how many checksums of files, if those have the right checksum themselves
  * @sessions_digest: of the sessions, if their chain has the right checksum; else 0
  * @files_digest: of each session's files, likewise
  * @flbs_digest: of the FLBs, likewise
@@ -76,6 +77,7 @@ struct image_facts {
 	unsigned int session_count;
 	unsigned int file_count;
 	unsigned int flb_count;
+	u64 crcs_count;
 	u64 sessions_digest;
 	u64 files_digest[IMAGE_SESSIONS];
 	u64 flbs_digest;

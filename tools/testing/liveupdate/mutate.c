@@ -30,7 +30,7 @@ struct mutation {
 	unsigned short random[3];
 	struct field fields[4096];
 	unsigned int nr;
-	const struct image_page *seen[IMAGE_PAGES];
+	bool seen[IMAGE_PAGES];
 	struct luo_flb_header_ser *area;
 };
 
@@ -59,7 +59,7 @@ static u8 *first_seen(struct mutation *m, u64 phys)
 
 	if (!page || !page->data || m->seen[page - m->image->page])
 		return NULL;
-	m->seen[page - m->image->page] = page;
+	m->seen[page - m->image->page] = true;
 	return page->data;
 }
 
