@@ -25,9 +25,9 @@ sources() {
 	find "${dirs[@]}" -name '*.[ch]' ! -path '*/build/*' | sort
 }
 
-# In build/linux, where our files have their kernel names, but for what is no part of a kernel. A file that was clean is not looked at
-# again before it, or checkpatch, changes. Without python3-ply checkpatch complains on standard
-# error about its SPDX checker.
+# In build/linux, where our files have their kernel names, but for what is no part of a kernel. A
+# file that was clean is not looked at again before it, or checkpatch, changes. Without python3-ply
+# checkpatch complains on standard error about its SPDX checker.
 checkpatch() {
 	local found=0 f clean
 	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types

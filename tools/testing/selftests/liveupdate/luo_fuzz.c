@@ -197,7 +197,7 @@ static void call_ioctl(struct fuzzer *f)
 	int fd = verb < 2 ? f->dev : any_session(f), ret;
 	void *at;
 
-	/* Other numbers and files. FINISH and the like on files of others mean other things. */
+	/* Other numbers, other files */
 	if (!below(f, 16))
 		nr = _IO(LIVEUPDATE_IOCTL_TYPE, below(f, 256));
 	if (!below(f, 16))
@@ -206,10 +206,7 @@ static void call_ioctl(struct fuzzer *f)
 	at = place(f, &arg);
 	ret = ioctl(fd, nr, at) ? errno : 0;
 	answered(f, "ioctl", fd, ret);
-	/* The number of it is lost with a bad pointer: but then there is none. */
-	if (!ret && at == &arg && nr == LIVEUPDATE_IOCTL_CREATE_SESSION)
-		take_session(f, arg.named.fd);
-	else if (!ret && at != &arg && nr == LIVEUPDATE_IOCTL_CREATE_SESSION)
+	if (!ret && nr == LIVEUPDATE_IOCTL_CREATE_SESSION)
 		take_session(f, ((struct liveupdate_ioctl_create_session *)at)->fd);
 }
 
