@@ -2,6 +2,7 @@
 #include <linux/string.h>
 
 #include "handover.h"
+#include "luo_seal.h"
 
 static u8 *copy(struct kunit *test, const u8 *data, size_t size, size_t room)
 {
@@ -106,67 +107,12 @@ size_t handover_write(const struct image *image, u8 *data, size_t room)
 	return room - left;
 }
 
-/* The block there, if it holds no more than it can */
-static u8 *find_block(struct image *image, u64 phys, size_t entry_size)
+/* Not counted, and with no more than the caller's word for the order */
+static const void *seal_peek(void *ctx, u64 phys, unsigned int order)
 {
-	struct image_page *page = image_find(image, phys);
-	const struct kho_block_header_ser *header;
+	struct image_page *page = image_find(ctx, phys);
 
-	if (!page || !page->data)
-		return NULL;
-	header = (const void *)page->data;
-	return header->count <= luo_wire_per_block(entry_size) ? page->data : NULL;
-}
-
-static u32 chain_crc(struct image *image, u64 phys, size_t entry_size)
-{
-	u32 crc = LUO_WIRE_CRC_SEED;
-	u8 *block;
-
-	for (unsigned int i = 0; i < IMAGE_PAGES && phys; i++) {
-		block = find_block(image, phys, entry_size);
-		if (!block)
-			break;
-		crc = luo_wire_block_crc(crc, block, entry_size);
-		phys = ((const struct kho_block_header_ser *)block)->next;
-	}
-	return crc;
-}
-
-/* The checksums of all sessions' files, as far as the first block of them has room */
-static void seal_files(struct image *image, u64 phys, u64 crcs_pa)
-{
-	const struct luo_session_ser *ser;
-	u8 *crcs = find_block(image, crcs_pa, sizeof(u32));
-	u64 index = 0;
-	u8 *block;
-	u32 crc;
-
-	for (unsigned int i = 0; i < IMAGE_PAGES && crcs && phys; i++) {
-		block = find_block(image, phys, sizeof(*ser));
-		if (!block || block == crcs)
-			break;
-		for (u64 k = 0; k < ((struct kho_block_header_ser *)block)->count; k++, index++) {
-			if (index >= ((struct kho_block_header_ser *)crcs)->count)
-				return;
-			ser = luo_wire_block_entry(block, sizeof(*ser), k);
-			crc = ser->files ? chain_crc(image, ser->files,
-						     sizeof(struct luo_file_ser)) : 0;
-			memcpy(luo_wire_block_entry(crcs, sizeof(crc), index), &crc, sizeof(crc));
-		}
-		phys = ((struct kho_block_header_ser *)block)->next;
-	}
-}
-
-static u32 area_crc(struct image *image, u64 phys)
-{
-	struct image_page *page = image_find(image, phys);
-	const struct luo_flb_header_ser *header;
-
-	if (!page || !page->data)
-		return 0;
-	header = (const void *)page->data;
-	return header->count <= luo_wire_flbs_per(page->room) ? luo_wire_flbs_crc(header) : 0;
+	return page && order == page->room ? page->data : NULL;
 }
 
 /**
@@ -175,18 +121,12 @@ static u32 area_crc(struct image *image, u64 phys)
  */
 void handover_seal(struct image *image)
 {
+	const struct luo_wire_pages pages = { .peek = seal_peek, .ctx = image };
 	struct luo_ext_ser *ext = (void *)image->ext;
-	struct luo_ser ser;
-	u32 sessions, crcs;
+	struct luo_ser *ser = (void *)image->ser;
 
-	if (image->ext_size != sizeof(*ext) || image->ser_size != sizeof(ser))
+	if (image->ext_size != sizeof(*ext) || image->ser_size != sizeof(*ser))
 		return;
-
-	memcpy(&ser, image->ser, sizeof(ser));
-	seal_files(image, ser.sessions_pa, ext->files_crcs_pa);
-	crcs = chain_crc(image, ext->files_crcs_pa, sizeof(u32));
-	sessions = chain_crc(image, ser.sessions_pa, sizeof(struct luo_session_ser));
-	luo_wire_write_ext(ext, &ser, ser.sessions_pa ? sessions : ext->sessions_crc,
-			   ser.flbs_pa ? area_crc(image, ser.flbs_pa) : ext->flbs_crc,
-			   ext->files_crcs_pa, ext->files_crcs_pa ? crcs : ext->files_crcs_crc);
+	luo_seal_files(ser, ext, &pages);
+	luo_seal(ser, ext, &pages);
 }
