@@ -128,8 +128,8 @@ static void hand_over(void)
 		store[i].fd = fcntl(store[i].fd, F_DUPFD_CLOEXEC, above);
 	for (int i = 0; i < nr_stored; i++) {
 		dup2(store[i].fd, LISTEN_FDS_START + i);
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-			 i ? ":" : "", store[i].name);
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.*s",
+			 i ? ":" : "", (int)sizeof(store->name) - 1, store[i].name);
 	}
 	snprintf(number, sizeof(number), "%d", nr_stored);
 	setenv("LISTEN_FDS", number, 1);
