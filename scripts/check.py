@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import fnmatch
+import itertools
 import json
 import os
 import re
@@ -289,6 +290,12 @@ def expect_lines(res: Result, log: list[str], pattern: str, times: int = 1) -> N
         res.fail(f"{count} lines of the kernel's log have {pattern!r} in them, not {times}")
 
 
+def counted(programs) -> str:
+    """What ran, in its order; how often, if that was more than once in a row."""
+    runs = [(name, len(list(group))) for name, group in itertools.groupby(programs)]
+    return ", ".join(f"{name} x {n}" if n > 1 else name for name, n in runs) or "nothing"
+
+
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", extra: dict | None = None, image: bool = False,
                  once_in_log: tuple[str, ...] = (), allow: str | None = None,
@@ -322,7 +329,7 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
     for text in once_in_log:
         expect_lines(res, out.kernel, re.escape(text))
     if [p.program for p in parts] != expected:
-        res.fail(f"ran {[p.program for p in parts]}, expected {expected}")
+        res.fail(f"ran {counted(p.program for p in parts)}, expected {counted(expected)}")
     elif not complete:
         res.fail("the guest died before its end")
     return out.kernel
@@ -497,6 +504,8 @@ def run_coverage(res: Result) -> None:
 
 EXTENDED = ("check", "all", "debug")
 
+# Damages in kexec_hostile.c
+HOSTILE = 67
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 
@@ -516,6 +525,9 @@ def suites(opts: Options) -> list[Suite]:
     def v2(name: str, what: str) -> Suite:
         """The same with the other format of memfds."""
         return replace(jump(name, 2, what, args=MEMFD_V2), name=f"kexec-{name}-v2")
+
+    def hostile(name: str, tiers: tuple[str, ...], what: str, damages: int) -> Suite:
+        return Suite(f"kexec-{name}", tiers, what, lambda r: run_hostile(r, opts, damages))
 
     def flb(name: str, kernels: int, what: str, tiers: tuple[str, ...] = ("check", "all"),
             **kw) -> Suite:
@@ -554,6 +566,10 @@ def suites(opts: Options) -> list[Suite]:
         jump("unchecked", 2, "memory of files damaged, and there are no checksums",
              args=MEMFD_V2),
         *flb_suites(flb),
+        hostile("hostile", ("check", "debug"), "six handovers damaged by the kernel that writes them",
+                6),
+        hostile("hostile-all", ("all",), "the same with every field, in every way", HOSTILE),
+        jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
@@ -620,6 +636,14 @@ def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
         flb("stock", 2, "the base's own test hangs objects on every handler", ("debug",),
             once_in_log=STOCK_OBJECTS),
     ]
+
+
+def run_hostile(res: Result, opts: Options, damages: int) -> None:
+    """Each kernel but the last damages what it hands over, and says so. Of all that there
+    are the program is not told the number, so that it notices if there are more."""
+    env = f"luo_stage=1 luo_test=hostile luo_flb_test.links=3 luo_damages={damages % HOSTILE}"
+    log = run_programs(res, opts, ["luo_kexec"], damages + 1, env)
+    expect_lines(res, log, "luo: the handover is damaged, as was asked for", damages)
 
 
 def run_legacy(res: Result, opts: Options) -> None:

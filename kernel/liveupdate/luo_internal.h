@@ -406,6 +406,15 @@ extern const struct rhashtable_params luo_file_tokens;
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
 
+/* tests/luo_damage.c: damages what has been written, if it was told to */
+#ifdef CONFIG_LIVEUPDATE_DAMAGE
+void luo_damage(struct luo *luo);
+#else
+static inline void luo_damage(struct luo *luo)
+{
+}
+#endif
+
 /* lib/tests/liveupdate.c: hangs FLBs on every handler that is registered */
 #ifdef CONFIG_LIVEUPDATE_TEST
 void liveupdate_test_register(struct liveupdate_file_handler *fh);

@@ -215,4 +215,5 @@ void luo_outgoing_write(struct luo *luo)
 	head.flbs_pa = luo_flb_area_write(luo, &flbs_crc);
 	luo_wire_write_head(luo->ser, &head);
 	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, flbs_crc, crcs.first, crcs.crc);
+	luo_damage(luo);
 }

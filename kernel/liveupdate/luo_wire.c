@@ -132,7 +132,14 @@ void *luo_wire_block_entry(void *block, size_t entry_size, unsigned int index)
 	return block + sizeof(struct kho_block_header_ser) + index * entry_size;
 }
 
-static u32 luo_wire_ext_crc(const struct luo_ext_ser *ext)
+/**
+ * luo_wire_ext_crc() - the checksum of the checksums
+ * @ext: the checksums, all but their own one set
+ *
+ * Context: Any.
+ * Return: what @ext->self_crc is to be.
+ */
+u32 luo_wire_ext_crc(const struct luo_ext_ser *ext)
 {
 	return luo_wire_crc(LUO_WIRE_CRC_SEED, &ext->ser_crc,
 			    offsetof(struct luo_ext_ser, stamps) -

@@ -57,6 +57,7 @@ struct luo_wire_flbs {
 
 u32 luo_wire_crc(u32 crc, const void *data, size_t len);
 u32 luo_wire_block_crc(u32 crc, const void *block, size_t entry_size);
+u32 luo_wire_ext_crc(const struct luo_ext_ser *ext);
 #define LUO_WIRE_CRC_SEED	(~0U)
 
 /* Entries that fit a block */

@@ -3,7 +3,7 @@
 #ifndef _LUO_SEAL_H
 #define _LUO_SEAL_H
 
-#include "luo_wire.h"
+#include "../luo_wire.h"
 
 void luo_seal_files(const struct luo_ser *ser, const struct luo_ext_ser *ext,
 		    const struct luo_wire_pages *pages);

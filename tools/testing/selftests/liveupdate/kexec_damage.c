@@ -18,11 +18,7 @@
 
 #include "luo_kexec.h"
 #include "luo_damage.h"
-
-#define LARGE_PAGES	1024
-#define LARGE		(LARGE_PAGES * PAGE)
-#define SMALL		(3 * PAGE + 5)
-#define SEED		500
+#include "luo_three.h"
 
 /* Of the file chain, with checksums */
 static const struct damage file_damages[] = {
@@ -128,73 +124,6 @@ static void need_memory_access(void)
 {
 	if (!luo_memory_works())
 		luo_skip("no way to memory: /dev/mem, debugfs of KHO");
-}
-
-static void preserve_small(int session, unsigned int token)
-{
-	int fd = test_memfd(SMALL);
-
-	ASSERT_TRUE(luo_fill(fd, SEED + token, 0, SMALL));
-	test_preserve(session, fd, token);
-	close(fd);
-}
-
-/* Its pages are there, and all but the last hold zeroes. */
-static void preserve_large(int session)
-{
-	int fd = test_memfd(LARGE);
-
-	ASSERT_EQ(0, fallocate(fd, 0, 0, LARGE));
-	ASSERT_TRUE(luo_fill(fd, SEED + 1, LARGE - PAGE, PAGE));
-	test_preserve(session, fd, 1);
-	close(fd);
-}
-
-static void preserve_three(const char *name)
-{
-	int s = create(name);
-
-	preserve_small(s, 0);
-	preserve_large(s);
-	preserve_small(s, 2);
-}
-
-static void retrieve_small(int session, unsigned int token)
-{
-	int fd = test_retrieve_fd(session, token);
-
-	EXPECT_EQ(SMALL, luo_size(fd));
-	EXPECT_TRUE(luo_holds(fd, SEED + token, 0, SMALL));
-	close(fd);
-}
-
-static void retrieve_large(int session)
-{
-	int fd = test_retrieve_fd(session, 1);
-
-	EXPECT_EQ(LARGE, luo_size(fd));
-	EXPECT_TRUE(luo_is_zero(fd, 0, LARGE - PAGE));
-	EXPECT_TRUE(luo_holds(fd, SEED + 1, LARGE - PAGE, PAGE));
-	close(fd);
-}
-
-static void retrieve_three(const char *name)
-{
-	int s = retrieve(name);
-
-	retrieve_small(s, 0);
-	retrieve_large(s);
-	retrieve_small(s, 2);
-	test_finish(s);
-	close(s);
-	expect_gone(name);
-}
-
-/* Once more: the verdict stands. */
-static void expect_refused(int session, unsigned int token, int err)
-{
-	test_err_retrieve_fd(err, session, token);
-	test_err_retrieve_fd(err, session, token);
 }
 
 /* A session is over by FINISH or by being closed. */
@@ -341,7 +270,7 @@ static void shared_3(void)
 	test_finish(s);
 	close(s);
 	EXPECT_EQ(LARGE, luo_size(fd));
-	EXPECT_TRUE(luo_holds(fd, SEED + 2, 0, SMALL));
+	EXPECT_TRUE(luo_holds(fd, THREE_SEED + 2, 0, SMALL));
 }
 
 /* The same with both retrieved at once: still one gets the pages, and one is told */

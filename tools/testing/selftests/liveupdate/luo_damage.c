@@ -12,7 +12,8 @@
 #define MEMORY	"/dev/mem"
 #define BLOBS	"/sys/kernel/debug/kho/in/sub_fdts/"
 
-/* Where in the blobs an address is that all else is found from */
+/* Where in the blobs the number of live updates is; an address that all else is found from */
+#define LUO_NUMBER		8
 #define LUO_SESSIONS_PA		16
 #define LUO_FLBS_PA		24
 #define LUO_EXT_FILES_CRCS_PA	40
@@ -64,6 +65,11 @@ static __u64 blob(const char *path, off_t at)
 	ASSERT_NE(0, value);
 	close(fd);
 	return value;
+}
+
+__u64 luo_memory_number(void)
+{
+	return blob(BLOBS "LUO", LUO_NUMBER);
 }
 
 __u64 luo_memory_sessions(void)

@@ -109,6 +109,9 @@ bool luo_memory_works(void);
 __u64 luo_memory_read(__u64 phys, size_t size);
 void luo_memory_write(__u64 phys, size_t size, __u64 value);
 
+/* How many live updates have led here */
+__u64 luo_memory_number(void);
+
 /* First blocks: of the sessions, of their files' checksums. And the area of FLBs */
 __u64 luo_memory_sessions(void);
 __u64 luo_memory_flbs(void);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Scenarios that last for two or three kernels.
+ * Scenarios that last for two or three kernels, or many.
  *
- * A scenario has one function per kernel. Each runs in a process of its own. Unless it is
- * the last one, that process stays after its function has returned, with all that it has
- * open and its threads running, until the jump to the next kernel.
+ * A scenario has one function per kernel, or one for all of as many as it says. Each runs
+ * in a process of its own. Unless it is the last one, that process stays after its function
+ * has returned, with all that it has open and its threads running, until the jump to the
+ * next kernel.
  *
  * What the next kernel must find is worked out from the same constants there.
  */
@@ -23,6 +24,8 @@
 struct scenario {
 	const char *name;
 	void (*stage[MAX_STAGES])(void);
+	void (*every)(void);
+	int (*kernels)(void);		/* with @every: how many there are */
 };
 
 struct scenario_group {
@@ -65,6 +68,8 @@ extern const struct scenario flb_off_scenarios[];
 extern const struct scenario flb_kho_version_scenarios[];
 extern const struct scenario flb_early_scenarios[];
 extern const struct scenario flb_damage_scenarios[];
+extern const struct scenario hostile_scenarios[];
+extern const struct scenario repeat_scenarios[];
 
 /* The harness's words, for functions that are no harness tests; see luo_expect.c */
 extern bool luo_has_failed;
