@@ -83,6 +83,23 @@ static long long page_out(int fd)
 	return swapped() - before;
 }
 
+/*
+ * Its pages are clean when it is preserved, and written afterwards. If the next kernel
+ * took them for clean, swapping would lose what was written.
+ */
+static void preserve_clean(int session, unsigned int token)
+{
+	int fd = test_memfd(SIZE);
+	char *map = luo_map(fd, SIZE);
+
+	ASSERT_NE(NULL, map);
+	ASSERT_EQ(0, madvise(map, SIZE, MADV_POPULATE_READ));
+	test_preserve(session, fd, token);
+	ASSERT_TRUE(luo_fill(fd, SEED + token, 0, SIZE));
+	munmap(map, SIZE);
+	close(fd);
+}
+
 static void swap_1(void)
 {
 	int s = create("swapped"), all = test_memfd(SIZE), some = test_memfd(SIZE);
@@ -104,11 +121,22 @@ static void swap_1(void)
 	/* They stay in memory from now on. */
 	EXPECT_GE(PAGE, page_out(all));
 	EXPECT_GE(PAGE, page_out(some));
+
+	preserve_clean(s, 3);
+	ASSERT_TRUE(luo_memfd_format("v2"));
+	preserve_clean(s, 4);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+}
+
+static void expect_swappable(int fd, __u64 seed)
+{
+	EXPECT_GE(page_out(fd), SIZE / 2);
+	EXPECT_TRUE(luo_holds(fd, seed, 0, SIZE));
 }
 
 static void swap_2(void)
 {
-	int s, all, some, dev = test_open();
+	int s, all, some, late, late_v2, dev = test_open();
 
 	s = luo_retrieve(dev, "swapped", 0);
 	close(dev);
@@ -116,6 +144,8 @@ static void swap_2(void)
 		luo_skip("nothing could be swapped out in the kernel before");
 	all = test_retrieve_fd(s, 1);
 	some = test_retrieve_fd(s, 2);
+	late = test_retrieve_fd(s, 3);
+	late_v2 = test_retrieve_fd(s, 4);
 	EXPECT_TRUE(luo_holds(all, SEED, 0, SIZE));
 	for (int i = 0; i < SIZE / PAGE; i++) {
 		if (i % 3 < 2)
@@ -126,10 +156,10 @@ static void swap_2(void)
 
 	/* And are like all others: they can be swapped out. */
 	test_finish(s);
-	if (make_swap()) {
-		EXPECT_GE(page_out(all), SIZE / 2);
-		EXPECT_TRUE(luo_holds(all, SEED, 0, SIZE));
-	}
+	ASSERT_TRUE(make_swap());
+	expect_swappable(all, SEED);
+	expect_swappable(late, SEED + 3);
+	expect_swappable(late_v2, SEED + 4);
 }
 
 static int group_file(const char *name, int how)
