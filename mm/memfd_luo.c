@@ -180,7 +180,7 @@ static int memfd_preserve_as(struct liveupdate_file_op_args *args, bool extents)
 	if (err)
 		return err;
 
-	mp = kzalloc_obj(*mp);
+	mp = kzalloc_obj(*mp, GFP_KERNEL_ACCOUNT);
 	if (!mp)
 		return -ENOMEM;
 

@@ -57,7 +57,7 @@ static int keep_reserve(struct memfd_keep *keep, u64 want)
 		return 0;
 
 	size = PAGE_ALIGN((want + want / 64 + 1) * sizeof(*entries));
-	entries = __vmalloc(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	entries = __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	if (!entries)
 		return -ENOMEM;
 

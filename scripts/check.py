@@ -545,6 +545,7 @@ def suites(opts: Options) -> list[Suite]:
         programs("session", EXTENDED, "device, names, preserve", ["luo_session"]),
         programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
         programs("freeze", EXTENDED, "FREEZE and THAW", ["luo_freeze"]),
+        programs("policy", EXTENDED, "what a session allows, and what not", ["luo_policy"]),
         programs("race", EXTENDED, "many threads at once", ["luo_race"]),
         programs("calls", EXTENDED, "calls at random", ["luo_fuzz"],
                  env=f"luo_calls={50000 if opts.debug else 10000}"),
@@ -576,6 +577,8 @@ def suites(opts: Options) -> list[Suite]:
              args="brd.rd_size=131072"),
         jump("fault", 2, "retrieving with faults injected", ("debug",),
              allow=FAULT_NOISE),
+        programs("charged", ("debug",), "who pays for what is preserved", ["luo_charged"],
+                 allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
                  ["luo_fail_nth"], allow=FAULT_NOISE),
     ]

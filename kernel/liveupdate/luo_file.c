@@ -86,10 +86,12 @@ static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
 	lf->state = state;
 }
 
+/* Charged is what a program has asked for, not what the last kernel handed over. */
 static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 token,
 				       enum luo_file_state state)
 {
-	struct luo_file *lf = kzalloc_obj(*lf);
+	const gfp_t gfp = state == LUO_FILE_NEW ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
+	struct luo_file *lf = kzalloc_obj(*lf, gfp);
 
 	if (!lf)
 		return NULL;

@@ -143,7 +143,7 @@ static void luo_flb_link_unuse(struct luo *luo, struct luo_flb_link *link)
 
 static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct list_head *uses)
 {
-	struct luo_flb_use *use = kzalloc_obj(*use);
+	struct luo_flb_use *use = kzalloc_obj(*use, GFP_KERNEL_ACCOUNT);
 	bool used;
 	int err;
 

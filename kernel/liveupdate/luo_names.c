@@ -51,7 +51,8 @@ static void luo_session_close_late(struct luo_gate_deferred *deferred)
 struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 					     enum luo_side side)
 {
-	struct liveupdate_session *session = kzalloc_obj(*session);
+	const gfp_t gfp = side == LUO_OUTGOING ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
+	struct liveupdate_session *session = kzalloc_obj(*session, gfp);
 
 	if (!session)
 		return NULL;

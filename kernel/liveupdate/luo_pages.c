@@ -7,7 +7,9 @@
  * times that are far apart: left to the page allocator they come to lie anywhere. So
  * they are cut from contiguous memory, some of which is kept in stock.
  *
- * Each page is preserved as a folio of its own, as every reader of a page expects.
+ * Each page is preserved as a folio of its own, as every reader of a page expects. It is
+ * charged to the memory group of whoever asks for it: a session may be in the hands of
+ * somebody without privilege. What is in stock is nobody's.
  */
 #include <linux/bits.h>
 #include <linux/cleanup.h>
@@ -15,6 +17,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
 #include <linux/liveupdate.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 
@@ -79,8 +82,8 @@ static void luo_pages_give_back(struct page *page)
  * the next kernel kho_restore_free() frees it, as what kho_alloc_preserve() has returned.
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: the page, zeroed, to be given up with liveupdate_free_page(); NULL if there is
- * no memory.
+ * Return: the page, zeroed, charged to the caller's memory group, to be given up with
+ * liveupdate_free_page(); NULL if there is no memory, or the group may have no more.
  */
 void *liveupdate_alloc_page(void)
 {
@@ -88,13 +91,20 @@ void *liveupdate_alloc_page(void)
 
 	if (!page)
 		return NULL;
+	/* Not under the lock: at its limit a group reclaims, or kills, to have room. */
+	if (memcg_kmem_charge_page(page, GFP_KERNEL_ACCOUNT, 0))
+		goto err_give_back;
 
 	clear_page(page_address(page));
-	if (kho_preserve_pages(page, 1)) {
-		luo_pages_give_back(page);
-		return NULL;
-	}
+	if (kho_preserve_pages(page, 1))
+		goto err_uncharge;
 	return page_address(page);
+
+err_uncharge:
+	memcg_kmem_uncharge_page(page, 0);
+err_give_back:
+	luo_pages_give_back(page);
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
 
@@ -110,6 +120,7 @@ void liveupdate_free_page(void *mem)
 		return;
 
 	kho_unpreserve_pages(virt_to_page(mem), 1);
+	memcg_kmem_uncharge_page(virt_to_page(mem), 0);
 	luo_pages_give_back(virt_to_page(mem));
 }
 EXPORT_SYMBOL_GPL(liveupdate_free_page);

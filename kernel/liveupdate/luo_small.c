@@ -7,7 +7,9 @@
  * given back; the page goes with the last of its objects.
  *
  * An object costs its 128 bytes and a part of the page's first 128: 4 bytes with pages
- * of 4 KiB. A page that is used in part is filled up before a new one is taken.
+ * of 4 KiB. A page that is used in part is filled up before a new one is taken. It is
+ * charged to the memory group of whoever needed it first, so others may have their
+ * objects there for nothing; but not their files, which cost more.
  */
 #define pr_fmt(fmt) "luo: " fmt
 

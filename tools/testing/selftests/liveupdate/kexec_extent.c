@@ -100,6 +100,54 @@ static void attrs_2(void)
 	test_finish(s);
 }
 
+/*
+ * Somebody without privilege has a session, and a memfd of root's that may only be read.
+ * It is no more than that after the update.
+ */
+#define SOMEBODY	1000
+
+static int preserve_as_somebody(void *arg)
+{
+	int *fds = arg;
+
+	return setgid(SOMEBODY) || setuid(SOMEBODY) || luo_preserve(fds[0], fds[1], 1);
+}
+
+static int expect_narrow(void *arg)
+{
+	int fd = luo_retrieve_fd(*(int *)arg, 1);
+
+	if (fd < 0 || setgid(SOMEBODY) || setuid(SOMEBODY))
+		return 1;
+	EXPECT_TRUE(luo_holds(fd, SEED, 0, PAGE));
+	EXPECT_EQ(-EACCES, luo_reopen(fd, O_RDWR));
+	EXPECT_EQ(-1, pwrite(fd, "x", 1, 0));
+	EXPECT_EQ(-1, ftruncate(fd, 0));
+	EXPECT_EQ(-1, fchmod(fd, 0777));
+	EXPECT_EQ(-1, fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL));
+	EXPECT_EQ(F_SEAL_SHRINK, luo_seals(fd));
+	return luo_has_failed;
+}
+
+static void narrow_1(void)
+{
+	int s = create("narrow"), fd = test_memfd(PAGE), fds[] = { s, luo_reopen(fd, O_RDONLY) };
+
+	ASSERT_GE(fds[1], 0);
+	ASSERT_TRUE(luo_fill(fd, SEED, 0, PAGE));
+	ASSERT_EQ(0, fchmod(fd, 0444));
+	ASSERT_EQ(0, fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+	EXPECT_EQ(0, luo_in_child(preserve_as_somebody, fds));
+}
+
+static void narrow_2(void)
+{
+	int s = retrieve("narrow");
+
+	EXPECT_EQ(0, luo_in_child(expect_narrow, &s));
+	test_finish(s);
+}
+
 /* Two memfds that take turns: nothing of them is contiguous. */
 static void many_1(void)
 {
@@ -209,6 +257,7 @@ static void dropped_2(void)
 
 const struct scenario extent_scenarios[] = {
 	{ "attrs", { attrs_1, attrs_2 } },
+	{ "no more than before", { narrow_1, narrow_2 } },
 	{ "many", { many_1, many_2 } },
 	{ "late", { late_1, late_2 } },
 	{ "long", { long_1, long_2 } },

@@ -9,19 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "luo_groups.h"
 #include "luo_kexec.h"
 
 #define MIB		(1024 * 1024)
 #define SIZE		(8 * MIB)
 #define SWAP_DEVICE	"/dev/ram0"
-#define GROUPS		"/tmp/groups"
-#define GROUP		GROUPS "/small"
 #define SEED		1200
 
 #ifndef MADV_PAGEOUT
@@ -162,51 +159,6 @@ static void swap_2(void)
 	expect_swappable(late_v2, SEED + 4);
 }
 
-static int group_file(const char *name, int how)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), GROUP "/%s", name);
-	return open(path, how | O_CLOEXEC);
-}
-
-static void group_write(int fd, const char *what)
-{
-	ASSERT_EQ((ssize_t)strlen(what), write(fd, what, strlen(what)));
-}
-
-static long long group_number(const char *name)
-{
-	int fd = group_file(name, O_RDONLY);
-	char text[32] = {};
-
-	ASSERT_GE(fd, 0);
-	ASSERT_GE(read(fd, text, sizeof(text) - 1), 1);
-	close(fd);
-	return atoll(text);
-}
-
-static long long group_used(void)
-{
-	return group_number("memory.current") + group_number("memory.swap.current");
-}
-
-static bool make_group(void)
-{
-	int fd;
-
-	mkdir(GROUPS, 0755);
-	if (mount("none", GROUPS, "cgroup2", 0, NULL))
-		return false;
-	fd = open(GROUPS "/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "+memory", 7) != 7) {
-		close(fd);
-		return false;
-	}
-	close(fd);
-	return !mkdir(GROUP, 0755);
-}
-
 static void group_1(void)
 {
 	int s = create("group"), fd = test_memfd(SIZE);
@@ -221,29 +173,24 @@ static void group_1(void)
  */
 static void group_2(void)
 {
-	int s = retrieve("group"), fd, max, procs, root;
-	char me[16];
+	int s = retrieve("group"), fd;
 
-	if (!make_group())
+	if (!luo_group_make())
 		luo_skip("no memory groups");
-	snprintf(me, sizeof(me), "%d", getpid());
-	max = group_file("memory.max", O_WRONLY);
-	procs = group_file("cgroup.procs", O_WRONLY);
-	root = open(GROUPS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
-	group_write(max, "2M");
-	group_write(procs, me);
+	ASSERT_TRUE(luo_group_limit("2M"));
+	ASSERT_TRUE(luo_group_enter());
 	fd = luo_retrieve_fd(s, 1);
-	group_write(max, "max");
-	group_write(root, me);
+	ASSERT_TRUE(luo_group_limit("max"));
+	ASSERT_TRUE(luo_group_leave());
 	ASSERT_GE(fd, 0);
-	EXPECT_GE(group_used(), SIZE);
+	EXPECT_GE(luo_group_used(), SIZE);
 	EXPECT_TRUE(luo_holds(fd, SEED + 2, 0, SIZE));
 	test_finish(s);
 	close(s);
 	close(fd);
-	for (int i = 0; i < 50 && group_used() > SIZE / 2; i++)
+	for (int i = 0; i < 50 && luo_group_used() > SIZE / 2; i++)
 		usleep(100000);
-	EXPECT_GE(SIZE / 2, group_used());
+	EXPECT_GE(SIZE / 2, luo_group_used());
 }
 
 /* Take memory until some of it is swapped out: so much that there is always room left. */

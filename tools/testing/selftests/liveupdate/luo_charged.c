@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who pays for what is preserved: whoever has the session, not the host. Memory groups
+ * show it, which a debug kernel has.
+ */
+#define _GNU_SOURCE
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "luo_groups.h"
+#include "luo_harness.h"
+
+#define FILES		2000
+#define LIMIT		(8 * 1024 * 1024)
+#define SOMEBODY	1000
+
+/*
+ * The least that a file costs in structs: 998 bytes with the three objects that the base's
+ * own test hangs on each file, all of them needed. And in preserved pages: 128 bytes of a
+ * shared page and an entry of 64 in the chain of its session's files.
+ */
+#define LEAST_STRUCTS	900
+#define LEAST_PAGES	190
+
+/* What a child has seen */
+struct report {
+	long long preserved;
+	long long structs;
+	long long pages;
+	int err;
+};
+
+FIXTURE(charged)
+{
+	int session;
+	struct report *report;
+};
+
+FIXTURE_SETUP(charged)
+{
+	const struct rlimit many = { 2 * FILES, 2 * FILES };
+	int dev;
+
+	if (!luo_group_make())
+		SKIP(return, "this kernel has no memory groups");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
+	dev = test_open();
+	self->session = test_create(dev, "session");
+	close(dev);
+	self->report = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
+	ASSERT_NE(MAP_FAILED, self->report);
+}
+
+FIXTURE_TEARDOWN(charged)
+{
+	close(self->session);
+	luo_group_remove();
+}
+
+static bool become_somebody(void)
+{
+	return luo_group_enter() && !setgroups(0, NULL) && !setgid(SOMEBODY) &&
+	       !setuid(SOMEBODY);
+}
+
+static long long structs(void)
+{
+	return luo_group_stat("slab");
+}
+
+static long long pages(void)
+{
+	return luo_group_stat("kernel") - luo_group_stat("slab");
+}
+
+struct work {
+	int session;
+	struct report *report;
+};
+
+/* Empty files, so that all there is to pay for is that they are preserved. */
+static int preserve_open_files(void *arg)
+{
+	struct report *r = ((struct work *)arg)->report;
+	int session = ((struct work *)arg)->session;
+	static int fds[FILES];
+
+	if (!become_somebody())
+		return 1;
+	for (int i = 0; i < FILES; i++)
+		fds[i] = luo_memfd("file", 0, 0);
+	r->structs = structs();
+	r->pages = pages();
+	for (int i = 0; i < FILES && !r->err; i++) {
+		r->err = luo_preserve(session, fds[i], i);
+		r->preserved += !r->err;
+	}
+	r->structs = structs() - r->structs;
+	r->pages = pages() - r->pages;
+	return 0;
+}
+
+TEST_F(charged, each_file)
+{
+	struct work work = { self->session, self->report };
+
+	ASSERT_EQ(0, luo_in_child(preserve_open_files, &work));
+	EXPECT_EQ(0, self->report->err);
+	EXPECT_EQ(FILES, self->report->preserved);
+	luo_say("%lld bytes of structs, %lld bytes of pages a file",
+		self->report->structs / FILES, self->report->pages / FILES);
+	EXPECT_GE(self->report->structs / FILES, LEAST_STRUCTS);
+	EXPECT_GE(self->report->pages / FILES, LEAST_PAGES);
+}
+
+/* Nothing but the session holds them. */
+static int preserve_without_end(void *arg)
+{
+	struct report *r = ((struct work *)arg)->report;
+	int session = ((struct work *)arg)->session, fd;
+
+	if (!become_somebody())
+		return 1;
+	for (; r->preserved < LIMIT / LEAST_STRUCTS; r->preserved++) {
+		fd = luo_memfd("file", 0, 0);
+		r->err = fd < 0 ? fd : luo_preserve(session, fd, r->preserved);
+		close(fd);
+		if (r->err)
+			return 0;
+	}
+	return 0;
+}
+
+/* The group comes to its limit: that is the end, by an error or by the OOM killer. */
+TEST_F(charged, limit)
+{
+	struct work work = { self->session, self->report };
+	int ret;
+
+	ASSERT_TRUE(luo_group_limit("8M"));
+	ret = luo_in_child(preserve_without_end, &work);
+	luo_say("%lld files, then %s", self->report->preserved,
+		ret < 0 ? "killed" : luo_error(self->report->err));
+	EXPECT_TRUE(ret == -1 || (!ret && self->report->err == -ENOMEM));
+	EXPECT_GE(self->report->preserved, 1000);
+	EXPECT_GE(LIMIT, luo_group_number("memory.peak"));
+	EXPECT_GE(luo_group_stat("kernel"), LIMIT / 2);
+
+	/* It is the session that holds it all. */
+	close(self->session);
+	for (int i = 0; i < 100 && luo_group_stat("kernel") > LIMIT / 8; i++)
+		usleep(100000);
+	EXPECT_GE(LIMIT / 8, luo_group_stat("kernel"));
+	self->session = -1;
+}
+
+TEST_HARNESS_MAIN
