@@ -18,15 +18,13 @@ static bool become_somebody(void)
 	       !setresuid(SOMEBODY, SOMEBODY, SOMEBODY);
 }
 
-/* In the child; the line on which something was not so is in the output. */
-#define want(result, call) ({							\
-	int want_ = (result), got_ = (call);					\
-										\
-	if (want_ != got_) {							\
-		luo_say("line %d: %s, want %s", __LINE__, luo_error(got_),	\
-			luo_error(want_));					\
-		return 1;							\
-	} })
+/* In the child: what was not so is in the output. */
+static bool is(const char *what, int want, int got)
+{
+	if (got != want)
+		luo_say("%s: %s, want %s", what, luo_error(got), luo_error(want));
+	return got == want;
+}
 
 /* All that a session allows */
 static int use_session(void *arg)
@@ -37,12 +35,11 @@ static int use_session(void *arg)
 	if (!become_somebody())
 		return 1;
 	memfd = luo_memfd("memfd", MFD_ALLOW_SEALING, PAGE);
-	want(0, luo_preserve(session, memfd, 1));
-	want(0, luo_get_name(session, name));
-	want(0, luo_freeze(session, NULL));
-	want(0, luo_thaw(session));
-	want(0, ftruncate(memfd, PAGE));
-	return 0;
+	return !(is("preserve", 0, luo_preserve(session, memfd, 1)) &&
+		 is("get name", 0, luo_get_name(session, name)) &&
+		 is("freeze", 0, luo_freeze(session, NULL)) &&
+		 is("thaw", 0, luo_thaw(session)) &&
+		 is("truncate", 0, ftruncate(memfd, PAGE)));
 }
 
 TEST_F(session, is_a_capability)
@@ -58,17 +55,16 @@ static int misuse_session(void *arg)
 
 	if (!become_somebody() || pipe(fds))
 		return 1;
-	want(-EACCES, luo_open());
-	want(-ENOTTY, luo_create(session, "another"));
-	want(-ENOTTY, luo_retrieve(session, "another", 0));
-	want(-EINVAL, luo_retrieve_fd(session, 1));
-	want(-EINVAL, luo_finish(session));
-	want(-ENOENT, luo_preserve(session, fds[0], 1));
-	want(-ENOENT, luo_preserve(session, session, 1));
-	want(-EBADF, luo_preserve(session, -1, 1));
 	path = open("/proc/self/exe", O_PATH);
-	want(-EBADF, luo_preserve(session, path, 1));
-	return 0;
+	return !(is("open", -EACCES, luo_open()) &&
+		 is("create", -ENOTTY, luo_create(session, "another")) &&
+		 is("retrieve", -ENOTTY, luo_retrieve(session, "another", 0)) &&
+		 is("retrieve fd", -EINVAL, luo_retrieve_fd(session, 1)) &&
+		 is("finish", -EINVAL, luo_finish(session)) &&
+		 is("preserve a pipe", -ENOENT, luo_preserve(session, fds[0], 1)) &&
+		 is("preserve itself", -ENOENT, luo_preserve(session, session, 1)) &&
+		 is("preserve nothing", -EBADF, luo_preserve(session, -1, 1)) &&
+		 is("preserve a path", -EBADF, luo_preserve(session, path, 1)));
 }
 
 TEST_F(session, is_no_more_than_that)
@@ -88,12 +84,11 @@ static int use_narrow(void *arg)
 
 	if (!become_somebody())
 		return 1;
-	want(0, luo_preserve(narrow->session, narrow->memfd, 1));
-	want(-EACCES, luo_reopen(narrow->memfd, O_RDWR));
-	if (fchmod(narrow->memfd, 0777) != -1 || pwrite(narrow->memfd, "x", 1, 0) != -1 ||
-	    fcntl(narrow->memfd, F_ADD_SEALS, F_SEAL_SEAL) != -1)
-		return 1;
-	return 0;
+	return !(is("preserve", 0, luo_preserve(narrow->session, narrow->memfd, 1)) &&
+		 is("reopen", -EACCES, luo_reopen(narrow->memfd, O_RDWR)) &&
+		 is("chmod", -1, fchmod(narrow->memfd, 0777)) &&
+		 is("write", -1, pwrite(narrow->memfd, "x", 1, 0)) &&
+		 is("seal", -1, fcntl(narrow->memfd, F_ADD_SEALS, F_SEAL_SEAL)));
 }
 
 TEST_F(session, does_not_widen_a_file)
@@ -114,9 +109,8 @@ static int change_frozen(void *arg)
 
 	if (!become_somebody())
 		return 1;
-	want(-EBUSY, fchmod(memfd, 0777) ? -errno : 0);
-	want(-EBUSY, fcntl(memfd, F_ADD_SEALS, F_SEAL_SEAL) ? -errno : 0);
-	return 0;
+	return !(is("chmod", -EBUSY, fchmod(memfd, 0777) ? -errno : 0) &&
+		 is("seal", -EBUSY, fcntl(memfd, F_ADD_SEALS, F_SEAL_SEAL) ? -errno : 0));
 }
 
 TEST_F(session, frozen_files_keep_seals_mode_and_owner)
