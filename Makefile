@@ -48,6 +48,7 @@ help:
 #:   make check-user   the pure code in user space, under sanitizers: seconds
 #:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
 #:   make fuzz-extent  damaged lists of a memfd's extents for theirs
+#:   make fuzz-image   damaged memfds in the older format, memfd-v2
 #:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
@@ -146,7 +147,7 @@ check-user: setup
 fuzz-calls: debug-kernel
 	@$(check) --tier debug --test calls --append 'luo_calls=$(CALLS) luo_seed=$(SEED)'
 
-fuzz-wire fuzz-extent: setup
+fuzz-wire fuzz-extent fuzz-image: setup
 	@scripts/tree.sh linux
 	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
 
@@ -171,5 +172,5 @@ distclean:
 
 .PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
 	check-full check-all check-interop check-systemd check-series series docs check-user fuzz-wire \
-	fuzz-extent fuzz-calls kunit check-stock coverage style \
+	fuzz-extent fuzz-image fuzz-calls kunit check-stock coverage style \
 	clean distclean

@@ -539,6 +539,8 @@ def suites(opts: Options) -> list[Suite]:
               lambda r: run_fuzz(r, "fuzz-wire")),
         Suite("fuzz-extent", ("check", "all"), "lists of extents, the same way",
               lambda r: run_fuzz(r, "fuzz-extent")),
+        Suite("fuzz-image", ("check", "all"), "memfds in the older format, the same way",
+              lambda r: run_fuzz(r, "fuzz-image")),
         Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
               lambda r: run_kunit(r, opts, "luo*")),
         programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),

@@ -10,11 +10,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "fuzz_memory.h"
 #include "libfuzzer.h"
-#include "seam/mm.h"
 #include "memfd_luo.h"
 
-#define MAX_BLOCKS	64
 #define MAX_LISTS	4
 #define OBJECT		(16 * PAGE_SIZE + 128)
 
@@ -23,11 +22,7 @@
  * are numbered as they are in memory.
  */
 struct input {
-	struct {
-		u16 pfn;
-		u8 order;
-		u8 nr;			/* so many, one behind the other */
-	} blocks[MAX_BLOCKS];
+	struct block blocks[MAX_BLOCKS];
 	u8 object[LIVEUPDATE_SMALL_SIZE];
 	struct {
 		u64 pfn;
@@ -53,84 +48,17 @@ static void tell(void)
 		_exit(1);
 }
 
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 /* ---------------------------------------------------------------- memory */
-
-static void preserve(unsigned long pfn, unsigned int order)
-{
-	if (pfn % (1UL << order) || pfn + (1UL << order) > MEMORY_PAGES)
-		return;
-	for (unsigned long i = pfn; i < pfn + (1UL << order); i++)
-		if (memory[i].part)
-			return;
-	for (unsigned long i = pfn; i < pfn + (1UL << order); i++)
-		memory[i].part = true;
-	memory[pfn].preserved = order + 1;
-}
-
-static void fill(unsigned long pfn, size_t at, const void *bytes, size_t size)
-{
-	u8 *page;
-
-	if (pfn >= MEMORY_PAGES || memory[pfn].preserved != 1 || memory[pfn].bytes)
-		return;
-	page = phys_to_virt(PFN_PHYS(pfn));
-	memcpy(page + at, bytes, size);
-}
 
 static void make_memory(const struct input *input)
 {
 	memory_clear();
 	preserve(PHYS_PFN(OBJECT), 0);
-	for (unsigned int i = 0; i < MAX_BLOCKS; i++) {
-		const unsigned int order = input->blocks[i].order % (MAX_PAGE_ORDER + 1);
-
-		for (unsigned int k = 0; k < input->blocks[i].nr; k++)
-			preserve(input->blocks[i].pfn + ((unsigned long)k << order), order);
-	}
-
+	preserve_blocks(input->blocks);
 	fill(PHYS_PFN(OBJECT), OBJECT % PAGE_SIZE, input->object, sizeof(input->object));
 	for (unsigned int i = 0; i < MAX_LISTS; i++)
 		fill(input->lists[i].pfn, 0, input->lists[i].bytes,
 		     sizeof(input->lists[i].bytes));
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const pgoff_t x = *(const pgoff_t *)a, y = *(const pgoff_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* How many pages are in the file: no two in the same place, none behind its end */
-static u64 pages_in_file(u64 size)
-{
-	static pgoff_t found[MEMORY_PAGES];
-	u64 nr = 0;
-
-	for (unsigned int i = 0; i < MEMORY_PAGES; i++)
-		if (memory[i].in_file)
-			found[nr++] = memory[i].index;
-	qsort(found, nr, sizeof(*found), by_number);
-	for (u64 i = 1; i < nr; i++)
-		must(found[i - 1] < found[i]);
-	/* A large folio may go on behind it. */
-	must(!nr || found[nr - 1] < DIV_ROUND_UP_ULL(size, PAGE_SIZE) + (1 << MAX_PAGE_ORDER));
-	return nr;
-}
-
-static u64 pages_freed(void)
-{
-	u64 nr = 0;
-
-	for (unsigned int i = 0; i < MEMORY_PAGES; i++)
-		nr += memory[i].freed;
-	return nr;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -179,13 +107,6 @@ int fuzz_one(const u8 *data, size_t size)
 }
 
 /* ---------------------------------------------------------------- damaging */
-
-static unsigned short random_state[3];
-
-static u64 below(u64 limit)
-{
-	return nrand48(random_state) % limit;
-}
 
 static struct memfd_extent_list *pick_list(struct input *input)
 {
@@ -245,7 +166,7 @@ static void change_list(struct input *input)
 		list->next = PFN_PHYS(input->lists[below(MAX_LISTS)].pfn) + below(9) / 8;
 		break;
 	case 1:
-		list->nr = below(2) ? below(room(input, list) + 2) : nrand48(random_state);
+		list->nr = below(2) ? below(room(input, list) + 2) : any();
 		break;
 	case 2:			/* the same again, or overlapping with itself */
 		list->words[at] = other->words[below(room(input, other))] + 4 - below(9);
@@ -264,7 +185,7 @@ static void change_rest(struct input *input)
 
 	switch (below(7)) {
 	case 0:
-		ser->size = below(4) ? below(1 << 30) : (u64)nrand48(random_state) << 32;
+		ser->size = below(4) ? below(1 << 30) : any();
 		break;
 	case 1:
 		ser->nr_pages += 1 - below(3);
@@ -282,10 +203,7 @@ static void change_rest(struct input *input)
 		input->lists[below(MAX_LISTS)].pfn = input->blocks[i].pfn;
 		break;
 	default:
-		input->blocks[i].pfn = below(MEMORY_PAGES);
-		input->blocks[i].order = below(2) ? 0 : below(MAX_PAGE_ORDER + 1);
-		input->blocks[i].nr = 1 + below(8);
-		input->blocks[i].pfn &= -1U << input->blocks[i].order;
+		new_block(&input->blocks[i]);
 	}
 }
 
@@ -341,11 +259,7 @@ size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
 	if (max_size < sizeof(input))
 		return fuzz_mutate_bytes(data, size, max_size);
 	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
-	random_state[0] = seed;
-	random_state[1] = seed >> 16;
-	random_state[2] = 0x330e;
-	nrand48(random_state);
-
+	chance_begin(seed);
 	for (times = 1 + below(4); times; times--) {
 		if (below(3))
 			change_list(&input);

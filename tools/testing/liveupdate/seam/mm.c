@@ -6,6 +6,7 @@
 #include "mm.h"
 
 struct page memory[MEMORY_PAGES];
+unsigned int memory_most_order;
 
 static void must(bool holds)
 {
@@ -37,22 +38,30 @@ int kho_preserved_order(phys_addr_t phys)
 	return phys_to_page(phys)->preserved ? phys_to_page(phys)->preserved - 1 : -ENOENT;
 }
 
-/*
- * Lists are pages on their own; nobody has a reason to look into any other. What nobody
- * has written there is zero, and the address sanitizer watches the end.
- */
+/* What nobody has written is zero, and the address sanitizer watches the end of a block. */
 void *phys_to_virt(phys_addr_t phys)
 {
 	struct page *page = phys_to_page(phys);
+	size_t size;
 
-	must(page->preserved == 1);
+	must(page->preserved && page->preserved <= memory_most_order + 1);
 	if (!page->bytes) {
-		page->bytes = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+		size = PAGE_SIZE << (page->preserved - 1);
+		page->bytes = aligned_alloc(PAGE_SIZE, size);
 		must(page->bytes);
-		memset(page->bytes, 0, PAGE_SIZE);
+		memset(page->bytes, 0, size);
 		written[nr_written++] = page;
 	}
 	return page->bytes + phys % PAGE_SIZE;
+}
+
+/* Of the beginning of a block */
+phys_addr_t virt_to_phys(const void *at)
+{
+	for (unsigned int i = 0; i < nr_written; i++)
+		if (written[i]->bytes == at)
+			return PFN_PHYS(written[i] - memory);
+	abort();
 }
 
 static struct page *restore(struct page *page, int order)

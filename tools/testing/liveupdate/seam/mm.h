@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as the reader of memfd-extent-v1 needs, in user space: memory that
+ * As much of the kernel as the readers of memfds need, in user space: memory that
  * the last kernel has preserved in part, and that watches what is done to it. All headers of
  * the kernel that the reader includes, and that tools/include has not, are this one.
  */
@@ -67,6 +67,9 @@ struct folio {
 
 extern struct page memory[MEMORY_PAGES];
 
+/* The largest block that anybody has a reason to look into */
+extern unsigned int memory_most_order;
+
 struct inode {
 	int unused;
 };
@@ -84,6 +87,7 @@ struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
 unsigned int kho_restore_folios(struct folio **folios, unsigned int nr);
 void *phys_to_virt(phys_addr_t phys);
+phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
 int liveupdate_find_small(u64 phys, const void **obj);
 void liveupdate_release_small(u64 phys);
@@ -150,6 +154,5 @@ bool xa_step(struct xa_walk *walk);
 #define liveupdate_free_page(p)		((void)(p), abort())
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
 #define pfn_to_page(pfn)		(&memory[pfn])
-#define virt_to_phys(p)			((void)(p), abort(), 0)
 
 #endif /* _LUO_SEAM_MM_H */
