@@ -572,6 +572,8 @@ def suites(opts: Options) -> list[Suite]:
         hostile("hostile", ("check", "debug"), "six handovers damaged by the kernel that writes them",
                 6),
         hostile("hostile-all", ("all",), "the same with every field, in every way", HOSTILE),
+        jump("off", 3, "live update off in the next kernel", ("check", "all")),
+        jump("kho-off", 3, "handover off in the next kernel", ("check", "all")),
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
@@ -589,6 +591,8 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
     if guest.ARCH == "x86_64":
+        some.append(Suite("kexec-crash", ("check", "all"), "a panic between freeze and jump",
+                          lambda r: run_crash(r, opts)))
         some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
                           lambda r: run_systemd_shutdown(r, opts)))
         some.append(Suite("systemd", ("systemd",), "systemd as process 1 of three kernels",
@@ -649,6 +653,17 @@ def run_hostile(res: Result, opts: Options, damages: int) -> None:
     env = f"luo_stage=1 luo_test=hostile luo_flb_test.links=3 luo_damages={damages % HOSTILE}"
     log = run_programs(res, opts, ["luo_kexec"], damages + 1, env)
     expect_lines(res, log, "luo: the handover is damaged, as was asked for", damages)
+
+
+def run_crash(res: Result, opts: Options) -> None:
+    """The first kernel panics and the crash kernel goes on, in memory set aside for it. KHO
+    would take that for memory that the kernel needs, and make its scratch areas too large."""
+    panics = "Kernel panic - not syncing: luo_flb_test: as was asked for"
+    log = run_programs(res, replace(opts, memory="3G"), ["luo_kexec"], 2,
+                       "luo_stage=1 luo_test=crash crashkernel=256M "
+                       "kho_scratch=16M,128M,64M",
+                       allow=f"{FAULT_NOISE}|{panics}")
+    expect_lines(res, log, panics)
 
 
 def run_legacy(res: Result, opts: Options) -> None:

@@ -16,6 +16,7 @@
  *   fail OP                  this op fails with EIO, as it is named in the file ops
  *   clear                    empty the file ops
  *   break_kho                the image loaded hands over in an unknown version of KHO's
+ *   panic_at_reboot          in the next one, when live update has done its part
  *
  * ops there lists all ops that were called, in their order. /dev/luo_flb_testN is a device
  * whose files handler N preserves. luo_flb_early.c asks when the kernel has hardly come up.
@@ -36,6 +37,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/reboot.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -400,6 +403,20 @@ static int flb_test_break_kho(unsigned int nr)
 
 #endif /* MODULE */
 
+static int flb_test_panic(struct notifier_block *nb, unsigned long action, void *data)
+{
+	panic("luo_flb_test: as was asked for");
+}
+
+static struct notifier_block flb_test_at_reboot = { .notifier_call = flb_test_panic };
+
+/* The kernel ends with it, so that it is never unregistered. */
+static int flb_test_panic_at_reboot(unsigned int nr)
+{
+	__module_get(THIS_MODULE);
+	return register_reboot_notifier(&flb_test_at_reboot);
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(unsigned int nr);
@@ -412,6 +429,7 @@ static const struct {
 	{ "put_outgoing", flb_test_put_outgoing },
 	{ "clear", flb_test_clear },
 	{ "break_kho", flb_test_break_kho },
+	{ "panic_at_reboot", flb_test_panic_at_reboot },
 };
 
 static int flb_test_run(const char *name, const char *arg)

@@ -60,7 +60,7 @@ static const char *next_kernel(void)
 	return access(path, R_OK) ? "/boot/kernel" : path;
 }
 
-int luo_load_next(const char *cmdline)
+static int load_file(const char *cmdline, unsigned long flags)
 {
 	int kernel = open(next_kernel(), O_RDONLY | O_CLOEXEC);
 	int initrd = open(INITRD, O_RDONLY | O_CLOEXEC);
@@ -69,7 +69,8 @@ int luo_load_next(const char *cmdline)
 	if (kernel < 0 || initrd < 0) {
 		luo_say("%s, %s: no next kernel", next_kernel(), INITRD);
 		ret = -ENOENT;
-	} else if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0L)) {
+	} else if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline,
+			   flags)) {
 		ret = -errno;
 	}
 	if (kernel >= 0)
@@ -77,6 +78,17 @@ int luo_load_next(const char *cmdline)
 	if (initrd >= 0)
 		close(initrd);
 	return ret;
+}
+
+int luo_load_next(const char *cmdline)
+{
+	return load_file(cmdline, 0);
+}
+
+/* The kernel that a panic starts; the same, but nobody goes there otherwise. */
+int luo_load_crash(const char *cmdline)
+{
+	return load_file(cmdline, KEXEC_FILE_ON_CRASH);
 }
 
 /* The same by kexec_load(2), which needs Debian's kexec-tools to put the image together. */

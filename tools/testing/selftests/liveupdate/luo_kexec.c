@@ -56,6 +56,9 @@ static const struct scenario_group groups[] = {
 	{ "flb-early", flb_early_scenarios },
 	{ "flb-damage", flb_damage_scenarios },
 	{ "flb-stock", stock_objects_scenarios },
+	{ "crash", crash_scenarios },
+	{ "off", off_scenarios, { NULL, "liveupdate=off" } },
+	{ "kho-off", off_scenarios, { NULL, "kho=off" } },
 	{ "hostile", hostile_scenarios },
 	{ "repeat", repeat_scenarios },
 	{ }

@@ -68,6 +68,8 @@ extern const struct scenario flb_off_scenarios[];
 extern const struct scenario flb_kho_version_scenarios[];
 extern const struct scenario flb_early_scenarios[];
 extern const struct scenario flb_damage_scenarios[];
+extern const struct scenario crash_scenarios[];
+extern const struct scenario off_scenarios[];
 extern const struct scenario hostile_scenarios[];
 extern const struct scenario repeat_scenarios[];
 

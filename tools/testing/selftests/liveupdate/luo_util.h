@@ -165,6 +165,7 @@ long long luo_free_memory(void);
 int luo_stage(void);
 bool luo_next_cmdline(char *out, size_t size);
 int luo_load_next(const char *cmdline);
+int luo_load_crash(const char *cmdline);
 int luo_load_legacy(const char *cmdline);
 int luo_load_raw(void);
 int luo_unload(void);

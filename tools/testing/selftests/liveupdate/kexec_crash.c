@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A panic between freeze and jump starts the crash kernel. Nothing is handed over to that:
+ * KHO and live update are off in it, and the memory is only there to be dumped.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "luo_flb.h"
+#include "luo_kexec.h"
+
+static void load_crash_kernel(void)
+{
+	char cmdline[2048];
+
+	ASSERT_TRUE(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	ASSERT_EQ(0, luo_load_crash(cmdline));
+}
+
+/* Whether one is loaded makes no difference to what is preserved, before and after. */
+static int preserve_around_loading(const char *name)
+{
+	int s = create(name), fd = test_memfd(PAGE);
+
+	test_preserve(s, fd, 1);
+	load_crash_kernel();
+	EXPECT_TRUE(luo_is_preserved(fd));
+	test_preserve(s, test_memfd(PAGE), 2);
+	return s;
+}
+
+static void crash_1(void)
+{
+	preserve_around_loading("crash");
+	test_freeze(preserve_around_loading("frozen"));
+	test_flb("panic_at_reboot");
+}
+
+static bool is_crash_kernel(void)
+{
+	FILE *f = fopen("/proc/cmdline", "re");
+	char line[2048] = "";
+
+	ASSERT_TRUE(f && fgets(line, sizeof(line), f));
+	fclose(f);
+	return strstr(line, "elfcorehdr=");
+}
+
+static void crash_2(void)
+{
+	EXPECT_TRUE(is_crash_kernel());
+	EXPECT_EQ(-ENOENT, luo_open());
+}
+
+const struct scenario crash_scenarios[] = {
+	{ "between freeze and jump", { crash_1, crash_2 } },
+	{ }
+};

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The next kernel has live update or Kexec HandOver switched off on its command line. It
+ * boots, and nobody can have what was handed over, but its memory is not used for anything
+ * else either. The kernel after it starts from nothing, with all memory.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+
+#include "luo_kexec.h"
+
+#define SIZE	(256LL * 1024 * 1024)
+#define SEED	2300
+
+/* Memory that the kernel has, but does not give to anybody */
+static long long reserved_memory(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	long long present = 0, managed = 0, n;
+	char line[256];
+
+	ASSERT_TRUE(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " present %lld", &n) == 1)
+			present += n;
+		if (sscanf(line, " managed %lld", &n) == 1)
+			managed += n;
+	}
+	fclose(f);
+	ASSERT_NE(0, managed);
+	return (present - managed) * PAGE;
+}
+
+static void preserve_much(void)
+{
+	int fd = test_memfd(SIZE);
+
+	ASSERT_EQ(0, fallocate(fd, 0, 0, SIZE));
+	ASSERT_TRUE(luo_fill(fd, SEED, SIZE - PAGE, PAGE));
+	test_preserve(create("off"), fd, 1);
+	close(fd);
+}
+
+static void off_1(void)
+{
+	EXPECT_GE(SIZE, reserved_memory());
+	preserve_much();
+}
+
+static void off_2(void)
+{
+	EXPECT_EQ(-ENOENT, luo_open());
+	EXPECT_GE(reserved_memory(), SIZE);
+}
+
+static void off_3(void)
+{
+	int dev = test_open();
+
+	test_err_retrieve(ENOENT, dev, "off");
+	close(dev);
+	EXPECT_GE(SIZE, reserved_memory());
+	preserve_much();
+}
+
+const struct scenario off_scenarios[] = {
+	{ "what was handed over is lost", { off_1, off_2, off_3 } },
+	{ }
+};
