@@ -561,7 +561,9 @@ def suites(opts: Options) -> list[Suite]:
         jump("fault", 2, "retrieving with faults injected", ("debug",),
              allow=FAULT_NOISE),
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
-                 ["luo_fail_nth"], allow=FAULT_NOISE),
+                 ["luo_fail_nth"], image=True, allow=FAULT_NOISE),
+        programs("fail-nth-v2", ("debug",), "the same as memfd-v2", ["luo_fail_nth"],
+                 env=MEMFD_V2, image=True, allow=FAULT_NOISE),
     ]
     # The tool is a program of this machine.
     if guest.ARCH == "x86_64" and shutil.which("kexec"):
