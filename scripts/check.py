@@ -500,6 +500,9 @@ EXTENDED = ("check", "all", "debug")
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 
+# Three objects, for one handler's files
+FAULT_OBJECTS = "luo_flb_test.links=7"
+
 
 def suites(opts: Options) -> list[Suite]:
     """Every suite there is."""
@@ -558,8 +561,11 @@ def suites(opts: Options) -> list[Suite]:
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
              args="brd.rd_size=131072"),
-        jump("fault", 2, "retrieving with faults injected", ("debug",),
-             allow=FAULT_NOISE),
+        jump("fault", 2, "retrieving and finishing with faults injected", ("debug",),
+             args=FAULT_OBJECTS, allow=FAULT_NOISE),
+        replace(jump("fault", 2, "the same as memfd-v2", ("debug",),
+                     args=f"{FAULT_OBJECTS} {MEMFD_V2}", allow=FAULT_NOISE),
+                name="kexec-fault-v2"),
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
                  ["luo_fail_nth"], image=True, allow=FAULT_NOISE),
         programs("fail-nth-v2", ("debug",), "the same as memfd-v2", ["luo_fail_nth"],
