@@ -85,6 +85,15 @@ static struct file *memfd_narrow(struct file *file, u32 flags)
 }
 
 /*
+ * shmem says -ENOSPC where it has no memory for an inode, and there may be too many open
+ * files just now. Nothing has been consumed yet: -ENOMEM is what can be tried again.
+ */
+static int memfd_make_error(int err)
+{
+	return err == -ENOSPC || err == -ENFILE ? -ENOMEM : err;
+}
+
+/*
  * An empty memfd with these attributes. The seals are set as they were, not added: adding
  * F_SEAL_EXEC to an executable file would add others.
  */
@@ -164,7 +173,7 @@ static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
 	attrs.mode = memfd_mode_of(image.ser.seals);
 	file = memfd_make_file(&attrs);
 	if (IS_ERR(file))
-		return PTR_ERR(file);
+		return memfd_make_error(PTR_ERR(file));
 
 	err = memfd_image_adopt(&image, file_inode(file));
 	memfd_image_free(&image);
@@ -197,7 +206,7 @@ static int memfd_extent_retrieve_locked(struct liveupdate_file_op_args *args)
 	};
 	file = memfd_make_file(&attrs);
 	if (IS_ERR(file))
-		return PTR_ERR(file);
+		return memfd_make_error(PTR_ERR(file));
 
 	err = memfd_extent_image_adopt(&image, file_inode(file));
 	return memfd_retrieved(args, file, err);

@@ -509,6 +509,9 @@ HOSTILE = 67
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 
+# Three objects, for one handler's files
+FAULT_OBJECTS = "luo_flb_test.links=7"
+
 
 def suites(opts: Options) -> list[Suite]:
     """Every suite there is."""
@@ -579,12 +582,17 @@ def suites(opts: Options) -> list[Suite]:
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
              args="brd.rd_size=131072"),
-        jump("fault", 2, "retrieving with faults injected", ("debug",),
-             allow=FAULT_NOISE),
         programs("charged", ("debug",), "who pays for what is preserved", ["luo_charged"],
                  allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
+        jump("fault", 2, "retrieving and finishing with faults injected", ("debug",),
+             args=FAULT_OBJECTS, allow=FAULT_NOISE),
+        replace(jump("fault", 2, "the same as memfd-v2", ("debug",),
+                     args=f"{FAULT_OBJECTS} {MEMFD_V2}", allow=FAULT_NOISE),
+                name="kexec-fault-v2"),
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
-                 ["luo_fail_nth"], allow=FAULT_NOISE),
+                 ["luo_fail_nth"], image=True, allow=FAULT_NOISE),
+        programs("fail-nth-v2", ("debug",), "the same as memfd-v2", ["luo_fail_nth"],
+                 env=MEMFD_V2, image=True, allow=FAULT_NOISE),
     ]
     # The tool is a program of this machine.
     if guest.ARCH == "x86_64" and shutil.which("kexec"):

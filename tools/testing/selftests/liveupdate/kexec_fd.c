@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "luo_fault.h"
 #include "luo_kexec.h"
 
 #define NR_TOKENS	7
@@ -278,75 +277,6 @@ static void race_2(void)
 	test_finish(racers_session);
 }
 
-/* Each allocation and user copy of a retrieval fails once. */
-#define FAULTY	200
-
-static void fault_1(void)
-{
-	int s = create("fault");
-
-	for (int i = 0; i < FAULTY; i++) {
-		int fd = test_memfd(3 * PAGE);
-
-		ASSERT_TRUE(luo_fill(fd, i, PAGE, PAGE));
-		test_preserve(s, fd, i);
-		close(fd);
-	}
-}
-
-/* memfd's retrieve() may be tried again after ENOMEM: nothing was used up. */
-static int retrieve_with_faults(int s, int token, bool *fired)
-{
-	int nth, ret = -1;
-
-	for (nth = 1; nth < 1000; nth++) {
-		luo_fault_arm(nth);
-		ret = luo_retrieve_fd(s, token);
-		*fired = luo_fault_fired();
-		if (ret >= 0)
-			break;
-		ASSERT_TRUE(*fired && luo_fault_errno(ret))
-			luo_say("fault %d: %s", nth, luo_error(ret));
-	}
-	return ret;
-}
-
-static void fault_2(void)
-{
-	int s = -1, fds = luo_count_fds();
-	bool fired = true;
-
-	if (!luo_fault_setup())
-		luo_skip("this kernel injects no faults");
-	for (int nth = 1; s < 0; nth++) {
-		int dev = test_open();
-
-		luo_fault_arm(nth);
-		s = luo_retrieve(dev, "fault", 0);
-		fired = luo_fault_fired();
-		close(dev);
-		ASSERT_TRUE(s >= 0 || (fired && luo_fault_errno(s)))
-			luo_say("fault %d: %s", nth, luo_error(s));
-	}
-	EXPECT_EQ(fds + 1, luo_count_fds());
-	for (int i = 0; i < FAULTY; i++) {
-		int fd = retrieve_with_faults(s, i, &fired);
-
-		ASSERT_GE(fd, 0);
-		EXPECT_TRUE(luo_is_hole(fd, 0, PAGE));
-		EXPECT_TRUE(luo_holds(fd, i, PAGE, PAGE));
-		close(fd);
-	}
-	EXPECT_EQ(fds + 1, luo_count_fds());
-	for (int nth = 1, ret = -1; ret; nth++) {
-		luo_fault_arm(nth);
-		ret = luo_finish(s);
-		fired = luo_fault_fired();
-		ASSERT_TRUE(!ret || (fired && luo_fault_errno(ret)))
-			luo_say("finish, fault %d: %s", nth, luo_error(ret));
-	}
-}
-
 const struct scenario fd_scenarios[] = {
 	{ "any order", { order_1, order_2 } },
 	{ "again", { again_1, again_2 } },
@@ -356,10 +286,5 @@ const struct scenario fd_scenarios[] = {
 	{ "no descriptors", { limit_1, limit_2 } },
 	{ "malformed", { malformed_1, malformed_2 } },
 	{ "race", { race_1, race_2 } },
-	{ }
-};
-
-const struct scenario fault_scenarios[] = {
-	{ "retrieve", { fault_1, fault_2 } },
 	{ }
 };

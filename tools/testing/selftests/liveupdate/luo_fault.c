@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Fault injection by /proc/self/fail-nth. */
+/* Fault injection by /proc/thread-self/fail-nth and make-it-fail. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "luo_util.h"
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 #define DEBUGFS		"/sys/kernel/debug/"
 
 static bool put(const char *path, const char *text)
@@ -26,42 +27,78 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
+/* Each kind's probability counts for tasks that ask for it by make-it-fail only. */
+static void setup(const char *kind)
+{
+	static const char *const values[][2] = {
+		{ "verbose", "0" }, { "probability", "0" }, { "interval", "1" },
+		{ "times", "-1" }, { "task-filter", "Y" },
+	};
+	char path[128];
+
+	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, values[i][0]);
+		put(path, values[i][1]);
+	}
+}
+
 bool luo_fault_setup(void)
 {
-	put(DEBUGFS "failslab/verbose", "0");
+	setup("failslab");
+	setup("fail_page_alloc");
+	setup("fail_usercopy");
 	put(DEBUGFS "failslab/ignore-gfp-wait", "N");
-	put(DEBUGFS "fail_page_alloc/verbose", "0");
 	put(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
 	put(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
 	put(DEBUGFS "fail_page_alloc/min-order", "0");
-	put(DEBUGFS "fail_usercopy/verbose", "0");
 	return !access(DEBUGFS "failslab", F_OK) && !access(FAIL_NTH, W_OK);
 }
 
-/* The descriptor is opened and read before anything can fail. */
-static int open_fail_nth(void)
+bool luo_fault_deep(void)
 {
-	int fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	const char *how = getenv("luo_faults");
+
+	return how && !strcmp(how, "deep");
+}
+
+/* The descriptor is opened and read before anything can fail. */
+static int open_switch(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
-		perror(FAIL_NTH);
+		perror(path);
 		exit(1);
 	}
 	return fd;
 }
 
-static int fail_nth = -1;
+static int the_switch = -1;
+
+static void switch_on(const char *path, unsigned int value)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", value);
+
+	the_switch = open_switch(path);
+	if (write(the_switch, text, len) != len) {
+		perror(path);
+		exit(1);
+	}
+}
+
+/* That may fail, too. */
+static void switch_off(void)
+{
+	while (write(the_switch, "0", 1) != 1)
+		;
+	close(the_switch);
+	the_switch = -1;
+}
 
 void luo_fault_arm(unsigned int nth)
 {
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	fail_nth = open_fail_nth();
-	if (write(fail_nth, text, len) != len) {
-		perror(FAIL_NTH);
-		exit(1);
-	}
+	switch_on(FAIL_NTH, nth);
 }
 
 /* What is left of the count: 0 if it came to the fault. Reading may itself use it up. */
@@ -71,16 +108,41 @@ bool luo_fault_fired(void)
 	bool fired;
 	ssize_t n;
 
-	n = pread(fail_nth, text, sizeof(text) - 1, 0);
+	n = pread(the_switch, text, sizeof(text) - 1, 0);
 	if (n < 0)
-		n = pread(fail_nth, text, sizeof(text) - 1, 0);
+		n = pread(the_switch, text, sizeof(text) - 1, 0);
 	fired = n > 0 && atoi(text) == 0;
-	while (write(fail_nth, "0", 1) != 1)
-		;
-	close(fail_nth);
-	fail_nth = -1;
+	switch_off();
 	return fired;
 }
+
+static void set_probability(const char *kind, unsigned int percent)
+{
+	char path[128], text[16];
+
+	snprintf(path, sizeof(path), DEBUGFS "%s/probability", kind);
+	snprintf(text, sizeof(text), "%u", percent);
+	if (!put(path, text)) {
+		perror(path);
+		exit(1);
+	}
+}
+
+/* Each call begins with a user copy: not too many of those. */
+void luo_fault_begin(unsigned int percent)
+{
+	set_probability("failslab", percent);
+	set_probability("fail_page_alloc", percent);
+	set_probability("fail_usercopy", percent / 4);
+	switch_on(MAKE_IT_FAIL, 1);
+}
+
+void luo_fault_end(void)
+{
+	switch_off();
+}
+
+unsigned int luo_fault_failures;
 
 bool luo_fault_errno(int ret)
 {

@@ -151,13 +151,19 @@ static void send_coverage(void)
 		luo_say("/init gcov: cannot be run");
 }
 
-/* Comes back only with an error */
+/* The call and nothing else; comes back only with an error */
+int luo_reboot(void)
+{
+	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		       LINUX_REBOOT_CMD_KEXEC, NULL) < 0 ? -errno : 0;
+}
+
+/* After all that was printed has arrived */
 int luo_jump(void)
 {
 	fflush(stdout);
 	if (getenv("luo_gcov"))
 		send_coverage();
 	tcdrain(STDOUT_FILENO);
-	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
-		       LINUX_REBOOT_CMD_KEXEC, NULL) < 0 ? -errno : 0;
+	return luo_reboot();
 }

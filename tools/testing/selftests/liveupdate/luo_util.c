@@ -338,12 +338,27 @@ long long luo_free_memory(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
+#define MEMFD_FORMAT	"/sys/module/liveupdate/parameters/memfd_format"
+
 bool luo_memfd_format(const char *format)
 {
-	int fd = open("/sys/module/liveupdate/parameters/memfd_format", O_WRONLY | O_CLOEXEC);
+	int fd = open(MEMFD_FORMAT, O_WRONLY | O_CLOEXEC);
 	bool done = fd >= 0 && write(fd, format, strlen(format)) == (ssize_t)strlen(format);
 
 	if (fd >= 0)
 		close(fd);
 	return done;
+}
+
+const char *luo_memfd_format_now(void)
+{
+	int fd = open(MEMFD_FORMAT, O_RDONLY | O_CLOEXEC);
+	static char format[32];
+	ssize_t n = read(fd, format, sizeof(format) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	format[n > 0 ? n : 0] = 0;
+	format[strcspn(format, "\n")] = 0;
+	return format;
 }

@@ -135,6 +135,7 @@ size_t luo_page_size(void);
 
 /* The format that memfds are preserved in: "v2", "extent-v1" */
 bool luo_memfd_format(const char *format);
+const char *luo_memfd_format_now(void);
 
 /* Write one byte; read one */
 void luo_touch(char *at);
@@ -169,6 +170,7 @@ int luo_load_crash(const char *cmdline);
 int luo_load_legacy(const char *cmdline);
 int luo_load_raw(void);
 int luo_unload(void);
+int luo_reboot(void);
 int luo_jump(void);
 
 #endif /* LUO_UTIL_H */
