@@ -50,6 +50,7 @@ help:
 #:   make fuzz-extent  damaged lists of a memfd's extents for theirs
 #:   make fuzz-image   damaged memfds in the older format, memfd-v2
 #:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
+#:   make fuzz-faults  every allocation and user copy fails, on the debug kernel, in depth
 #:   make kunit        the KUnit suites
 #:   make check-stock  the base's own selftests on our kernel
 #:   make check-debug  KUnit and selftests on the debug kernel
@@ -147,6 +148,9 @@ check-user: setup
 fuzz-calls: debug-kernel
 	@$(check) --tier debug --test calls --append 'luo_calls=$(CALLS) luo_seed=$(SEED)'
 
+fuzz-faults: debug-kernel
+	@$(check) --tier debug --test '*fa[iu]l*' --append luo_faults=deep
+
 fuzz-wire fuzz-extent fuzz-image: setup
 	@scripts/tree.sh linux
 	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
@@ -172,5 +176,5 @@ distclean:
 
 .PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
 	check-full check-all check-interop check-systemd check-series series docs check-user fuzz-wire \
-	fuzz-extent fuzz-image fuzz-calls kunit check-stock coverage style \
+	fuzz-extent fuzz-image fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

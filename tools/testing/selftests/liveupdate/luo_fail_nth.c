@@ -176,14 +176,18 @@ TEST_F(fault, preserve_more)
 	close(other);
 }
 
-/* Memory that KHO's map has no page for yet; what is taken up stays so until the test ends */
+/*
+ * Memory that KHO's map has no page for yet; what is taken up stays so until the test ends.
+ * It is taken up by single pages, as a memfd's come from where those do.
+ */
 static int memfd_elsewhere(struct __test_metadata *_metadata)
 {
-	void *p = mmap(NULL, PER_LEAF, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *p = mmap(NULL, PER_LEAF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int memfd = test_memfd(64 * PAGE);
 
 	ASSERT_NE(MAP_FAILED, p);
+	madvise(p, PER_LEAF, MADV_NOHUGEPAGE);
+	ASSERT_EQ(0, madvise(p, PER_LEAF, MADV_POPULATE_WRITE));
 	ASSERT_TRUE(fill(memfd, 2, 0, 64));
 	return memfd;
 }
