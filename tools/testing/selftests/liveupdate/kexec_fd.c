@@ -210,6 +210,50 @@ static void limit_2(void)
 	test_finish(s);
 }
 
+/*
+ * The whole system has as many files open as it may, which counts for somebody without
+ * privilege: the file can be retrieved when there are less.
+ */
+#define FILE_MAX	"/proc/sys/fs/file-max"
+
+static void file_limit_1(void)
+{
+	preserve_all("file limit");
+}
+
+static bool set_file_max(const char *max)
+{
+	int fd = open(FILE_MAX, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, max, strlen(max)) > 0;
+
+	close(fd);
+	return ok;
+}
+
+static int retrieve_as_nobody(void *arg)
+{
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	test_err_retrieve_fd(ENOMEM, *(int *)arg, 0);
+	return luo_has_failed;
+}
+
+static void file_limit_2(void)
+{
+	int s = retrieve("file limit"), fd = open(FILE_MAX, O_RDONLY | O_CLOEXEC), failed;
+	char before[32] = "";
+
+	ASSERT_GE(read(fd, before, sizeof(before) - 1), 1);
+	close(fd);
+	ASSERT_TRUE(set_file_max("0"));
+	failed = luo_in_child(retrieve_as_nobody, &s);
+	ASSERT_TRUE(set_file_max(before));
+	EXPECT_EQ(0, failed);
+	for (int i = 0; i < NR_TOKENS; i++)
+		check(s, i);
+	test_finish(s);
+}
+
 /* Calls that are refused by their form */
 static void malformed_1(void)
 {
@@ -284,6 +328,7 @@ const struct scenario fd_scenarios[] = {
 	{ "short argument", { short_1, short_2 } },
 	{ "no reply", { efault_1, efault_2 } },
 	{ "no descriptors", { limit_1, limit_2 } },
+	{ "too many files", { file_limit_1, file_limit_2 } },
 	{ "malformed", { malformed_1, malformed_2 } },
 	{ "race", { race_1, race_2 } },
 	{ }
