@@ -133,6 +133,7 @@ bench: kernel stock
 
 check-interop: setup
 	@scripts/build.sh interop
+	@scripts/build.sh plain
 	@scripts/build.sh stock-interop
 	@BASE=7.2 scripts/build.sh interop
 	@$(check) --tier interop $(if $(TEST),--test '$(TEST)')

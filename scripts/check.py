@@ -580,8 +580,9 @@ def suites(opts: Options) -> list[Suite]:
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
+        # On a slow machine the kernel shows where it has waited long for memory.
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
-             args="brd.rd_size=131072"),
+             args="brd.rd_size=131072", allow=FAULT_NOISE),
         programs("charged", ("debug",), "who pays for what is preserved", ["luo_charged"],
                  allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
         jump("fault", 2, "retrieving and finishing with faults injected", ("debug",),
@@ -768,6 +769,11 @@ def interop_suites(opts: Options) -> list[Suite]:
             r, replace(opts, kernel=first, next_kernel=second), **kw))
 
     return [
+        Suite("interop-plain", ("interop",), "to a kernel without handover, and on",
+              lambda r: run_programs(
+                  r, replace(opts, kernel=ours, next_kernel=guest.image("plain")), ["luo_kexec"],
+                  kernels=3, env="luo_stage=1 luo_test=plain",
+                  extra={"boot/kernel-3": ours})),
         way("from-stock", "from the stock kernel to ours", stock, ours, filled=True),
         way("to-stock", "from our kernel to the stock one", ours, stock, v2=True),
         way("ours-v2", "from our kernel to the same, memfd-v2", ours, ours, v2=True),

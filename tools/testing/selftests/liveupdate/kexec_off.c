@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The next kernel has live update or Kexec HandOver switched off on its command line. It
- * boots, and nobody can have what was handed over, but its memory is not used for anything
+ * The next kernel has live update or Kexec HandOver switched off on its command line, or
+ * was built without them. If it is switched off it boots, and nobody can have what was handed over, but its memory is not used for anything
  * else either. The kernel after it starts from nothing, with all memory.
  */
 #define _GNU_SOURCE
@@ -65,5 +65,17 @@ static void off_3(void)
 
 const struct scenario off_scenarios[] = {
 	{ "what was handed over is lost", { off_1, off_2, off_3 } },
+	{ }
+};
+
+/* A kernel that was built without handover does not know that there was something. */
+static void plain_2(void)
+{
+	EXPECT_EQ(-ENOENT, luo_open());
+	EXPECT_GE(SIZE, reserved_memory());
+}
+
+const struct scenario plain_scenarios[] = {
+	{ "nobody knows of it", { off_1, plain_2, off_3 } },
 	{ }
 };

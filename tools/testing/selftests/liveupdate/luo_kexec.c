@@ -59,6 +59,7 @@ static const struct scenario_group groups[] = {
 	{ "crash", crash_scenarios },
 	{ "off", off_scenarios, { NULL, "liveupdate=off" } },
 	{ "kho-off", off_scenarios, { NULL, "kho=off" } },
+	{ "plain", plain_scenarios },
 	{ "hostile", hostile_scenarios },
 	{ "repeat", repeat_scenarios },
 	{ }

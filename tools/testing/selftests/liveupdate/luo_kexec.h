@@ -70,6 +70,7 @@ extern const struct scenario flb_early_scenarios[];
 extern const struct scenario flb_damage_scenarios[];
 extern const struct scenario crash_scenarios[];
 extern const struct scenario off_scenarios[];
+extern const struct scenario plain_scenarios[];
 extern const struct scenario hostile_scenarios[];
 extern const struct scenario repeat_scenarios[];
 
