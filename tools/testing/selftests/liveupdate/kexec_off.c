@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The next kernel has live update or Kexec HandOver switched off on its command line, or
- * was built without them. If it is switched off it boots, and nobody can have what was handed over, but its memory is not used for anything
- * else either. The kernel after it starts from nothing, with all memory.
+ * was built without them. If it is switched off it boots, and nobody can have what was
+ * handed over, but its memory is not used for anything else either. The kernel after it
+ * starts from nothing, with all memory.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
