@@ -164,8 +164,8 @@ static int memfd_make_ser(struct memfd_preserved *mp, bool extents)
 	if (extents)
 		return memfd_extents_make(&mp->keep.extents);
 
-	mp->ser = kho_alloc_preserve(sizeof(*mp->ser));
-	return PTR_ERR_OR_ZERO(mp->ser);
+	mp->ser = liveupdate_alloc_page();
+	return mp->ser ? 0 : -ENOMEM;
 }
 
 static int memfd_preserve_as(struct liveupdate_file_op_args *args, bool extents)
@@ -204,7 +204,7 @@ static int memfd_preserve_as(struct liveupdate_file_op_args *args, bool extents)
 
 err_keep_none:
 	memfd_keep_none(&mp->keep);
-	kho_unpreserve_free(mp->ser);	/* NULL, with extents */
+	liveupdate_free_page(mp->ser);	/* NULL, with extents */
 err_unpreserve:
 	shmem_unpreserve(inode);
 err_free:
@@ -227,7 +227,7 @@ static void memfd_unpreserve(struct liveupdate_file_op_args *args)
 	struct memfd_preserved *mp = args->private_data;
 
 	memfd_keep_none(&mp->keep);
-	kho_unpreserve_free(mp->ser);
+	liveupdate_free_page(mp->ser);
 	shmem_unpreserve(file_inode(args->file));
 	kfree(mp);
 	args->private_data = NULL;

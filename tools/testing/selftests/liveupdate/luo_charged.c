@@ -25,6 +25,9 @@
 #define LEAST_STRUCTS	900
 #define LEAST_PAGES	190
 
+/* As memfd-v2: a page for its description, and one for the list of its folios */
+#define LEAST_PAGES_V2	(2 * PAGE + 60)
+
 /* What a child has seen */
 struct report {
 	long long preserved;
@@ -63,8 +66,7 @@ FIXTURE_TEARDOWN(charged)
 
 static bool become_somebody(void)
 {
-	return luo_group_enter() && !setgroups(0, NULL) && !setgid(SOMEBODY) &&
-	       !setuid(SOMEBODY);
+	return !setgroups(0, NULL) && !setgid(SOMEBODY) && !setuid(SOMEBODY);
 }
 
 static long long structs(void)
@@ -80,19 +82,26 @@ static long long pages(void)
 struct work {
 	int session;
 	struct report *report;
+	off_t size;
 };
 
-/* Empty files, so that all there is to pay for is that they are preserved. */
+/* Their contents are charged elsewhere. They are root's, as memfd-v2 can say no other owner. */
 static int preserve_open_files(void *arg)
 {
 	struct report *r = ((struct work *)arg)->report;
 	int session = ((struct work *)arg)->session;
+	off_t size = ((struct work *)arg)->size;
 	static int fds[FILES];
 
+	if (!luo_group_enter())
+		return 1;
+	for (int i = 0; i < FILES; i++) {
+		fds[i] = luo_memfd("file", 0, size);
+		if (fds[i] < 0 || (size && !luo_fill(fds[i], i, 0, size)))
+			return 1;
+	}
 	if (!become_somebody())
 		return 1;
-	for (int i = 0; i < FILES; i++)
-		fds[i] = luo_memfd("file", 0, 0);
 	r->structs = structs();
 	r->pages = pages();
 	for (int i = 0; i < FILES && !r->err; i++) {
@@ -104,17 +113,34 @@ static int preserve_open_files(void *arg)
 	return 0;
 }
 
+static void expect_charged(struct __test_metadata *_metadata, struct report *r,
+			   long long least_pages)
+{
+	EXPECT_EQ(0, r->err);
+	EXPECT_EQ(FILES, r->preserved);
+	luo_say("%lld bytes of structs, %lld bytes of pages a file", r->structs / FILES,
+		r->pages / FILES);
+	EXPECT_GE(r->structs / FILES, LEAST_STRUCTS);
+	EXPECT_GE(r->pages / FILES, least_pages);
+}
+
+/* Empty ones */
 TEST_F(charged, each_file)
 {
 	struct work work = { self->session, self->report };
 
 	ASSERT_EQ(0, luo_in_child(preserve_open_files, &work));
-	EXPECT_EQ(0, self->report->err);
-	EXPECT_EQ(FILES, self->report->preserved);
-	luo_say("%lld bytes of structs, %lld bytes of pages a file",
-		self->report->structs / FILES, self->report->pages / FILES);
-	EXPECT_GE(self->report->structs / FILES, LEAST_STRUCTS);
-	EXPECT_GE(self->report->pages / FILES, LEAST_PAGES);
+	expect_charged(_metadata, self->report, LEAST_PAGES);
+}
+
+TEST_F(charged, each_file_v2)
+{
+	struct work work = { self->session, self->report, PAGE };
+
+	ASSERT_TRUE(luo_memfd_format("v2"));
+	ASSERT_EQ(0, luo_in_child(preserve_open_files, &work));
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+	expect_charged(_metadata, self->report, LEAST_PAGES_V2);
 }
 
 /* Nothing but the session holds them. */
@@ -123,7 +149,7 @@ static int preserve_without_end(void *arg)
 	struct report *r = ((struct work *)arg)->report;
 	int session = ((struct work *)arg)->session, fd;
 
-	if (!become_somebody())
+	if (!luo_group_enter() || !become_somebody())
 		return 1;
 	for (; r->preserved < LIMIT / LEAST_STRUCTS; r->preserved++) {
 		fd = luo_memfd("file", 0, 0);
