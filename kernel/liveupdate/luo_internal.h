@@ -21,7 +21,8 @@
  *			can_preserve(), no other op.
  *   luo->lock		names, lists and sides of sessions, the chain of sessions, the area
  *			of FLBs, and what the last kernel handed over. Never held around an
- *			op.
+ *			op. A page for the chain is taken under it, one in 51 sessions: a
+ *			memory group at its limit may be kept waiting for that.
  *   luo->state_lock	spinlock: states of files and FLBs, whose turn it is and who waits
  *			for it, claims of objects. Innermost.
  *

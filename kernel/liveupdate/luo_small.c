@@ -82,18 +82,47 @@ static void small_mark(struct liveupdate_small_ser *ser, unsigned int piece, boo
 	ser->crc = small_crc(ser);
 }
 
+/* From a page with a piece to be had */
+static void *small_take(struct liveupdate_small_ser *ser)
+{
+	unsigned int piece = 1;
+	void *obj;
+
+	lockdep_assert_held(&luo_small_lock);
+	while (small_test(ser, piece))
+		piece++;
+	small_mark(ser, piece, true);
+	if (small_in_use(ser) == SMALL_PIECES)
+		list_del_init(&virt_to_page(ser)->lru);
+
+	obj = (void *)ser + piece * LIVEUPDATE_SMALL_SIZE;
+	memset(obj, 0, LIVEUPDATE_SMALL_SIZE);
+	return obj;
+}
+
+static void *small_take_partial(void)
+{
+	struct page *page;
+
+	guard(mutex)(&luo_small_lock);
+	page = list_first_entry_or_null(&luo_small_partial, struct page, lru);
+	return page ? small_take(page_address(page)) : NULL;
+}
+
+/*
+ * Without the lock: a memory group at its limit may be kept waiting here, and is not to
+ * hold up the others. So two at a time may make a page each, and one is filled up later.
+ */
 static struct liveupdate_small_ser *small_new_page(void)
 {
 	struct liveupdate_small_ser *ser = liveupdate_alloc_page();
 
-	lockdep_assert_held(&luo_small_lock);
 	if (!ser)
 		return NULL;
 
 	ser->magic = LIVEUPDATE_SMALL_MAGIC;
 	ser->size = LIVEUPDATE_SMALL_SIZE;
 	small_mark(ser, 0, true);
-	list_add(&virt_to_page(ser)->lru, &luo_small_partial);
 	return ser;
 }
 
@@ -108,25 +137,17 @@ static struct liveupdate_small_ser *small_new_page(void)
 void *liveupdate_alloc_small(void)
 {
 	struct liveupdate_small_ser *ser;
-	struct page *page;
-	unsigned int piece = 1;
-	void *obj;
+	void *obj = small_take_partial();
 
-	guard(mutex)(&luo_small_lock);
-	page = list_first_entry_or_null(&luo_small_partial, struct page, lru);
-	ser = page ? page_address(page) : small_new_page();
+	if (obj)
+		return obj;
+	ser = small_new_page();
 	if (!ser)
 		return NULL;
 
-	while (small_test(ser, piece))
-		piece++;
-	small_mark(ser, piece, true);
-	if (small_in_use(ser) == SMALL_PIECES)
-		list_del_init(&virt_to_page(ser)->lru);
-
-	obj = (void *)ser + piece * LIVEUPDATE_SMALL_SIZE;
-	memset(obj, 0, LIVEUPDATE_SMALL_SIZE);
-	return obj;
+	guard(mutex)(&luo_small_lock);
+	list_add(&virt_to_page(ser)->lru, &luo_small_partial);
+	return small_take(ser);
 }
 EXPORT_SYMBOL_GPL(liveupdate_alloc_small);
 
