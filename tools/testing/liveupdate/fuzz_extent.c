@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "fuzz_memory.h"
-#include "libfuzzer.h"
 #include "memfd_luo.h"
 
 #define MAX_LISTS	4
@@ -50,8 +49,10 @@ static void tell(void)
 
 /* ---------------------------------------------------------------- memory */
 
-static void make_memory(const struct input *input)
+static void make_memory(const void *data)
 {
+	const struct input *input = data;
+
 	memory_clear();
 	preserve(PHYS_PFN(OBJECT), 0);
 	preserve_blocks(input->blocks);
@@ -70,6 +71,7 @@ static void read_list(bool adopt)
 	struct inode inode;
 	u64 size, pages;
 
+	nr_read++;
 	nr_damaged += err == -EUCLEAN;
 	nr_unknown += err == -EOPNOTSUPP;
 	must(!err || err == -EUCLEAN || err == -EOPNOTSUPP);
@@ -88,22 +90,6 @@ static void read_list(bool adopt)
 		/* And the pages that the list was on */
 		must(pages_freed() >= pages && pages_freed() <= pages + MAX_LISTS);
 	}
-}
-
-int fuzz_one(const u8 *data, size_t size)
-{
-	static struct input input;
-
-	if (!nr_read++)
-		atexit(tell);
-	memset(&input, 0, sizeof(input));
-	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
-	for (int adopt = 0; adopt < 2; adopt++) {
-		make_memory(&input);
-		read_list(adopt);
-	}
-	memory_clear();
-	return 0;
 }
 
 /* ---------------------------------------------------------------- damaging */
@@ -251,25 +237,27 @@ static void seal(struct input *input)
 							  &input->lists[i].list);
 }
 
-size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
+static void change(void *data)
 {
-	struct input input = {};
+	struct input *input = data;
 	u64 times;
 
-	if (max_size < sizeof(input))
-		return fuzz_mutate_bytes(data, size, max_size);
-	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
-	chance_begin(seed);
 	for (times = 1 + below(4); times; times--) {
 		if (below(3))
-			change_list(&input);
+			change_list(input);
 		else
-			change_rest(&input);
+			change_rest(input);
 	}
 	if (below(4))
-		count_pages(&input);
+		count_pages(input);
 	if (below(8))
-		seal(&input);
-	memcpy(data, &input, sizeof(input));
-	return sizeof(input);
+		seal(input);
 }
+
+const struct format format = {
+	.size = sizeof(struct input),
+	.make_memory = make_memory,
+	.read = read_list,
+	.change = change,
+	.tell = tell,
+};

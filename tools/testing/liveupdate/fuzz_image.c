@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "fuzz_memory.h"
-#include "libfuzzer.h"
 #include "memfd_luo.h"
 
 #define MAX_CHUNKS	3
@@ -52,8 +51,10 @@ static void tell(void)
 		_exit(1);
 }
 
-static void make_memory(const struct input *input)
+static void make_memory(const void *data)
 {
+	const struct input *input = data;
+
 	memory_clear();
 	memory_most_order = MOST_ORDER;
 	preserve(IMAGE_PFN, 0);
@@ -115,6 +116,7 @@ static void read_image(bool adopt)
 	struct named named;
 	struct inode inode;
 
+	nr_read++;
 	nr_damaged += err == -EUCLEAN;
 	nr_unknown += err == -EOPNOTSUPP;
 	must(!err || err == -EUCLEAN || err == -EOPNOTSUPP);
@@ -133,22 +135,6 @@ static void read_image(bool adopt)
 	memfd_image_free(&image);
 	must(pages_freed() == named.way + (adopt ? 0 : named.file));
 	must(pages_restored() == named.way + named.file);
-}
-
-int fuzz_one(const u8 *data, size_t size)
-{
-	static struct input input;
-
-	if (!nr_read++)
-		atexit(tell);
-	memset(&input, 0, sizeof(input));
-	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
-	for (int adopt = 0; adopt < 2; adopt++) {
-		make_memory(&input);
-		read_image(adopt);
-	}
-	memory_clear();
-	return 0;
 }
 
 /* ---------------------------------------------------------------- damaging */
@@ -313,35 +299,36 @@ static void mend_entries(struct input *input)
 	input->ser.pos = below(1 << 20);
 }
 
-size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
+static void change(void *data)
 {
-	struct input input = {};
+	struct input *input = data;
 	u64 times;
 
-	if (max_size < sizeof(input))
-		return fuzz_mutate_bytes(data, size, max_size);
-	memcpy(&input, data, size < sizeof(input) ? size : sizeof(input));
-	chance_begin(seed);
-
 	if (!below(8))
-		mend_way(&input);
+		mend_way(input);
 	if (!below(8))
-		mend_entries(&input);
+		mend_entries(input);
 	for (times = below(4); times; times--) {
 		switch (below(5)) {
 		case 0:
-			change_entry(&input);
+			change_entry(input);
 			break;
 		case 1:
-			change_way(&input);
+			change_way(input);
 			break;
 		case 2:
-			change_ser(&input);
+			change_ser(input);
 			break;
 		default:
-			new_block(&input.blocks[below(MAX_BLOCKS)]);
+			new_block(&input->blocks[below(MAX_BLOCKS)]);
 		}
 	}
-	memcpy(data, &input, sizeof(input));
-	return sizeof(input);
 }
+
+const struct format format = {
+	.size = sizeof(struct input),
+	.make_memory = make_memory,
+	.read = read_image,
+	.change = change,
+	.tell = tell,
+};

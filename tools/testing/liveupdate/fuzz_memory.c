@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fuzz_memory.h"
+#include "libfuzzer.h"
 
 void must(bool holds)
 {
@@ -91,7 +92,7 @@ u64 pages_restored(void)
 
 static unsigned short random_state[3];
 
-void chance_begin(unsigned int seed)
+static void chance_begin(unsigned int seed)
 {
 	random_state[0] = seed;
 	random_state[1] = seed >> 16;
@@ -116,4 +117,46 @@ void new_block(struct block *block)
 	block->order = below(2) ? 0 : below(MAX_PAGE_ORDER + 1);
 	block->nr = 1 + below(8);
 	block->pfn &= -1U << block->order;
+}
+
+/* ---------------------------------------------------------------- inputs */
+
+#define LARGEST_INPUT	4096
+
+static void *input_of(const u8 *data, size_t size)
+{
+	static u64 input[LARGEST_INPUT / sizeof(u64)];
+
+	must(format.size <= sizeof(input));
+	memset(input, 0, sizeof(input));
+	memcpy(input, data, size < format.size ? size : format.size);
+	return input;
+}
+
+int fuzz_one(const u8 *data, size_t size)
+{
+	const void *input = input_of(data, size);
+	static bool begun;
+
+	if (!begun)
+		atexit(format.tell);
+	begun = true;
+	for (int adopt = 0; adopt < 2; adopt++) {
+		format.make_memory(input);
+		format.read(adopt);
+	}
+	memory_clear();
+	return 0;
+}
+
+size_t fuzz_mutate(u8 *data, size_t size, size_t max_size, unsigned int seed)
+{
+	void *input = input_of(data, size);
+
+	if (max_size < format.size)
+		return fuzz_mutate_bytes(data, size, max_size);
+	chance_begin(seed);
+	format.change(input);
+	memcpy(data, input, format.size);
+	return format.size;
 }
