@@ -525,9 +525,11 @@ def suites(opts: Options) -> list[Suite]:
         return Suite(f"kexec-{name}", tiers, what, lambda r: run_programs(
             r, opts, ["luo_kexec"], kernels=kernels, env=env, **kw))
 
-    def v2(name: str, what: str) -> Suite:
+    def v2(name: str, what: str, tiers: tuple[str, ...] = EXTENDED, args: str = "",
+           **kw) -> Suite:
         """The same with the other format of memfds."""
-        return replace(jump(name, 2, what, args=MEMFD_V2), name=f"kexec-{name}-v2")
+        return replace(jump(name, 2, what, tiers, f"{args} {MEMFD_V2}", **kw),
+                       name=f"kexec-{name}-v2")
 
     def hostile(name: str, tiers: tuple[str, ...], what: str, damages: int) -> Suite:
         return Suite(f"kexec-{name}", tiers, what, lambda r: run_hostile(r, opts, damages))
@@ -580,16 +582,14 @@ def suites(opts: Options) -> list[Suite]:
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
-        # On a slow machine the kernel shows where it has waited long for memory.
+        # On a slow machine the kernel shows where the test has waited long for memory.
         jump("pressure", 2, "swap, groups with a limit, no memory left", ("debug",),
-             args="brd.rd_size=131072", allow=FAULT_NOISE),
+             args="brd.rd_size=131072", allow="luo_kexec: page allocation stall"),
         programs("charged", ("debug",), "who pays for what is preserved", ["luo_charged"],
                  allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
         jump("fault", 2, "retrieving and finishing with faults injected", ("debug",),
              args=FAULT_OBJECTS, allow=FAULT_NOISE),
-        replace(jump("fault", 2, "the same as memfd-v2", ("debug",),
-                     args=f"{FAULT_OBJECTS} {MEMFD_V2}", allow=FAULT_NOISE),
-                name="kexec-fault-v2"),
+        v2("fault", "the same as memfd-v2", ("debug",), FAULT_OBJECTS, allow=FAULT_NOISE),
         programs("fail-nth", ("debug",), "every allocation and user copy fails once",
                  ["luo_fail_nth"], image=True, allow=FAULT_NOISE),
         programs("fail-nth-v2", ("debug",), "the same as memfd-v2", ["luo_fail_nth"],
@@ -772,8 +772,7 @@ def interop_suites(opts: Options) -> list[Suite]:
         Suite("interop-plain", ("interop",), "to a kernel without handover, and on",
               lambda r: run_programs(
                   r, replace(opts, kernel=ours, next_kernel=guest.image("plain")), ["luo_kexec"],
-                  kernels=3, env="luo_stage=1 luo_test=plain",
-                  extra={"boot/kernel-3": ours})),
+                  kernels=3, env="luo_stage=1 luo_test=plain")),
         way("from-stock", "from the stock kernel to ours", stock, ours, filled=True),
         way("to-stock", "from our kernel to the stock one", ours, stock, v2=True),
         way("ours-v2", "from our kernel to the same, memfd-v2", ours, ours, v2=True),

@@ -100,14 +100,18 @@ def image(name: str, base: str = BASE) -> Path:
     return trees / ("" if ARCH == "x86_64" else ARCH) / "out" / name / IMAGES[ARCH]
 
 
+def complaint(lines: list[str], i: int) -> str:
+    """Line i; with a call trace, the line too that says what it is the trace of."""
+    if i >= 2 and "Call Trace:" in lines[i] and "CPU: " in lines[i - 1]:
+        return f"{lines[i - 2]}\n{lines[i]}"
+    return lines[i]
+
+
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
     """Return what the kernel complained about; `allow` is a pattern of what is expected."""
     ok = re.compile(allow) if allow else None
-    found = []
-    for line in lines:
-        if TROUBLE.search(line) and not (ok and ok.search(line)):
-            found.append(line)
-    return found
+    return [line for i, line in enumerate(lines)
+            if TROUBLE.search(line) and not (ok and ok.search(complaint(lines, i)))]
 
 
 def cpio_entry(ino: int, path: str, mode: int, data: bytes, rdev: tuple[int, int]) -> bytes:
