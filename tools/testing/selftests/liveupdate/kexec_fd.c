@@ -221,15 +221,6 @@ static void file_limit_1(void)
 	preserve_all("file limit");
 }
 
-static bool set_file_max(const char *max)
-{
-	int fd = open(FILE_MAX, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, max, strlen(max)) > 0;
-
-	close(fd);
-	return ok;
-}
-
 static int retrieve_as_nobody(void *arg)
 {
 	if (setgid(65534) || setuid(65534))
@@ -245,9 +236,9 @@ static void file_limit_2(void)
 
 	ASSERT_GE(read(fd, before, sizeof(before) - 1), 1);
 	close(fd);
-	ASSERT_TRUE(set_file_max("0"));
+	ASSERT_TRUE(luo_write_text(FILE_MAX, "0"));
 	failed = luo_in_child(retrieve_as_nobody, &s);
-	ASSERT_TRUE(set_file_max(before));
+	ASSERT_TRUE(luo_write_text(FILE_MAX, before));
 	EXPECT_EQ(0, failed);
 	for (int i = 0; i < NR_TOKENS; i++)
 		check(s, i);

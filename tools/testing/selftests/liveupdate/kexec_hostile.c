@@ -125,16 +125,6 @@ static int hostile_kernels(void)
 	return 1 + (wanted ?: (int)ARRAY_SIZE(hostile));
 }
 
-static void tell_knob(const char *what)
-{
-	int fd = open(KNOB, O_WRONLY | O_CLOEXEC);
-
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(strlen(what), write(fd, what, strlen(what)))
-		luo_say("%s: %m", what);
-	close(fd);
-}
-
 /* Every field that there is has its damage above. */
 static void expect_no_field_left(void)
 {
@@ -163,7 +153,8 @@ static void hand_over(const char *damage)
 	preserve_three("one");
 	preserve_three("two");
 	test_preserve(create("flb"), test_flb_open(0), 1);
-	tell_knob(damage);
+	ASSERT_TRUE(luo_write_text(KNOB, damage))
+		luo_say("%s: %m", damage);
 }
 
 static void expect_flbs(int err)

@@ -15,18 +15,6 @@
 #define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 #define DEBUGFS		"/sys/kernel/debug/"
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 /* Each kind's probability counts for tasks that ask for it by make-it-fail only. */
 static void setup(const char *kind)
 {
@@ -38,7 +26,7 @@ static void setup(const char *kind)
 
 	for (int i = 0; i < ARRAY_SIZE(values); i++) {
 		snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, values[i][0]);
-		put(path, values[i][1]);
+		luo_write_text(path, values[i][1]);
 	}
 }
 
@@ -47,10 +35,10 @@ bool luo_fault_setup(void)
 	setup("failslab");
 	setup("fail_page_alloc");
 	setup("fail_usercopy");
-	put(DEBUGFS "failslab/ignore-gfp-wait", "N");
-	put(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
-	put(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
-	put(DEBUGFS "fail_page_alloc/min-order", "0");
+	luo_write_text(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	luo_write_text(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	luo_write_text(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+	luo_write_text(DEBUGFS "fail_page_alloc/min-order", "0");
 	return !access(DEBUGFS "failslab", F_OK) && !access(FAIL_NTH, W_OK);
 }
 
@@ -122,7 +110,7 @@ static void set_probability(const char *kind, unsigned int percent)
 
 	snprintf(path, sizeof(path), DEBUGFS "%s/probability", kind);
 	snprintf(text, sizeof(text), "%u", percent);
-	if (!put(path, text)) {
+	if (!luo_write_text(path, text)) {
 		perror(path);
 		exit(1);
 	}

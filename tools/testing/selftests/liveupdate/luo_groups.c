@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A memory group for tests to be in. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,28 +9,17 @@
 #include <unistd.h>
 
 #include "luo_groups.h"
+#include "luo_util.h"
 
 #define GROUPS		"/tmp/groups"
 #define GROUP		GROUPS "/small"
-
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
 
 static bool move_to(const char *procs)
 {
 	char me[16];
 
 	snprintf(me, sizeof(me), "%d", getpid());
-	return put(procs, me);
+	return luo_write_text(procs, me);
 }
 
 bool luo_group_make(void)
@@ -40,7 +27,7 @@ bool luo_group_make(void)
 	mkdir(GROUPS, 0755);
 	if (access(GROUPS "/cgroup.procs", F_OK) && mount("none", GROUPS, "cgroup2", 0, NULL))
 		return false;
-	return put(GROUPS "/cgroup.subtree_control", "+memory") && !mkdir(GROUP, 0755);
+	return luo_write_text(GROUPS "/cgroup.subtree_control", "+memory") && !mkdir(GROUP, 0755);
 }
 
 void luo_group_remove(void)
@@ -60,7 +47,7 @@ bool luo_group_leave(void)
 
 bool luo_group_limit(const char *max)
 {
-	return put(GROUP "/memory.max", max);
+	return luo_write_text(GROUP "/memory.max", max);
 }
 
 static FILE *open_file(const char *file)

@@ -72,6 +72,24 @@ TEST_F(session, is_no_more_than_that)
 	EXPECT_EQ(0, luo_in_child(misuse_session, &self->one));
 }
 
+/* So is the device: who is given it can make sessions and retrieve them. */
+static int use_device(void *arg)
+{
+	int dev = *(int *)arg, session;
+
+	if (!become_somebody())
+		return 1;
+	session = luo_create(dev, "somebody's");
+	return !(is("open", -EACCES, luo_open()) &&
+		 is("create", 0, session < 0 ? session : 0) &&
+		 is("retrieve", -ENOENT, luo_retrieve(dev, "nobody's", 0)));
+}
+
+TEST_F(session, device_is_a_capability_too)
+{
+	EXPECT_EQ(0, luo_in_child(use_device, &self->dev));
+}
+
 /* What may be written only by others cannot be had for writing by preserving it. */
 struct narrow {
 	int session;

@@ -338,16 +338,23 @@ long long luo_free_memory(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
+bool luo_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
 #define MEMFD_FORMAT	"/sys/module/liveupdate/parameters/memfd_format"
 
 bool luo_memfd_format(const char *format)
 {
-	int fd = open(MEMFD_FORMAT, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, format, strlen(format)) == (ssize_t)strlen(format);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
+	return luo_write_text(MEMFD_FORMAT, format);
 }
 
 const char *luo_memfd_format_now(void)

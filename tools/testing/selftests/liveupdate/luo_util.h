@@ -157,6 +157,9 @@ int luo_child_exit(struct luo_child *c);
 /* Run a function in a forked process; its return value, or -1 if it died */
 int luo_in_child(int (*fn)(void *arg), void *arg);
 
+/* In one go, as files of the kernel want it */
+bool luo_write_text(const char *path, const char *text);
+
 /* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
 long long luo_free_memory(void);
 
