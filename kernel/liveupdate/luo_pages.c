@@ -13,6 +13,7 @@
  */
 #include <linux/bits.h>
 #include <linux/cleanup.h>
+#include <linux/error-injection.h>
 #include <linux/export.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
@@ -107,6 +108,8 @@ err_give_back:
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
+/* With pages in stock there is no allocation that could be made to fail. */
+ALLOW_ERROR_INJECTION(liveupdate_alloc_page, NULL);
 
 /**
  * liveupdate_free_page() - give such a page up

@@ -36,6 +36,7 @@ struct scene {
 	int dev;
 	int session;
 	int memfd;
+	int before;		/* a memfd that is frozen before that one */
 	int refuses;		/* a session that refuses to be frozen */
 	struct luo_counts idle;	/* with no session */
 };
@@ -66,7 +67,8 @@ FIXTURE_SETUP(fault)
 {
 	if (!luo_fault_setup())
 		SKIP(return, "this kernel injects no faults");
-	self->s.pages = luo_fault_deep() ? 16384 : 2048;
+	self->s.pages = luo_fault_deep() ? 4096 : 1152;
+	self->s.before = -1;
 	self->s.refuses = -1;
 	self->s.dev = test_open();
 	self->s.memfd = test_memfd((off_t)self->s.pages * PAGE);
@@ -79,6 +81,7 @@ FIXTURE_TEARDOWN(fault)
 {
 	close(self->s.refuses);
 	close(self->s.session);
+	close(self->s.before);
 	EXPECT_FALSE(luo_is_preserved(self->s.memfd));
 	EXPECT_TRUE(luo_counts_still(&self->s.idle, LUO_COUNT_ALL & ~LUO_COUNT_SHMEM));
 	EXPECT_TRUE(is_filled(self->s.memfd, 1, 0, self->s.pages / 2));
@@ -203,6 +206,8 @@ TEST_F(fault, preserve_elsewhere)
 		luo_counts_take(&before);
 		failures = sweep_preserve(_metadata, &self->s, memfd);
 		luo_counts_take(&after);
+		/* With a reference to a page left this would be EBUSY. */
+		EXPECT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE));
 		close(memfd);
 	} while (before.nodes == after.nodes && ++tries < 8);
 	EXPECT_GT(failures, 0);
@@ -215,6 +220,9 @@ static void make_fresh(struct __test_metadata *_metadata, struct scene *s)
 	const int half = s->pages / 2;
 
 	renew(_metadata, s);
+	close(s->before);
+	s->before = test_memfd(2 * PAGE);
+	test_preserve(s->session, s->before, 0);
 	ASSERT_EQ(0, ftruncate(s->memfd, (off_t)half * PAGE));
 	ASSERT_EQ(0, ftruncate(s->memfd, (off_t)s->pages * PAGE));
 	test_preserve(s->session, s->memfd, 1);
@@ -227,6 +235,7 @@ static void is_thawed(struct __test_metadata *_metadata, struct scene *s)
 	test_err_thaw(EINVAL, s->session);
 	EXPECT_TRUE(luo_is_preserved(s->memfd));
 	EXPECT_EQ(1, pwrite(s->memfd, "x", 1, (s->pages - 1L) * PAGE));
+	EXPECT_EQ(1, pwrite(s->before, "x", 1, PAGE));
 	test_freeze(s->session);
 	EXPECT_TRUE(is_filled(s->memfd, 3, s->pages / 2, s->pages - 1));
 	test_thaw(s->session);
@@ -287,14 +296,18 @@ static void make_fresh_and_refuse(struct __test_metadata *_metadata, struct scen
 
 TEST_F(fault, reboot)
 {
+	int first = test_create(self->s.dev, "first");
+
 	ASSERT_EQ(0, luo_load_next(NOT_WANTED));
 	make_fresh_and_refuse(_metadata, &self->s);
 	EXPECT_GT(luo_sweep(BUT_KEPT, refused(luo_reboot()),
-			    ({ is_thawed(_metadata, &self->s);
+			    ({ test_err_thaw(EINVAL, first);
+			       is_thawed(_metadata, &self->s);
 			       make_fresh_and_refuse(_metadata, &self->s); }),
 			    ({ is_thawed(_metadata, &self->s);
 			       make_fresh_and_refuse(_metadata, &self->s); })), 0);
 	EXPECT_EQ(0, luo_unload());
+	close(first);
 }
 
 TEST_F(fault, thaw)

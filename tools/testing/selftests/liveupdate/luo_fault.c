@@ -15,6 +15,11 @@
 #define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 #define DEBUGFS		"/sys/kernel/debug/"
 
+/* What preserves memory, and what gives out pages of which some are in stock */
+#define PRESERVE	"kho_radix_add_key"
+#define ALLOC_PAGE	"liveupdate_alloc_page"
+#define NO_MEMORY	"0xfffffffffffffff4"
+
 /* Each kind's probability counts for tasks that ask for it by make-it-fail only. */
 static void setup(const char *kind)
 {
@@ -30,16 +35,42 @@ static void setup(const char *kind)
 	}
 }
 
+/* A function that is made to fail, which works once only. It says @retval then. */
+static void setup_function(const char *name, const char *retval)
+{
+	char path[128];
+
+	luo_write_text(DEBUGFS "fail_function/inject", name);
+	if (retval) {
+		snprintf(path, sizeof(path), DEBUGFS "fail_function/%s/retval", name);
+		luo_write_text(path, retval);
+	}
+}
+
+static bool has_function(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEBUGFS "fail_function/%s", name);
+	return !access(path, F_OK);
+}
+
 bool luo_fault_setup(void)
 {
 	setup("failslab");
 	setup("fail_page_alloc");
 	setup("fail_usercopy");
+	setup("fail_function");
+	/* A call preserves hundreds of times: at random, not each of them is asked. */
+	luo_write_text(DEBUGFS "fail_function/interval", "64");
+	setup_function(PRESERVE, NO_MEMORY);
+	setup_function(ALLOC_PAGE, NULL);
 	luo_write_text(DEBUGFS "failslab/ignore-gfp-wait", "N");
 	luo_write_text(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
 	luo_write_text(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
 	luo_write_text(DEBUGFS "fail_page_alloc/min-order", "0");
-	return !access(DEBUGFS "failslab", F_OK) && !access(FAIL_NTH, W_OK);
+	return !access(DEBUGFS "failslab", F_OK) && !access(FAIL_NTH, W_OK) &&
+	       has_function(PRESERVE) && has_function(ALLOC_PAGE);
 }
 
 bool luo_fault_deep(void)
@@ -121,6 +152,7 @@ void luo_fault_begin(unsigned int percent)
 {
 	set_probability("failslab", percent);
 	set_probability("fail_page_alloc", percent);
+	set_probability("fail_function", percent);
 	set_probability("fail_usercopy", percent / 4);
 	switch_on(MAKE_IT_FAIL, 1);
 }
