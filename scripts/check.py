@@ -600,6 +600,9 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
     if guest.ARCH == "x86_64":
+        # The kernel shows where who cannot be stopped waits.
+        some.append(programs("back", ("debug",), "images that come back", ["luo_back"],
+                             allow="task:luo_back"))
         some.append(Suite("kexec-crash", ("check", "all"), "a panic between freeze and jump",
                           lambda r: run_crash(r, opts)))
         some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",

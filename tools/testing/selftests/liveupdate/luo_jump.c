@@ -114,6 +114,20 @@ int luo_load_legacy(const char *cmdline)
 	return status ? -EIO : 0;
 }
 
+static int load_code(const __u8 *code, size_t size, unsigned long flags)
+{
+	struct kexec_segment segment = {
+		.buf = code,
+		.bufsz = size,
+		.mem = (void *)0x2000000,
+		.memsz = PAGE,
+	};
+
+	if (syscall(SYS_kexec_load, 0x2000000L, 1L, &segment, KEXEC_ARCH_DEFAULT | flags))
+		return -errno;
+	return 0;
+}
+
 /*
  * The least that kexec_load(2) takes: one page of code that resets the machine through the
  * keyboard controller, should anybody ever jump there.
@@ -121,16 +135,20 @@ int luo_load_legacy(const char *cmdline)
 int luo_load_raw(void)
 {
 	static const __u8 reset[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd };
-	struct kexec_segment segment = {
-		.buf = reset,
-		.bufsz = sizeof(reset),
-		.mem = (void *)0x2000000,
-		.memsz = PAGE,
+
+	return load_code(reset, sizeof(reset), 0);
+}
+
+/* Code that comes back at once, having said where it is to be entered next time */
+int luo_load_back(void)
+{
+	static const __u8 back[] = {
+		0x4c, 0x8d, 0x1d, 0xf9, 0xff, 0xff, 0xff,	/* lea back(%rip), %r11 */
+		0x4c, 0x89, 0x5c, 0x24, 0x08,			/* mov %r11, 8(%rsp) */
+		0xc3,						/* ret */
 	};
 
-	if (syscall(SYS_kexec_load, 0x2000000L, 1L, &segment, (long)KEXEC_ARCH_DEFAULT))
-		return -errno;
-	return 0;
+	return load_code(back, sizeof(back), KEXEC_PRESERVE_CONTEXT);
 }
 
 int luo_unload(void)

@@ -172,6 +172,7 @@ int luo_load_next(const char *cmdline);
 int luo_load_crash(const char *cmdline);
 int luo_load_legacy(const char *cmdline);
 int luo_load_raw(void);
+int luo_load_back(void);
 int luo_unload(void);
 int luo_reboot(void);
 int luo_jump(void);
