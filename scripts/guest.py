@@ -102,9 +102,9 @@ def image(name: str, base: str = BASE) -> Path:
 
 def complaint(lines: list[str], i: int) -> str:
     """Line i; with a call trace, the line too that says what it is the trace of."""
-    if i >= 2 and "Call Trace:" in lines[i] and "CPU: " in lines[i - 1]:
-        return f"{lines[i - 2]}\n{lines[i]}"
-    return lines[i]
+    if i < 2 or "Call Trace:" not in lines[i]:
+        return lines[i]
+    return f"{lines[i - 2 if 'CPU: ' in lines[i - 1] else i - 1]}\n{lines[i]}"
 
 
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
