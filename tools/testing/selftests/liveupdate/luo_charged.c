@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "luo_fault.h"
 #include "luo_groups.h"
 #include "luo_harness.h"
 
@@ -33,6 +34,7 @@ struct report {
 	long long preserved;
 	long long structs;
 	long long pages;
+	long long gone;
 	int err;
 };
 
@@ -182,6 +184,65 @@ TEST_F(charged, limit)
 		usleep(100000);
 	EXPECT_GE(LIMIT / 8, luo_group_stat("kernel"));
 	self->session = -1;
+}
+
+#define ROUNDS		400
+#define NTH		16	/* The first session has no more that can fail than that. */
+#define LEAST_FAILURES	(4 * ROUNDS)
+#define SLACK		(1024 * 1024)
+
+/* Memory that is free, or in slabs: what has been freed there KASAN keeps for a while. */
+static long long free_or_in_slabs(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	long long kilobytes = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "Slab: %lld kB", &kilobytes);
+	if (!kilobytes) {
+		perror("/proc/meminfo");
+		exit(1);
+	}
+	fclose(f);
+	return luo_free_memory() + kilobytes * 1024;
+}
+
+/* With no other session the first one takes pages, and gives them back if that fails. */
+static int fail_to_create(void *arg)
+{
+	struct report *r = ((struct work *)arg)->report;
+	int dev = luo_open(), session;
+
+	if (dev < 0 || !luo_fault_setup() || !luo_group_enter())
+		return 1;
+	r->pages = pages();
+	r->gone = free_or_in_slabs();
+	for (int i = 0; i < ROUNDS * NTH; i++) {
+		luo_fault_arm(1 + i % NTH);
+		session = luo_create(dev, "first");
+		luo_fault_fired();
+		if (session >= 0)
+			close(session);
+		r->preserved += session < 0;
+	}
+	r->pages = pages() - r->pages;
+	r->gone -= free_or_in_slabs();
+	return 0;
+}
+
+TEST_F(charged, nothing_for_what_failed)
+{
+	struct work work = { -1, self->report };
+
+	close(self->session);
+	self->session = -1;
+	ASSERT_EQ(0, luo_in_child(fail_to_create, &work));
+	luo_say("%lld failures, %lld bytes charged, %lld bytes gone", self->report->preserved,
+		self->report->pages, self->report->gone);
+	EXPECT_GE(self->report->preserved, LEAST_FAILURES);
+	EXPECT_LT(self->report->pages, SLACK);
+	EXPECT_LT(self->report->gone, SLACK);
 }
 
 TEST_HARNESS_MAIN
