@@ -81,6 +81,17 @@ static long long pages(void)
 	return luo_group_stat("kernel") - luo_group_stat("slab");
 }
 
+/* The kernel adds up what its processors have counted every two seconds, if it is not much. */
+static void settle(void)
+{
+	long long before;
+
+	do {
+		before = luo_group_stat("kernel");
+		sleep(3);
+	} while (luo_group_stat("kernel") != before);
+}
+
 struct work {
 	int session;
 	struct report *report;
@@ -104,12 +115,14 @@ static int preserve_open_files(void *arg)
 	}
 	if (!become_somebody())
 		return 1;
+	settle();
 	r->structs = structs();
 	r->pages = pages();
 	for (int i = 0; i < FILES && !r->err; i++) {
 		r->err = luo_preserve(session, fds[i], i);
 		r->preserved += !r->err;
 	}
+	settle();
 	r->structs = structs() - r->structs;
 	r->pages = pages() - r->pages;
 	return 0;
