@@ -3,9 +3,9 @@
 #
 # style.sh - what the kernel's own checkers have to say about our files
 #
-#   style.sh quick      checkpatch --strict, kernel-doc, SPDX lines, originality: seconds
+#   style.sh quick      checkpatch --strict, kernel-doc, manuals, SPDX lines, originality: seconds
 #   style.sh all        also W=1 and sparse, which compile our files
-#   style.sh NAME       one of checkpatch, kernel-doc, spdx, originality, warnings, sparse
+#   style.sh NAME       one of checkpatch, kernel-doc, manuals, spdx, originality, warnings, sparse
 #
 # quick is the default, or what STYLE= says. The first two speak KTAP, findings stand above the
 # result; the exit status says whether there were any.
@@ -53,6 +53,16 @@ kernel-doc() {
 		echo "$out"
 		return 1
 	}
+}
+
+# Pages of the manual, by those who show them.
+manuals() {
+	local f found=0
+	for f in tools/liveupdate/*.[1-9]; do
+		mandoc -Tlint "$f" || found=1
+		! MANWIDTH=80 man --warnings -l "$f" 2>&1 > /dev/null | grep . || found=1
+	done
+	return $found
 }
 
 # Our objects, as the kernel's make names them.
@@ -104,7 +114,7 @@ spdx() {
 	local f bad=0
 	for f in $(git ls-files -co --exclude-standard 2>/dev/null || find . -type f ! -path './build/*' ! -path './.git/*'); do
 		case $f in
-		LICENSES/* | COPYING | series/* | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
+		LICENSES/* | COPYING | Documentation/ABI/* | series/* | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
 		esac
 		[ ! -f "$f" ] || head -3 "$f" | grep -q SPDX-License-Identifier || {
 			echo "$f: no SPDX line"
@@ -122,6 +132,7 @@ what() {
 	case $1 in
 	checkpatch) echo "checkpatch --strict has nothing to say" ;;
 	kernel-doc) echo "kernel-doc has nothing to say" ;;
+	manuals) echo "mandoc -Tlint and man --warnings have nothing to say" ;;
 	spdx) echo "every file names its licence" ;;
 	originality) echo "nothing repeats the stock sources" ;;
 	warnings) echo "W=1 has nothing to say" ;;
@@ -151,11 +162,11 @@ ktap() {
 
 originality=$top/../shared/tools/originality.py
 case ${1:-${STYLE:-quick}} in
-checkpatch | kernel-doc | spdx | originality | warnings | sparse)
+checkpatch | kernel-doc | manuals | spdx | originality | warnings | sparse)
 	[ -d "$trees/linux" ] || "$top/scripts/tree.sh" linux
 	"$1"
 	;;
-quick) ktap checkpatch kernel-doc spdx originality ;;
-all) ktap checkpatch kernel-doc spdx originality warnings sparse ;;
-*) die "usage: style.sh [quick|all|checkpatch|kernel-doc|spdx|originality|warnings|sparse]" ;;
+quick) ktap checkpatch kernel-doc manuals spdx originality ;;
+all) ktap checkpatch kernel-doc manuals spdx originality warnings sparse ;;
+*) die "usage: style.sh [quick|all|checkpatch|kernel-doc|manuals|spdx|originality|warnings|sparse]" ;;
 esac

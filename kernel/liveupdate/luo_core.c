@@ -15,6 +15,8 @@
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 /* Handlers and FLBs may register, and ask, before anything else of it is up */
@@ -121,6 +123,7 @@ void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 {
 	if (luo->ext)
 		luo_wire_write_stamp(luo->ext, stamp, ktime_get_mono_fast_ns(), get_cycles());
+	trace_liveupdate_phase(stamp);
 }
 
 /**
@@ -137,11 +140,14 @@ void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
  */
 int luo_reboot(struct luo *luo, bool handover)
 {
+	u64 start = luo_trace_start(liveupdate_reboot);
 	int err;
 
 	err = luo_gate_shut(&luo->gate);
 	if (err) {
 		pr_warn("reboot refused: a call does not come to its end: %pe\n", ERR_PTR(err));
+		luo_note_refusal(luo, NULL, err);
+		trace_liveupdate_reboot("refused", err, start);
 		return err;
 	}
 
@@ -149,6 +155,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	if (!handover && atomic_long_read(&luo->nr_preserved)) {
 		pr_warn("reboot refused: files are preserved, and the image carries no handover: load it with kexec_file_load\n");
 		err = -EOPNOTSUPP;
+		luo_note_refusal(luo, NULL, err);
 		goto err_open;
 	}
 
@@ -160,9 +167,11 @@ int luo_reboot(struct luo *luo, bool handover)
 	luo_incoming_name_unfinished(luo);
 	luo_outgoing_write(luo);
 	luo_stamp(luo, LIVEUPDATE_STAMP_SERIALIZED);
+	trace_liveupdate_reboot("ready", 0, start);
 	return 0;
 
 err_open:
+	trace_liveupdate_reboot("refused", err, start);
 	luo_gate_open(&luo->gate);
 	return err;
 }
@@ -426,6 +435,9 @@ static int __init luo_setup(void)
 {
 	int err;
 
+	err = luo_sysfs_init(&luo_global);
+	if (err)
+		pr_warn("no /sys/kernel/liveupdate: %pe\n", ERR_PTR(err));
 	if (luo_global.enabled && !luo_enabled(&luo_global))
 		pr_warn("off: it needs Kexec HandOver, kho=on\n");
 	if (!luo_enabled(&luo_global))
@@ -440,6 +452,7 @@ static int __init luo_setup(void)
 	err = luo_device_register(&luo_global);
 	if (err)
 		goto err_stop;
+	luo_debugfs_init(&luo_global);
 	return 0;
 
 err_stop:

@@ -15,6 +15,8 @@
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 const struct rhashtable_params luo_file_tokens = {
@@ -145,6 +147,25 @@ static void luo_file_untake(struct luo_file *lf)
 	luo_handler_put(lf->handler);
 }
 
+static int luo_file_call_preserve(struct luo_file *lf)
+{
+	u64 start = luo_trace_start(liveupdate_file_preserve);
+	int err = lf->handler->fh->ops->preserve(&lf->args);
+
+	trace_liveupdate_file_preserve(luo_session_name(lf->key.session), lf->key.token,
+				       lf->args.compatible, err, start);
+	return err;
+}
+
+static void luo_file_call_unpreserve(struct luo_file *lf)
+{
+	u64 start = luo_trace_start(liveupdate_file_unpreserve);
+
+	lf->handler->fh->ops->unpreserve(&lf->args);
+	trace_liveupdate_file_unpreserve(luo_session_name(lf->key.session), lf->key.token,
+					 lf->args.compatible, 0, start);
+}
+
 /**
  * luo_file_preserve() - preserve a file in an outgoing session
  * @session: the session, locked for writing, open
@@ -184,7 +205,7 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	if (err)
 		goto err_drop;
 
-	err = lf->handler->fh->ops->preserve(&lf->args);
+	err = luo_file_call_preserve(lf);
 	if (err) {
 		pr_warn_ratelimited("session '%s': '%s' cannot preserve token %llu: %pe\n",
 				    luo_session_name(session), lf->args.compatible, token,
@@ -214,8 +235,11 @@ err_free:
 static int luo_file_freeze(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
+	u64 start = luo_trace_start(liveupdate_file_freeze);
 	int err = ops->freeze ? ops->freeze(&lf->args) : 0;
 
+	trace_liveupdate_file_freeze(luo_session_name(lf->key.session), lf->key.token,
+				     lf->args.compatible, err, start);
 	if (!err)
 		luo_file_set_state(lf, LUO_FILE_FROZEN);
 	return err;
@@ -224,11 +248,15 @@ static int luo_file_freeze(struct luo_file *lf)
 static void luo_file_thaw(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
+	u64 start;
 
 	if (lf->state != LUO_FILE_FROZEN)
 		return;
+	start = luo_trace_start(liveupdate_file_unfreeze);
 	if (ops->unfreeze)
 		ops->unfreeze(&lf->args);
+	trace_liveupdate_file_unfreeze(luo_session_name(lf->key.session), lf->key.token,
+				       lf->args.compatible, 0, start);
 	luo_file_set_state(lf, LUO_FILE_PRESERVED);
 }
 
@@ -265,6 +293,7 @@ int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 			pr_warn_ratelimited("session '%s': '%s' cannot freeze token %llu: %pe\n",
 					    luo_session_name(session), lf->args.compatible,
 					    lf->key.token, ERR_PTR(err));
+			luo_note_refusal(session->luo, lf, err);
 			*token = lf->key.token;
 			luo_file_thaw_all(session);
 			return err;
@@ -284,7 +313,7 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 	lockdep_assert_held_write(&session->lock);
 	luo_file_thaw_all(session);
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session) {
-		lf->handler->fh->ops->unpreserve(&lf->args);
+		luo_file_call_unpreserve(lf);
 		atomic_long_dec(&session->luo->nr_preserved);
 		luo_flb_drop(session->luo, &lf->flbs);
 		luo_chain_unreserve(&session->chain);

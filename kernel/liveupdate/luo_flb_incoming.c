@@ -15,6 +15,8 @@
 #include <linux/printk.h>
 
 #include "luo_compat.h"
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 static struct luo_flb_entry *luo_flb_entry_of(struct luo *luo, const char *name)
@@ -91,6 +93,7 @@ static int luo_flb_retrieve_errno(int ret)
 
 static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb)
 {
+	u64 start;
 	int err;
 
 	entry->args = (struct liveupdate_flb_op_args){
@@ -98,7 +101,9 @@ static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_
 		.data = entry->data,
 		.compatible = entry->name,
 	};
+	start = luo_trace_start(liveupdate_flb_retrieve);
 	err = flb->ops->retrieve(&entry->args);
+	trace_liveupdate_flb_retrieve(entry->name, err, start);
 	if (err) {
 		pr_warn_ratelimited("FLB '%s' cannot retrieve '%s': %pe\n", flb->compatible,
 				    entry->name, ERR_PTR(err));
@@ -207,11 +212,14 @@ static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	__must_hold(&luo->state_lock)
 {
 	struct module *owner = entry->flb->ops->owner;
+	u64 start;
 
 	entry->state = LUO_FLB_FINISHED;
 	luo->in.flbs_left--;
 	spin_unlock(&luo->state_lock);
+	start = luo_trace_start(liveupdate_flb_finish);
 	entry->args.flb->ops->finish(&entry->args);
+	trace_liveupdate_flb_finish(entry->name, 0, start);
 	module_put(owner);
 	luo_incoming_flbs_done(luo);
 	spin_lock(&luo->state_lock);

@@ -14,6 +14,8 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 /**
@@ -29,6 +31,7 @@ struct luo_flb_use {
 static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 {
 	struct liveupdate_flb *flb = lflb->flb;
+	u64 start;
 	int err;
 
 	err = luo_flb_area_reserve(luo);
@@ -39,7 +42,9 @@ static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 		.flb = flb,
 		.compatible = flb->compatible,
 	};
+	start = luo_trace_start(liveupdate_flb_preserve);
 	err = flb->ops->preserve(&lflb->args);
+	trace_liveupdate_flb_preserve(flb->compatible, err, start);
 	if (WARN_ONCE(err > 0, "luo: FLB '%s' preserves with no errno\n", flb->compatible))
 		err = -EIO;
 	if (err)
@@ -57,9 +62,11 @@ err_module:
 static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
 {
 	struct liveupdate_flb *flb = lflb->flb;
+	u64 start = luo_trace_start(liveupdate_flb_unpreserve);
 	struct module *owner = flb->ops->owner;
 
 	flb->ops->unpreserve(&lflb->args);
+	trace_liveupdate_flb_unpreserve(lflb->args.compatible, 0, start);
 	luo_flb_area_unreserve(luo);
 	module_put(owner);
 }

@@ -226,20 +226,19 @@ struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
 }
 
 /**
- * luo_handler_for_string() - who reads what was handed over?
- * @luo: where to look
+ * luo_handler_fit() - does anybody read what was handed over?
+ * @luo: where to look; luo->handlers_lock is held
  * @found: the string that was handed over
  *
- * Context: Process context. May sleep.
- * Return: the handler, to be put. -EPROTONOSUPPORT: somebody knows the family, but not
- * this version. -ENODEV: nobody knows it.
+ * Return: the handler, which may be on its way out. -EPROTONOSUPPORT: somebody knows the
+ * family, but not this version. -ENODEV: nobody knows it.
  */
-struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
+struct luo_handler *luo_handler_fit(struct luo *luo, const char *found)
 {
 	enum luo_compat_fit fit, best_fit = LUO_COMPAT_NONE;
 	struct luo_handler *handler, *best = NULL;
 
-	guard(rwsem_read)(&luo->handlers_lock);
+	lockdep_assert_held(&luo->handlers_lock);
 	list_for_each_entry(handler, &luo->handlers, in_list) {
 		fit = luo_compat_fit(found, handler->fh->compatible, handler->fh->also_retrieves);
 		if (fit > best_fit) {
@@ -250,9 +249,27 @@ struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
 
 	if (best_fit == LUO_COMPAT_FAMILY)
 		return ERR_PTR(-EPROTONOSUPPORT);
-	if (!best || !luo_handler_get(best))
-		return ERR_PTR(-ENODEV);
-	return best;
+	return best ?: ERR_PTR(-ENODEV);
+}
+
+/**
+ * luo_handler_for_string() - who reads what was handed over?
+ * @luo: where to look
+ * @found: the string that was handed over
+ *
+ * Context: Process context. May sleep.
+ * Return: the handler, to be put. -EPROTONOSUPPORT: somebody knows the family, but not
+ * this version. -ENODEV: nobody knows it.
+ */
+struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
+{
+	struct luo_handler *handler;
+
+	guard(rwsem_read)(&luo->handlers_lock);
+	handler = luo_handler_fit(luo, found);
+	if (IS_ERR(handler) || luo_handler_get(handler))
+		return handler;
+	return ERR_PTR(-ENODEV);
 }
 
 /**

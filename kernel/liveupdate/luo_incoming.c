@@ -15,6 +15,8 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 static int luo_incoming_flbs_add(struct luo *luo, const struct luo_wire_flbs *flbs)
@@ -50,6 +52,7 @@ int luo_incoming_read_flbs(struct luo *luo)
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
 	struct luo_incoming *in = &luo->in;
 	struct luo_wire_flbs flbs;
+	u64 start;
 	int err;
 
 	luo_incoming_read_head(luo);
@@ -58,11 +61,13 @@ int luo_incoming_read_flbs(struct luo *luo)
 	if (in->flbs_read)
 		return in->flbs_err;
 
+	start = luo_trace_start(liveupdate_parse);
 	err = luo_wire_read_flbs(&pages, in->head.flbs_pa, in->has_ext ? &in->ext : NULL, &flbs);
 	if (err)
 		pr_err("the FLBs handed over are refused and stay in memory: damaged\n");
 	else
 		err = luo_incoming_flbs_add(luo, &flbs);
+	trace_liveupdate_parse("FLBs", err, start);
 	if (err == -ENOMEM)
 		return err;
 	in->flbs_read = true;
@@ -202,6 +207,7 @@ static void luo_incoming_release_sessions(struct luo *luo)
 int luo_incoming_read_sessions(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
+	u64 start;
 	int err;
 
 	luo_incoming_read_head(luo);
@@ -210,7 +216,9 @@ int luo_incoming_read_sessions(struct luo *luo)
 	if (in->sessions_read)
 		return in->sessions_err;
 
+	start = luo_trace_start(liveupdate_parse);
 	err = luo_incoming_sessions_add(luo);
+	trace_liveupdate_parse("sessions", err, start);
 	if (err == -ENOMEM)
 		return err;
 	in->sessions_read = true;
@@ -322,6 +330,28 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 	return 0;
 }
 
+/**
+ * luo_incoming_peek_files() - look at the files of a session that nobody has retrieved yet
+ * @session: the session, incoming, locked
+ * @fn: called with each struct luo_file_ser, until it returns other than 0
+ * @arg: what it is called with
+ *
+ * Context: Process context. Changes nothing.
+ * Return: 0; -EUCLEAN: the chain is damaged, and @fn was not called; what @fn returned.
+ */
+int luo_incoming_peek_files(struct liveupdate_session *session,
+			    int (*fn)(const void *entry, void *arg), void *arg)
+{
+	struct luo_wire_pages pages = luo_store_pages(session->luo->store);
+	int err;
+
+	lockdep_assert_held(&session->lock);
+	err = luo_incoming_files_judge(session);
+	if (err)
+		return err;
+	return luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser), fn, arg);
+}
+
 static int luo_incoming_file_count(const void *entry, void *arg)
 {
 	const struct luo_file_ser *ser = entry;
@@ -389,6 +419,36 @@ void luo_incoming_drop_files(struct liveupdate_session *session)
 	if (!session->err)
 		luo_incoming_release_chain(session->luo, session->files_pa);
 	session->files_pa = 0;
+}
+
+static bool luo_incoming_is_left(struct luo *luo)
+{
+	struct luo_incoming *in = &luo->in;
+
+	/* Switched off, sessions are not even read. */
+	if (in->unfinished || (!in->sessions_read && in->head.sessions_pa))
+		return true;
+	guard(spinlock)(&luo->state_lock);
+	return in->flbs_left;
+}
+
+/**
+ * luo_incoming_state() - is anything of the last kernel there, and can it be read?
+ * @luo: where; set up, or switched off
+ *
+ * Context: Process context. May sleep.
+ * Return: 0: nothing, or it is finished. 1: yes. -EPROTONOSUPPORT: it is of an unknown
+ * version. -EUCLEAN: all of it, the sessions or the FLBs are damaged. -ENOMEM: ask again.
+ */
+int luo_incoming_state(struct luo *luo)
+{
+	int err;
+
+	guard(mutex)(&luo->lock);
+	err = luo_incoming_read_flbs(luo);
+	if (!err && luo->ser)
+		err = luo_incoming_read_sessions(luo);
+	return err ?: luo_incoming_is_left(luo);
 }
 
 /**

@@ -53,6 +53,8 @@
 #include "luo_turn.h"
 #include "luo_wire.h"
 
+struct seq_file;
+
 /* Buckets for claims, as a power of two: enough for some 10,000 files at once */
 #define LUO_CLAIM_BITS	12
 
@@ -99,6 +101,20 @@ struct luo_incoming {
 };
 
 /**
+ * struct luo_refusal - who said no to a freeze, or to the reboot
+ * @err: what was said; 0: nobody has yet
+ * @session: of the file that refused; empty: no file, the reboot itself was refused
+ * @compatible: its string
+ * @token: what the program called it
+ */
+struct luo_refusal {
+	int err;
+	char session[LIVEUPDATE_SESSION_NAME_LENGTH];
+	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	u64 token;
+};
+
+/**
  * struct luo - one orchestrator
  * @store: the memory that it hands over in
  * @enabled: switched on; see luo_enabled()
@@ -126,6 +142,7 @@ struct luo_incoming {
  * @waiters: tasks that wait for a turn, struct luo_waiter
  * @turn_wq: where they wait
  * @nr_preserved: files in outgoing sessions
+ * @refusal: the last one, under luo->state_lock
  */
 struct luo {
 	struct luo_store *store;
@@ -157,6 +174,7 @@ struct luo {
 	struct list_head waiters;
 	wait_queue_head_t turn_wq;
 	atomic_long_t nr_preserved;
+	struct luo_refusal refusal;
 };
 
 /*
@@ -334,6 +352,7 @@ void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb);
 struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file);
 struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found);
+struct luo_handler *luo_handler_fit(struct luo *luo, const char *found);
 void luo_handler_put(struct luo_handler *handler);
 unsigned long luo_handler_id(struct luo_handler *handler, struct file *file);
 
@@ -378,7 +397,10 @@ int luo_incoming_read_flbs(struct luo *luo);
 int luo_incoming_adopt_files(struct liveupdate_session *session);
 void luo_incoming_drop_files(struct liveupdate_session *session);
 void luo_incoming_count_files(struct luo *luo);
+int luo_incoming_peek_files(struct liveupdate_session *session,
+			    int (*fn)(const void *entry, void *arg), void *arg);
 bool luo_incoming_session_done(struct luo *luo);
+int luo_incoming_state(struct luo *luo);
 void luo_incoming_name_unfinished(struct luo *luo);
 void luo_incoming_forget(struct luo *luo);
 
@@ -406,6 +428,35 @@ extern const struct rhashtable_params luo_file_tokens;
 /* luo_retrieve.c */
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
+
+/* luo_show.c */
+const char *luo_incoming_word(int state);
+void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
+void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session);
+void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err);
+void luo_show_refusal(struct seq_file *m, struct luo *luo);
+void luo_show_verdict(struct seq_file *m, struct luo *luo);
+void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
+void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
+
+/* luo_debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void luo_debugfs_init(struct luo *luo);
+#else
+static inline void luo_debugfs_init(struct luo *luo)
+{
+}
+#endif
+
+/* luo_sysfs.c */
+#ifdef CONFIG_SYSFS
+int luo_sysfs_init(struct luo *luo);
+#else
+static inline int luo_sysfs_init(struct luo *luo)
+{
+	return 0;
+}
+#endif
 
 /* tests/luo_damage.c: damages what has been written, if it was told to */
 #ifdef CONFIG_LIVEUPDATE_DAMAGE

@@ -15,6 +15,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/printk.h>
+#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
 #include "luo_internal.h"
@@ -237,9 +238,15 @@ static int luo_session_release(struct inode *inode, struct file *file)
 
 static long luo_session_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
+static void luo_session_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	luo_session_show(m, file->private_data);
+}
+
 static const struct file_operations luo_session_fops = {
 	.owner = THIS_MODULE,
 	.release = luo_session_release,
+	.show_fdinfo = luo_session_show_fdinfo,
 	.unlocked_ioctl = luo_session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

@@ -11,6 +11,8 @@
 #include <linux/errno.h>
 #include <linux/printk.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 static void luo_outgoing_withdraw(struct luo *luo, void *page)
@@ -207,6 +209,7 @@ void luo_outgoing_write(struct luo *luo)
 	struct luo_wire_head head = {
 		.liveupdate_num = luo->in.head.liveupdate_num + 1,
 	};
+	u64 start = luo_trace_start(liveupdate_serialize);
 	struct luo_chain_writer sessions, crcs;
 	u32 flbs_crc;
 
@@ -215,5 +218,6 @@ void luo_outgoing_write(struct luo *luo)
 	head.flbs_pa = luo_flb_area_write(luo, &flbs_crc);
 	luo_wire_write_head(luo->ser, &head);
 	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, flbs_crc, crcs.first, crcs.crc);
+	trace_liveupdate_serialize("all", 0, start);
 	luo_damage(luo);
 }

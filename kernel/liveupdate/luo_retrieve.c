@@ -13,6 +13,8 @@
 #include <linux/fs.h>
 #include <linux/printk.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 /*
@@ -72,10 +74,13 @@ static void luo_file_leave_handler(struct luo_file *lf)
 
 static int luo_file_call_retrieve(struct luo_file *lf)
 {
+	u64 start = luo_trace_start(liveupdate_file_retrieve);
 	int err;
 
 	lf->args.file = NULL;
 	err = lf->handler->fh->ops->retrieve(&lf->args);
+	trace_liveupdate_file_retrieve(luo_session_name(lf->key.session), lf->key.token,
+				       lf->found, err, start);
 	if (!err && WARN_ONCE(!lf->args.file, "luo: '%s' retrieves no file\n", lf->found))
 		err = -EIO;
 	if (err) {
@@ -187,9 +192,12 @@ static void luo_file_put_idle_handlers(struct liveupdate_session *session)
 
 static void luo_file_finish(struct luo_file *lf)
 {
+	u64 start = luo_trace_start(liveupdate_file_finish);
 	struct file *file = lf->args.file;
 
 	lf->handler->fh->ops->finish(&lf->args);
+	trace_liveupdate_file_finish(luo_session_name(lf->key.session), lf->key.token,
+				     lf->found, 0, start);
 	if (lf->state == LUO_FILE_RETRIEVED) {
 		luo_file_unclaim(lf);
 		fput(file);

@@ -8,6 +8,8 @@
 #include <linux/errno.h>
 #include <linux/printk.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 /* A folio of the last kernel, whatever its order; NULL: there is none, or none any more */
@@ -85,12 +87,15 @@ int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
 void luo_incoming_read_head(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
+	u64 start;
 
 	lockdep_assert_held(&luo->lock);
 	if (in->head_read)
 		return;
+	start = luo_trace_start(liveupdate_parse);
 	in->head_read = true;
 	in->err = luo_incoming_judge(luo->store, in);
+	trace_liveupdate_parse("root", in->err, start);
 	if (in->bad_ext)
 		pr_warn("checksums of the handover cannot be read, going on without them\n");
 	if (in->err)

@@ -10,6 +10,8 @@
 #include <linux/cleanup.h>
 #include <linux/printk.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 /**
@@ -24,12 +26,13 @@
  */
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session)
 {
+	u64 start = luo_trace_start(liveupdate_session_create);
 	struct liveupdate_session *new, *reborn;
 	int err;
 
 	err = luo_gate_enter(&luo->gate);
 	if (err)
-		return err;
+		goto out_trace;
 
 	err = -ENOMEM;
 	new = luo_session_alloc(luo, name, LUO_OUTGOING);
@@ -49,6 +52,8 @@ int luo_session_create(struct luo *luo, const char *name, struct liveupdate_sess
 		*session = new;
 out:
 	luo_gate_leave(&luo->gate);
+out_trace:
+	trace_liveupdate_session_create(name, err, start);
 	return err;
 }
 
@@ -88,12 +93,13 @@ static int luo_session_claim(struct luo *luo, const char *name,
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session)
 {
+	u64 start = luo_trace_start(liveupdate_session_retrieve);
 	struct liveupdate_session *found;
 	int err;
 
 	err = luo_gate_enter(&luo->gate);
 	if (err)
-		return err;
+		goto out_trace;
 
 	err = luo_session_claim(luo, name, &found);
 	if (err)
@@ -109,6 +115,8 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 		*session = found;
 out:
 	luo_gate_leave(&luo->gate);
+out_trace:
+	trace_liveupdate_session_retrieve(name, err, start);
 	return err;
 }
 
@@ -170,6 +178,7 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
  */
 void luo_session_end(struct liveupdate_session *session)
 {
+	trace_liveupdate_session_close(luo_session_name(session), 0, 0);
 	if (session->key.side == LUO_INCOMING)
 		luo_session_finish_or_park(session);
 	else
@@ -353,11 +362,13 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
  */
 int luo_session_finish(struct liveupdate_session *session)
 {
+	u64 start = luo_trace_start(liveupdate_session_finish);
 	int err = luo_session_enter(session);
 
 	if (err)
 		return err;
 	err = luo_session_finish_locked(session);
+	trace_liveupdate_session_finish(luo_session_name(session), err, start);
 	luo_session_leave(session);
 	return err;
 }
@@ -388,11 +399,13 @@ static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *to
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
+	u64 start = luo_trace_start(liveupdate_session_freeze);
 	int err = luo_session_enter(session);
 
 	if (err)
 		return err;
 	err = luo_session_freeze_locked(session, token);
+	trace_liveupdate_session_freeze(luo_session_name(session), err, start);
 	luo_session_leave(session);
 	return err;
 }
@@ -416,11 +429,13 @@ static int luo_session_thaw_locked(struct liveupdate_session *session)
  */
 int luo_session_thaw(struct liveupdate_session *session)
 {
+	u64 start = luo_trace_start(liveupdate_session_thaw);
 	int err = luo_session_enter(session);
 
 	if (err)
 		return err;
 	err = luo_session_thaw_locked(session);
+	trace_liveupdate_session_thaw(luo_session_name(session), err, start);
 	luo_session_leave(session);
 	return err;
 }

@@ -195,6 +195,8 @@ static void kho_2(void)
 	expect_the_same(-EPROTONOSUPPORT);
 	expect_ops("");
 	EXPECT_EQ(-EPROTONOSUPPORT, with_device(luo_retrieve(dev, "kho", 0)));
+	EXPECT_TRUE(luo_status_is("incoming", "incompatible"));
+	EXPECT_TRUE(luo_status_is("number", "0"));
 	preserve_device("kho");
 	expect_ops("flb0.preserve file0.preserve");
 	expect_the_same(-EPROTONOSUPPORT);
@@ -281,6 +283,7 @@ static void damage_2(void)
 	}
 	s = retrieve("damage");
 	close(test_retrieve_fd(s, 1));
+	EXPECT_TRUE(luo_status_is("incoming", "damaged"));
 	test_finish(s);
 	test_err_flb(EUCLEAN, "get_incoming 0");
 	/* What is new is sound. */

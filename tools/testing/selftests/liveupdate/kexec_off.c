@@ -51,6 +51,8 @@ static void off_1(void)
 static void off_2(void)
 {
 	EXPECT_EQ(-ENOENT, luo_open());
+	EXPECT_TRUE(luo_status_is("enabled", "0"));
+	EXPECT_TRUE(luo_status_is("incoming", "present"));
 	EXPECT_GE(reserved_memory(), SIZE);
 }
 
@@ -58,6 +60,8 @@ static void off_3(void)
 {
 	int dev = test_open();
 
+	EXPECT_TRUE(luo_status_is("number", "0"));
+	EXPECT_TRUE(luo_status_is("incoming", "none"));
 	test_err_retrieve(ENOENT, dev, "off");
 	close(dev);
 	EXPECT_GE(SIZE, reserved_memory());

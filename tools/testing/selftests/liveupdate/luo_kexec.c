@@ -62,6 +62,10 @@ static const struct scenario_group groups[] = {
 	{ "plain", plain_scenarios },
 	{ "hostile", hostile_scenarios },
 	{ "repeat", repeat_scenarios },
+	{ "status", status_scenarios },
+	{ "trace", trace_scenarios },
+	{ "luoctl", luoctl_scenarios },
+	{ "luoctl-off", luoctl_off_scenarios, { NULL, "liveupdate=off" } },
 	{ }
 };
 

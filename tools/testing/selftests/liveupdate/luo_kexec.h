@@ -73,6 +73,10 @@ extern const struct scenario off_scenarios[];
 extern const struct scenario plain_scenarios[];
 extern const struct scenario hostile_scenarios[];
 extern const struct scenario repeat_scenarios[];
+extern const struct scenario status_scenarios[];
+extern const struct scenario trace_scenarios[];
+extern const struct scenario luoctl_scenarios[];
+extern const struct scenario luoctl_off_scenarios[];
 
 /* The harness's words, for functions that are no harness tests; see luo_expect.c */
 extern bool luo_has_failed;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The calls of live update, and memfds with known contents. */
+/* Output, files of the kernel, and memfds with known contents. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -8,101 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "luo_util.h"
-
-int luo_ioctl(int fd, unsigned int nr, void *arg)
-{
-	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
-}
-
-int luo_open(void)
-{
-	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int luo_create(int dev, const char *name)
-{
-	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg), .fd = -1 };
-	int ret;
-
-	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
-	return ret ?: arg.fd;
-}
-
-/* Without flags the argument is as short as the stock kernel's. */
-int luo_retrieve(int dev, const char *name, __u64 flags)
-{
-	struct liveupdate_ioctl_retrieve_session arg = { .fd = -1, .flags = flags };
-	int ret;
-
-	arg.size = flags ? sizeof(arg) : offsetof(typeof(arg), flags);
-	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
-	return ret ?: arg.fd;
-}
-
-int luo_preserve(int session, int fd, __u64 token)
-{
-	struct liveupdate_session_preserve_fd arg = {
-		.size = sizeof(arg), .fd = fd, .token = token,
-	};
-
-	return luo_ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
-}
-
-int luo_retrieve_fd(int session, __u64 token)
-{
-	struct liveupdate_session_retrieve_fd arg = {
-		.size = sizeof(arg), .fd = -1, .token = token,
-	};
-	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
-
-	return ret ?: arg.fd;
-}
-
-int luo_finish(int session)
-{
-	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
-
-	return luo_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
-}
-
-int luo_get_name(int session, char *name)
-{
-	struct liveupdate_session_get_name arg = { .size = sizeof(arg) };
-	int ret;
-
-	memset(arg.name, 0xff, sizeof(arg.name));
-	ret = luo_ioctl(session, LIVEUPDATE_SESSION_GET_NAME, &arg);
-	if (!ret)
-		memcpy(name, arg.name, sizeof(arg.name));
-	return ret;
-}
-
-int luo_freeze(int session, __u64 *token)
-{
-	struct liveupdate_session_freeze arg = { .size = sizeof(arg) };
-	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_FREEZE, &arg);
-
-	if (token)
-		*token = arg.token;
-	return ret;
-}
-
-int luo_thaw(int session)
-{
-	struct liveupdate_session_thaw arg = { .size = sizeof(arg) };
-
-	return luo_ioctl(session, LIVEUPDATE_SESSION_THAW, &arg);
-}
 
 void luo_say(const char *fmt, ...)
 {
@@ -350,6 +260,40 @@ bool luo_write_text(const char *path, const char *text)
 	return done;
 }
 
+/* All of it, without the end of its last line; empty if it cannot be read */
+bool luo_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+	size_t len = 0;
+
+	while (n > 0) {
+		n = read(fd, text + len, size - 1 - len);
+		len += n > 0 ? n : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (len && text[len - 1] == '\n')
+		len--;
+	text[len] = 0;
+	return !n;
+}
+
+#define STATUS		"/sys/kernel/liveupdate/"
+
+bool luo_status_is(const char *name, const char *want)
+{
+	char path[64], seen[4096];
+
+	snprintf(path, sizeof(path), STATUS "%s", name);
+	if (!luo_read_text(path, seen, sizeof(seen)))
+		snprintf(seen, sizeof(seen), "cannot be read");
+	if (!strcmp(seen, want))
+		return true;
+	luo_say("%s: '%s', not '%s'", path, seen, want);
+	return false;
+}
+
 #define MEMFD_FORMAT	"/sys/module/liveupdate/parameters/memfd_format"
 
 bool luo_memfd_format(const char *format)
@@ -359,13 +303,8 @@ bool luo_memfd_format(const char *format)
 
 const char *luo_memfd_format_now(void)
 {
-	int fd = open(MEMFD_FORMAT, O_RDONLY | O_CLOEXEC);
 	static char format[32];
-	ssize_t n = read(fd, format, sizeof(format) - 1);
 
-	if (fd >= 0)
-		close(fd);
-	format[n > 0 ? n : 0] = 0;
-	format[strcspn(format, "\n")] = 0;
+	luo_read_text(MEMFD_FORMAT, format, sizeof(format));
 	return format;
 }

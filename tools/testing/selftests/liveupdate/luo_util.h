@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What all test programs share: the calls of live update, memfds with known contents,
- * processes that one can wait for.
+ * What all test programs share: memfds with known contents, processes that one can wait
+ * for, and the calls of live update, which are libluo's.
  *
  * Each call comes three times: luo_NAME() answers what the kernel answers, a file
  * descriptor or 0, or -errno; test_NAME() demands success; test_err_NAME() demands one
@@ -16,9 +16,7 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 
-#include <linux/types.h>
-#include <linux/liveupdate.h>
-
+#include "libluo.h"
 #include "kselftest.h"	/* for __printf and __noreturn */
 
 /* Newer than the C library of bookworm */
@@ -33,20 +31,6 @@
 #ifndef PAGE
 #define PAGE			4096
 #endif
-
-#define LUO_DEVICE	"/dev/liveupdate"
-#define NAME_MAX_LEN	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
-
-int luo_ioctl(int fd, unsigned int nr, void *arg);
-int luo_open(void);
-int luo_create(int dev, const char *name);
-int luo_retrieve(int dev, const char *name, __u64 flags);
-int luo_preserve(int session, int fd, __u64 token);
-int luo_retrieve_fd(int session, __u64 token);
-int luo_finish(int session);
-int luo_get_name(int session, char *name);
-int luo_freeze(int session, __u64 *token);
-int luo_thaw(int session);
 
 #define test_fd_(what, call) ({			\
 	int fd_ = (call);			\
@@ -159,6 +143,10 @@ int luo_in_child(int (*fn)(void *arg), void *arg);
 
 /* In one go, as files of the kernel want it */
 bool luo_write_text(const char *path, const char *text);
+bool luo_read_text(const char *path, char *text, size_t size);
+
+/* Does that file of /sys/kernel/liveupdate say so? If not, what it does say is printed. */
+bool luo_status_is(const char *name, const char *want);
 
 /* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
 long long luo_free_memory(void);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Each step of a live update, with what came of it and how long it took.
+ *
+ * @start is what luo_trace_start() said: nobody looks at the clock while an event is off.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM liveupdate
+
+#if !defined(_TRACE_LIVEUPDATE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_LIVEUPDATE_H
+
+#include <linux/liveupdate.h>
+#include <linux/ktime.h>
+#include <linux/tracepoint.h>
+
+#ifndef luo_trace_start
+/* For an event that has just begun: the time, or 0 if it is off */
+#define luo_trace_start(event)	(trace_##event##_enabled() ? ktime_get_ns() : 0)
+
+/* It may have been switched on meanwhile. */
+static inline u64 luo_trace_ns(u64 start)
+{
+	return start ? ktime_get_ns() - start : 0;
+}
+#endif
+
+DECLARE_EVENT_CLASS(liveupdate_session,
+		    TP_PROTO(const char *session, int result, u64 start),
+		    TP_ARGS(session, result, start),
+		    TP_STRUCT__entry(__string(session, session)
+				     __field(int, result)
+				     __field(u64, ns)
+		    ),
+		    TP_fast_assign(__assign_str(session);
+				   __entry->result = result;
+				   __entry->ns = luo_trace_ns(start);
+		    ),
+		    TP_printk("session=%s result=%d ns=%llu", __get_str(session),
+			      __entry->result, __entry->ns)
+);
+
+#define LIVEUPDATE_SESSION_EVENT(name)					\
+DEFINE_EVENT(liveupdate_session, liveupdate_session_##name,		\
+	TP_PROTO(const char *session, int result, u64 start),		\
+	TP_ARGS(session, result, start))
+
+LIVEUPDATE_SESSION_EVENT(create);
+LIVEUPDATE_SESSION_EVENT(retrieve);
+LIVEUPDATE_SESSION_EVENT(freeze);
+LIVEUPDATE_SESSION_EVENT(thaw);
+LIVEUPDATE_SESSION_EVENT(finish);
+LIVEUPDATE_SESSION_EVENT(close);
+
+DECLARE_EVENT_CLASS(liveupdate_file,
+		    TP_PROTO(const char *session, u64 token, const char *compatible,
+			     int result, u64 start),
+		    TP_ARGS(session, token, compatible, result, start),
+		    TP_STRUCT__entry(__string(session, session)
+				     __string(compatible, compatible)
+				     __field(u64, token)
+				     __field(int, result)
+				     __field(u64, ns)
+		    ),
+		    TP_fast_assign(__assign_str(session);
+				   __assign_str(compatible);
+				   __entry->token = token;
+				   __entry->result = result;
+				   __entry->ns = luo_trace_ns(start);
+		    ),
+		    TP_printk("session=%s token=%llu compatible=%s result=%d ns=%llu",
+			      __get_str(session), __entry->token, __get_str(compatible),
+			      __entry->result, __entry->ns)
+);
+
+#define LIVEUPDATE_FILE_EVENT(name)					\
+DEFINE_EVENT(liveupdate_file, liveupdate_file_##name,			\
+	TP_PROTO(const char *session, u64 token, const char *compatible, int result, u64 start), \
+	TP_ARGS(session, token, compatible, result, start))
+
+LIVEUPDATE_FILE_EVENT(preserve);
+LIVEUPDATE_FILE_EVENT(unpreserve);
+LIVEUPDATE_FILE_EVENT(freeze);
+LIVEUPDATE_FILE_EVENT(unfreeze);
+LIVEUPDATE_FILE_EVENT(retrieve);
+LIVEUPDATE_FILE_EVENT(finish);
+
+DECLARE_EVENT_CLASS(liveupdate_flb,
+		    TP_PROTO(const char *compatible, int result, u64 start),
+		    TP_ARGS(compatible, result, start),
+		    TP_STRUCT__entry(__string(compatible, compatible)
+				     __field(int, result)
+				     __field(u64, ns)
+		    ),
+		    TP_fast_assign(__assign_str(compatible);
+				   __entry->result = result;
+				   __entry->ns = luo_trace_ns(start);
+		    ),
+		    TP_printk("compatible=%s result=%d ns=%llu", __get_str(compatible),
+			      __entry->result, __entry->ns)
+);
+
+#define LIVEUPDATE_FLB_EVENT(name)					\
+DEFINE_EVENT(liveupdate_flb, liveupdate_flb_##name,			\
+	TP_PROTO(const char *compatible, int result, u64 start),	\
+	TP_ARGS(compatible, result, start))
+
+LIVEUPDATE_FLB_EVENT(preserve);
+LIVEUPDATE_FLB_EVENT(unpreserve);
+LIVEUPDATE_FLB_EVENT(retrieve);
+LIVEUPDATE_FLB_EVENT(finish);
+
+DECLARE_EVENT_CLASS(liveupdate_step,
+		    TP_PROTO(const char *what, int result, u64 start),
+		    TP_ARGS(what, result, start),
+		    TP_STRUCT__entry(__string(what, what)
+				     __field(int, result)
+				     __field(u64, ns)
+		    ),
+		    TP_fast_assign(__assign_str(what);
+				   __entry->result = result;
+				   __entry->ns = luo_trace_ns(start);
+		    ),
+		    TP_printk("%s result=%d ns=%llu", __get_str(what), __entry->result,
+			      __entry->ns)
+);
+
+#define LIVEUPDATE_STEP_EVENT(name)					\
+DEFINE_EVENT(liveupdate_step, liveupdate_##name,			\
+	TP_PROTO(const char *what, int result, u64 start),		\
+	TP_ARGS(what, result, start))
+
+LIVEUPDATE_STEP_EVENT(reboot);		/* freeze and serialize together, or who refused */
+LIVEUPDATE_STEP_EVENT(serialize);
+LIVEUPDATE_STEP_EVENT(parse);
+
+TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_REBOOT);
+TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_FROZEN);
+TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_SERIALIZED);
+TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_SYSCORE);
+TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_MACHINE);
+
+/* How far a reboot has come; after "jump" there is only the next kernel */
+TRACE_EVENT(liveupdate_phase,
+	    TP_PROTO(enum liveupdate_stamp stamp),
+	    TP_ARGS(stamp),
+	    TP_STRUCT__entry(__field(unsigned int, stamp)
+	    ),
+	    TP_fast_assign(__entry->stamp = stamp;
+	    ),
+	    TP_printk("%s", __print_symbolic(__entry->stamp,
+					     { LIVEUPDATE_STAMP_REBOOT, "reboot" },
+					     { LIVEUPDATE_STAMP_FROZEN, "frozen" },
+					     { LIVEUPDATE_STAMP_SERIALIZED, "serialized" },
+					     { LIVEUPDATE_STAMP_SYSCORE, "devices" },
+					     { LIVEUPDATE_STAMP_MACHINE, "jump" }))
+);
+
+#endif /* _TRACE_LIVEUPDATE_H */
+
+#include <trace/define_trace.h>

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * debugfs liveupdate/: all that there is, for whoever has to find out what is wrong.
+ *
+ *   outgoing	sessions, files and FLBs for the next kernel, and who refused last
+ *   incoming	those of the last kernel
+ *
+ * A file is read in pieces, with locks held for one of them only: an update waits for no
+ * reader. It can change in between.
+ */
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/seq_file.h>
+
+#include "luo_internal.h"
+
+/**
+ * struct luo_view - what a file shows
+ * @luo: of which orchestrator
+ * @sessions: luo->outgoing or luo->incoming
+ * @show_head: the first lines, with luo->handlers_lock and luo->lock held
+ * @show_flbs: the last lines, likewise
+ */
+struct luo_view {
+	struct luo *luo;
+	struct list_head *sessions;
+	void (*show_head)(struct seq_file *m, struct luo *luo);
+	void (*show_flbs)(struct seq_file *m, struct luo *luo);
+};
+
+/* After the last session */
+static int luo_view_end;
+
+static void *luo_view_start(struct seq_file *m, loff_t *pos)
+	__acquires(&luo->handlers_lock) __acquires(&luo->lock)
+{
+	struct luo_view *view = m->private;
+	loff_t left = *pos;
+	struct list_head *at;
+
+	down_read(&view->luo->handlers_lock);
+	mutex_lock(&view->luo->lock);
+	if (!left--)
+		return SEQ_START_TOKEN;
+	list_for_each(at, view->sessions) {
+		if (!left--)
+			return at;
+	}
+	return left ? NULL : &luo_view_end;
+}
+
+static void *luo_view_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct luo_view *view = m->private;
+	struct list_head *at = v == SEQ_START_TOKEN ? view->sessions : v;
+
+	++*pos;
+	if (v == &luo_view_end)
+		return NULL;
+	return list_is_last(at, view->sessions) ? (void *)&luo_view_end : at->next;
+}
+
+static void luo_view_stop(struct seq_file *m, void *v)
+	__releases(&luo->lock) __releases(&luo->handlers_lock)
+{
+	struct luo_view *view = m->private;
+
+	mutex_unlock(&view->luo->lock);
+	up_read(&view->luo->handlers_lock);
+}
+
+static int luo_view_show(struct seq_file *m, void *v)
+{
+	struct luo_view *view = m->private;
+
+	lockdep_assert_held(&view->luo->lock);
+	if (v == SEQ_START_TOKEN)
+		view->show_head(m, view->luo);
+	else if (v == &luo_view_end)
+		view->show_flbs(m, view->luo);
+	else
+		luo_session_show_files(m, list_entry(v, struct liveupdate_session, in_side));
+	return 0;
+}
+
+static const struct seq_operations luo_view_sops = {
+	.start = luo_view_start,
+	.next = luo_view_next,
+	.stop = luo_view_stop,
+	.show = luo_view_show,
+};
+DEFINE_SEQ_ATTRIBUTE(luo_view);
+
+static struct luo_view luo_view_outgoing = {
+	.show_head = luo_show_refusal,
+	.show_flbs = luo_show_outgoing_flbs,
+};
+
+static struct luo_view luo_view_incoming = {
+	.show_head = luo_show_verdict,
+	.show_flbs = luo_show_incoming_flbs,
+};
+
+/**
+ * luo_debugfs_init() - make debugfs liveupdate/
+ * @luo: what it is to tell of, set up
+ *
+ * Context: Process context, once. May sleep.
+ */
+void luo_debugfs_init(struct luo *luo)
+{
+	struct dentry *dir = debugfs_create_dir("liveupdate", NULL);
+
+	luo_view_outgoing.luo = luo;
+	luo_view_outgoing.sessions = &luo->outgoing;
+	debugfs_create_file("outgoing", 0400, dir, &luo_view_outgoing, &luo_view_fops);
+
+	luo_view_incoming.luo = luo;
+	luo_view_incoming.sessions = &luo->incoming;
+	debugfs_create_file("incoming", 0400, dir, &luo_view_incoming, &luo_view_fops);
+}

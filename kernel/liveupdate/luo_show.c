@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What there is, in words.
+ *
+ * Whoever reads this waits for nobody: what is being changed while it is looked at is
+ * called busy. So an op of a handler that hangs can still be found out about.
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/list.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+
+#include "luo_internal.h"
+
+static const char *luo_session_side_word(const struct liveupdate_session *session)
+{
+	switch (READ_ONCE(session->key.side)) {
+	case LUO_OUTGOING:
+		return "outgoing";
+	case LUO_INCOMING:
+		return "incoming";
+	case LUO_REBORN:
+		return "finished";
+	default:
+		return "spent";
+	}
+}
+
+static const char *luo_session_state_word(const struct liveupdate_session *session)
+{
+	switch (session->state) {
+	case LUO_SESSION_OPEN:
+		return "open";
+	case LUO_SESSION_FROZEN:
+		return "frozen";
+	case LUO_SESSION_WAITING:
+		return "waiting";
+	default:
+		return session->err ? "damaged" : "retrieved";
+	}
+}
+
+/**
+ * luo_incoming_word() - what an errno of the handover comes to
+ * @state: as luo_incoming_state() returned it
+ *
+ * Return: the word that /sys shows; NULL: there was no memory to find out.
+ */
+const char *luo_incoming_word(int state)
+{
+	switch (state) {
+	case 0:
+		return "none";
+	case 1:
+		return "present";
+	case -EPROTONOSUPPORT:
+		return "incompatible";
+	case -EUCLEAN:
+		return "damaged";
+	default:
+		return NULL;
+	}
+}
+
+/**
+ * luo_session_show() - a session, as /proc/PID/fdinfo/FD shows it
+ * @m: where to
+ * @session: the session, which the caller keeps from going away
+ *
+ * Context: Process context. Does not wait.
+ */
+void luo_session_show(struct seq_file *m, struct liveupdate_session *session)
+{
+	seq_puts(m, "liveupdate-session:\t");
+	seq_escape(m, luo_session_name(session), "\n\\");
+	seq_printf(m, "\nliveupdate-side:\t%s\n", luo_session_side_word(session));
+
+	if (!down_read_trylock(&session->lock)) {
+		seq_puts(m, "liveupdate-state:\tbusy\n");
+		return;
+	}
+	seq_printf(m, "liveupdate-state:\t%s\nliveupdate-files:\t%zu\n",
+		   luo_session_state_word(session), list_count_nodes(&session->files));
+	up_read(&session->lock);
+}
+
+static const char *luo_file_state_word(enum luo_file_state state)
+{
+	switch (state) {
+	case LUO_FILE_PRESERVED:
+		return "preserved";
+	case LUO_FILE_FROZEN:
+		return "frozen";
+	case LUO_FILE_UNTRIED:
+		return "untried";
+	case LUO_FILE_RETRIEVING:
+		return "being retrieved";
+	case LUO_FILE_RETRIEVED:
+		return "retrieved";
+	case LUO_FILE_FAILED:
+		return "failed";
+	default:
+		return "new";
+	}
+}
+
+/* Why nobody reads it; nothing if somebody does */
+static void luo_show_fit(struct seq_file *m, struct luo *luo, const char *found)
+{
+	struct luo_handler *handler = luo_handler_fit(luo, found);
+
+	if (IS_ERR(handler))
+		seq_puts(m, PTR_ERR(handler) == -ENODEV ? ", no handler" : ", unknown version");
+}
+
+static void luo_show_file(struct seq_file *m, struct luo_file *lf)
+{
+	seq_printf(m, "  token %llu: %s, %s", lf->key.token, lf->args.compatible,
+		   luo_file_state_word(READ_ONCE(lf->state)));
+	if (lf->args.retrieve_status < 0)
+		seq_printf(m, " %d", lf->args.retrieve_status);
+	if (!lf->handler)
+		luo_show_fit(m, lf->key.session->luo, lf->found);
+	seq_putc(m, '\n');
+}
+
+/**
+ * struct luo_show_peek - files of a session that nobody has retrieved yet
+ * @m: where to show them
+ * @luo: where their handlers may be
+ */
+struct luo_show_peek {
+	struct seq_file *m;
+	struct luo *luo;
+};
+
+static int luo_show_peeked_file(const void *entry, void *arg)
+{
+	const struct luo_file_ser *ser = entry;
+	struct luo_show_peek *peek = arg;
+
+	seq_printf(peek->m, "  token %llu: %s, untried", ser->token, ser->compatible);
+	luo_show_fit(peek->m, peek->luo, ser->compatible);
+	seq_putc(peek->m, '\n');
+	return 0;
+}
+
+static void luo_show_files(struct seq_file *m, struct liveupdate_session *session)
+{
+	struct luo_show_peek peek = { .m = m, .luo = session->luo };
+	struct luo_file *lf;
+	int err = session->err;
+
+	list_for_each_entry(lf, &session->files, in_session)
+		luo_show_file(m, lf);
+	if (session->key.side == LUO_INCOMING && !session->adopted)
+		err = luo_incoming_peek_files(session, luo_show_peeked_file, &peek);
+	if (err)
+		seq_puts(m, "  files damaged\n");
+}
+
+/**
+ * luo_session_show_files() - a session with all of its files, a line each
+ * @m: where to
+ * @session: the session; its luo->handlers_lock and luo->lock are held
+ *
+ * Context: Process context. Does not wait.
+ */
+void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session)
+{
+	lockdep_assert_held(&session->luo->handlers_lock);
+	lockdep_assert_held(&session->luo->lock);
+
+	seq_puts(m, "session ");
+	seq_escape(m, luo_session_name(session), "\n\\");
+	if (!down_read_trylock(&session->lock)) {
+		seq_puts(m, ": busy\n");
+		return;
+	}
+	seq_printf(m, ": %s\n", luo_session_state_word(session));
+	luo_show_files(m, session);
+	up_read(&session->lock);
+}
+
+/**
+ * luo_note_refusal() - remember who said no
+ * @luo: where
+ * @lf: the file that did; NULL: the reboot was refused for another reason
+ * @err: what was said
+ */
+void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
+{
+	guard(spinlock)(&luo->state_lock);
+	luo->refusal = (struct luo_refusal){ .err = err };
+	if (!lf)
+		return;
+	luo->refusal.token = lf->key.token;
+	strscpy(luo->refusal.session, luo_session_name(lf->key.session));
+	strscpy(luo->refusal.compatible, lf->args.compatible);
+}
+
+/**
+ * luo_show_refusal() - who said no last
+ * @m: where to
+ * @luo: where
+ */
+void luo_show_refusal(struct seq_file *m, struct luo *luo)
+{
+	struct luo_refusal refusal;
+
+	scoped_guard(spinlock, &luo->state_lock)
+		refusal = luo->refusal;
+	seq_printf(m, "files preserved: %ld\n", atomic_long_read(&luo->nr_preserved));
+	if (!refusal.err) {
+		seq_puts(m, "last refusal: none\n");
+		return;
+	}
+	seq_printf(m, "last refusal: %d, ", refusal.err);
+	if (!refusal.session[0]) {
+		seq_puts(m, "the reboot\n");
+		return;
+	}
+	seq_printf(m, "token %llu: %s, session ", refusal.token, refusal.compatible);
+	seq_escape(m, refusal.session, "\n\\");
+	seq_putc(m, '\n');
+}
+
+/**
+ * luo_show_verdict() - what was handed over, judged now if it was not yet
+ * @m: where to
+ * @luo: where; luo->lock is held
+ */
+void luo_show_verdict(struct seq_file *m, struct luo *luo)
+{
+	int err = luo_incoming_read_sessions(luo);
+
+	if (err)
+		seq_printf(m, "sessions: %s\n", luo_incoming_word(err) ?: "no memory");
+	err = luo_incoming_read_flbs(luo);
+	if (err)
+		seq_printf(m, "FLBs: %s\n", luo_incoming_word(err) ?: "no memory");
+}
+
+/**
+ * luo_show_outgoing_flbs() - the FLBs of this kernel
+ * @m: where to
+ * @luo: where
+ */
+void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo)
+{
+	struct luo_flb *lflb;
+
+	guard(spinlock)(&luo->state_lock);
+	list_for_each_entry(lflb, &luo->flbs, in_list) {
+		if (!luo_flb_registered(lflb) && !lflb->live)
+			continue;
+		seq_printf(m, "FLB %s: %s, %lu files, %lu gets\n", lflb->flb->compatible,
+			   lflb->live ? "preserved" : "idle", lflb->users, lflb->gets);
+	}
+}
+
+static const char *luo_flb_entry_word(enum luo_flb_entry_state state)
+{
+	switch (state) {
+	case LUO_FLB_WAITING:
+		return "untried";
+	case LUO_FLB_RETRIEVED:
+		return "retrieved";
+	case LUO_FLB_FAILED:
+		return "failed";
+	default:
+		return "finished";
+	}
+}
+
+/**
+ * luo_show_incoming_flbs() - the FLBs of the last kernel
+ * @m: where to
+ * @luo: where
+ */
+void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo)
+{
+	const struct luo_flb_entry *entry;
+
+	guard(spinlock)(&luo->state_lock);
+	for (unsigned long i = 0; i < luo->in.nr_flbs; i++) {
+		entry = &luo->in.flbs[i];
+		seq_printf(m, "FLB %s: %s", entry->name, luo_flb_entry_word(entry->state));
+		if (entry->err)
+			seq_printf(m, " %d", entry->err);
+		seq_printf(m, ", %llu files left, %lu gets\n", entry->left, entry->gets);
+	}
+}

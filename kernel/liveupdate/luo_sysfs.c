@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/liveupdate: what programs ask before they do anything, one answer to a file.
+ *
+ * It is there as soon as the first program is, also with live update switched off, and
+ * never in the way of an update. See Documentation/ABI/testing/sysfs-kernel-liveupdate.
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/kexec.h>
+#include <linux/kobject.h>
+#include <linux/preempt.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "../kexec_internal.h"
+#include "luo_internal.h"
+
+/**
+ * struct luo_sysfs - the folder
+ * @kobj: the folder
+ * @luo: whose it is
+ */
+struct luo_sysfs {
+	struct kobject *kobj;
+	struct luo *luo;
+};
+
+static struct luo_sysfs luo_sysfs;
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", luo_enabled(luo_sysfs.luo));
+}
+
+static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct luo *luo = luo_sysfs.luo;
+
+	guard(mutex)(&luo->lock);
+	luo_incoming_read_head(luo);
+	return sysfs_emit(buf, "%llu\n", luo->in.err ? 0 : luo->in.head.liveupdate_num);
+}
+
+static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	const char *word = luo_incoming_word(luo_incoming_state(luo_sysfs.luo));
+
+	return word ? sysfs_emit(buf, "%s\n", word) : -ENOMEM;
+}
+
+/*
+ * Whoever loads an image or starts it does not wait for the lock but fails. Preemption is
+ * off so that a reader is hardly ever the reason.
+ */
+static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	const char *image = "none";
+
+	scoped_guard(preempt) {
+		if (!kexec_trylock())
+			return -EBUSY;
+		if (kexec_image)
+			image = kexec_image->kho.fdt ? "handover" : "no-handover";
+		kexec_unlock();
+	}
+	return sysfs_emit(buf, "%s\n", image);
+}
+
+/* Whole lines only */
+static int luo_sysfs_emit_string(char *buf, int at, const char *string, const char *verbs)
+{
+	if (at + strlen(string) + strlen(verbs) + 2 > PAGE_SIZE - 1)
+		return at;
+	return at + sysfs_emit_at(buf, at, "%s %s\n", string, verbs);
+}
+
+static int luo_sysfs_emit_strings(char *buf, int at, const char *compatible,
+				  const char *const *older)
+{
+	at = luo_sysfs_emit_string(buf, at, compatible, "write read");
+	for (; older && *older; older++)
+		at = luo_sysfs_emit_string(buf, at, *older, "read");
+	return at;
+}
+
+static ssize_t handlers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct luo *luo = luo_sysfs.luo;
+	struct luo_handler *handler;
+	int at = 0;
+
+	guard(rwsem_read)(&luo->handlers_lock);
+	list_for_each_entry(handler, &luo->handlers, in_list)
+		at = luo_sysfs_emit_strings(buf, at, handler->fh->compatible,
+					    handler->fh->also_retrieves);
+	return at;
+}
+
+static ssize_t flbs_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct luo *luo = luo_sysfs.luo;
+	struct luo_flb *lflb;
+	int at = 0;
+
+	guard(spinlock)(&luo->state_lock);
+	list_for_each_entry(lflb, &luo->flbs, in_list) {
+		if (luo_flb_registered(lflb))
+			at = luo_sysfs_emit_strings(buf, at, lflb->flb->compatible,
+						    lflb->flb->also_retrieves);
+	}
+	return at;
+}
+
+static struct kobj_attribute enabled_attr = __ATTR_RO(enabled);
+static struct kobj_attribute number_attr = __ATTR_RO(number);
+static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
+static struct kobj_attribute image_attr = __ATTR_RO(image);
+static struct kobj_attribute handlers_attr = __ATTR_RO(handlers);
+static struct kobj_attribute flbs_attr = __ATTR_RO(flbs);
+
+static struct attribute *luo_sysfs_attrs[] = {
+	&enabled_attr.attr,
+	&number_attr.attr,
+	&incoming_attr.attr,
+	&image_attr.attr,
+	&handlers_attr.attr,
+	&flbs_attr.attr,
+	NULL
+};
+
+static const struct attribute_group luo_sysfs_group = {
+	.attrs = luo_sysfs_attrs,
+};
+
+/**
+ * luo_sysfs_init() - make /sys/kernel/liveupdate
+ * @luo: what it is to tell of; switched on or not
+ *
+ * Context: Process context, once. May sleep.
+ * Return: 0; -ENOMEM.
+ */
+int luo_sysfs_init(struct luo *luo)
+{
+	int err;
+
+	luo_sysfs.luo = luo;
+	luo_sysfs.kobj = kobject_create_and_add("liveupdate", kernel_kobj);
+	if (!luo_sysfs.kobj)
+		return -ENOMEM;
+	err = sysfs_create_group(luo_sysfs.kobj, &luo_sysfs_group);
+	if (err)
+		kobject_put(luo_sysfs.kobj);
+	return err;
+}

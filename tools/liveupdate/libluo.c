@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The calls of /dev/liveupdate, see libluo.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "libluo.h"
+
+int luo_ioctl(int fd, unsigned int nr, void *arg)
+{
+	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
+}
+
+int luo_open(void)
+{
+	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int luo_open_wait(unsigned int ms)
+{
+	int fd = luo_open();
+
+	for (; fd == -EBUSY && ms >= 10; ms -= 10) {
+		usleep(10000);
+		fd = luo_open();
+	}
+	return fd;
+}
+
+int luo_create(int dev, const char *name)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg), .fd = -1 };
+	int ret;
+
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
+	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
+	return ret ?: arg.fd;
+}
+
+/* Without flags the argument is as short as the stock kernel's. */
+int luo_retrieve(int dev, const char *name, __u64 flags)
+{
+	struct liveupdate_ioctl_retrieve_session arg = { .fd = -1, .flags = flags };
+	int ret;
+
+	arg.size = flags ? sizeof(arg) : offsetof(typeof(arg), flags);
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
+	ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
+	return ret ?: arg.fd;
+}
+
+int luo_preserve(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = fd, .token = token,
+	};
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+}
+
+int luo_retrieve_fd(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd arg = {
+		.size = sizeof(arg), .fd = -1, .token = token,
+	};
+	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
+
+	return ret ?: arg.fd;
+}
+
+int luo_finish(int session)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
+}
+
+int luo_get_name(int session, char *name)
+{
+	struct liveupdate_session_get_name arg = { .size = sizeof(arg) };
+	int ret;
+
+	memset(arg.name, 0xff, sizeof(arg.name));
+	ret = luo_ioctl(session, LIVEUPDATE_SESSION_GET_NAME, &arg);
+	if (!ret)
+		memcpy(name, arg.name, sizeof(arg.name));
+	return ret;
+}
+
+int luo_freeze(int session, __u64 *token)
+{
+	struct liveupdate_session_freeze arg = { .size = sizeof(arg) };
+	int ret = luo_ioctl(session, LIVEUPDATE_SESSION_FREEZE, &arg);
+
+	if (token)
+		*token = arg.token;
+	return ret;
+}
+
+int luo_thaw(int session)
+{
+	struct liveupdate_session_thaw arg = { .size = sizeof(arg) };
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_THAW, &arg);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libluo: the calls of /dev/liveupdate.
+ *
+ * Each returns a file descriptor or 0, or -errno. What these errnos mean is in
+ * Documentation/userspace-api/liveupdate.rst.
+ */
+#ifndef LIBLUO_H
+#define LIBLUO_H
+
+#include <linux/types.h>
+#include <linux/liveupdate.h>
+
+#define LUO_DEVICE	"/dev/liveupdate"
+#define NAME_MAX_LEN	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
+
+int luo_ioctl(int fd, unsigned int nr, void *arg);
+int luo_open(void);
+/* One program at a time has it open, and not for long: wait for so many milliseconds. */
+int luo_open_wait(unsigned int ms);
+int luo_create(int dev, const char *name);
+int luo_retrieve(int dev, const char *name, __u64 flags);
+int luo_preserve(int session, int fd, __u64 token);
+int luo_retrieve_fd(int session, __u64 token);
+int luo_finish(int session);
+/* @name has room for LIVEUPDATE_SESSION_NAME_LENGTH bytes. */
+int luo_get_name(int session, char *name);
+/* @token: set to whose file refused; may be NULL */
+int luo_freeze(int session, __u64 *token);
+int luo_thaw(int session);
+
+#endif /* LIBLUO_H */

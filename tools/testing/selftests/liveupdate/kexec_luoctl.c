@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * luoctl, as scripts use it: in a shell, before and after a live update. What it says with
+ * --json is printed, and scripts/check.py has it read by a parser.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "luo_kexec.h"
+
+#define OUT	"/tmp/out"
+#define ERR	"/tmp/err"
+
+static char out[64 * 1024], err[4096];
+
+/* What the shell makes of a line: its exit status; what was said is in out and err. */
+static int shell(const char *line)
+{
+	char whole[1024];
+	int status;
+
+	snprintf(whole, sizeof(whole), "exec >" OUT " 2>" ERR "; %s", line);
+	status = system(whole);
+	luo_read_text(OUT, out, sizeof(out));
+	luo_read_text(ERR, err, sizeof(err));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_shell(int want, const char *line)
+{
+	EXPECT_EQ(want, shell(line)) luo_say("'%s': '%s' '%s'", line, out, err);
+}
+
+static void expect_out(const char *text)
+{
+	EXPECT_TRUE(strstr(out, text)) luo_say("no '%s' in '%s'", text, out);
+}
+
+static void expect_err(const char *text)
+{
+	EXPECT_TRUE(strstr(err, text)) luo_say("no '%s' in '%s'", text, err);
+}
+
+static void print_json(void)
+{
+	for (char *at = out; *at; at++)
+		if (*at == '\n')
+			*at = ' ';
+	luo_say("json: %s", out);
+}
+
+static void usage(void)
+{
+	static const char *const commands[] = {
+		"status", "save", "restore", "finish", "hold",
+	};
+	char line[64];
+
+	expect_shell(2, "luoctl");
+	expect_shell(0, "luoctl --help");
+	expect_shell(2, "luoctl unknown");
+	expect_err("'unknown' is no command");
+	for (int i = 0; i < ARRAY_SIZE(commands); i++) {
+		snprintf(line, sizeof(line), "luoctl %s --help", commands[i]);
+		expect_shell(0, line);
+		expect_out("Usage: luoctl");
+		snprintf(line, sizeof(line), "luoctl %s --nonsense", commands[i]);
+		expect_shell(2, line);
+	}
+	expect_shell(2, "luoctl status more");
+	expect_shell(2, "luoctl save one");
+	expect_shell(2, "luoctl save one two three");
+	expect_shell(2, "luoctl hold session");
+	expect_shell(2, "luoctl hold --fd 1 session true");
+	expect_shell(2, "luoctl save session 1x </dev/null");
+	expect_err("'1x' is no token");
+	expect_shell(2, "luoctl save '' 1 </dev/null");
+	expect_err("is no name of a session");
+}
+
+static void luoctl_1(void)
+{
+	int memfd = test_memfd(PAGE);
+
+	usage();
+	expect_shell(0, "luoctl status");
+	expect_out("Live update is on");
+
+	/* The first one of a session leaves a process behind that holds it. */
+	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
+	EXPECT_TRUE(atoi(out) > 0);
+	expect_shell(0, "luoctl save script 0xffffffffffffffff </bin/luo_kexec");
+	EXPECT_EQ(0, strcmp("", out));
+	expect_shell(1, "echo again | luoctl save script 1");
+	expect_err("session 'script': token 1 is taken");
+	expect_shell(0, "echo gone | luoctl save given-up 1");
+	EXPECT_EQ(0, kill(atoi(out), SIGTERM));
+	expect_shell(0, "while luoctl status | grep -q given-up; do sleep 0.1; done");
+
+	/* A command with a session: it can preserve by itself, and the session is over with it. */
+	dup2(memfd, 9);
+	expect_shell(0, "luoctl hold --fd 9:5 held luoctl status");
+	expect_out("held ");
+	expect_out(" 5 ");
+	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
+	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
+	expect_err("this kernel cannot preserve the file of token 1");
+	expect_shell(1, "luoctl hold held /no/such/command");
+	expect_err("/no/such/command");
+
+	expect_shell(1, "luoctl restore script 1");
+	expect_err("the last kernel handed over none of that name");
+	expect_shell(0, "luoctl status --json");
+	print_json();
+}
+
+/* With the device held open by another program it gives up in the end. */
+static void busy(void)
+{
+	int dev = test_open();
+
+	expect_shell(1, "luoctl finish script");
+	expect_err("another program has it open");
+	close(dev);
+}
+
+static void luoctl_2(void)
+{
+	int s;
+
+	expect_shell(0, "luoctl status");
+	expect_out("From the last kernel: present");
+	expect_out("script ");
+	expect_shell(0, "luoctl status --json");
+	print_json();
+	busy();
+	for (int i = 0; i < 2; i++) {
+		expect_shell(0, "luoctl restore script 1");
+		EXPECT_EQ(0, strcmp("what was saved", out));
+	}
+	expect_shell(0, "luoctl restore script 18446744073709551615 | cmp - /bin/luo_kexec");
+	expect_shell(1, "luoctl restore script 2");
+	expect_err("session 'script' has no token 2");
+
+	s = retrieve("script");
+	expect_shell(1, "luoctl restore script 1");
+	expect_err("another program has retrieved it");
+	close(s);
+	expect_gone("script");
+}
+
+static void finish_1(void)
+{
+	expect_shell(0, "echo 'what was saved' | luoctl save finished 1");
+}
+
+static void finish_2(void)
+{
+	expect_shell(0, "luoctl finish finished");
+	expect_shell(1, "luoctl finish finished");
+	expect_gone("finished");
+}
+
+/* Live update is off: each command says so, none of them hangs. */
+static void off_1(void)
+{
+	expect_shell(0, "echo lost | luoctl save off 1");
+}
+
+static void off_2(void)
+{
+	expect_shell(1, "luoctl status");
+	expect_out("Live update is off");
+	expect_shell(1, "luoctl status --json");
+	print_json();
+	expect_shell(1, "luoctl restore off 1");
+	expect_err("live update is off; boot with kho=on liveupdate=on");
+	expect_shell(1, "luoctl save off 1 </dev/null");
+	expect_shell(1, "luoctl finish off");
+	expect_shell(1, "luoctl hold off true");
+}
+
+const struct scenario luoctl_scenarios[] = {
+	{ "scripts", { luoctl_1, luoctl_2 } },
+	{ "finish", { finish_1, finish_2 } },
+	{ }
+};
+
+const struct scenario luoctl_off_scenarios[] = {
+	{ "switched off", { off_1, off_2 } },
+	{ }
+};

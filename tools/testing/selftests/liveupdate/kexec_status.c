@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What /sys/kernel/liveupdate and /proc say over three kernels */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
+#include "luo_kexec.h"
+
+#define expect_status(name, want)	EXPECT_TRUE(luo_status_is(name, want))
+
+static void expect_fdinfo(int session, const char *line)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", session);
+	ASSERT_TRUE(luo_read_text(path, text, sizeof(text)));
+	EXPECT_TRUE(strstr(text, line)) luo_say("no '%s' in '%s'", line, text);
+}
+
+/* All of it, word by word, up to the FLBs: the base's own test may hang some on memfds. */
+static void expect_incoming(const char *want)
+{
+	char text[4096], *flbs;
+
+	ASSERT_TRUE(luo_read_text("/sys/kernel/debug/liveupdate/incoming", text, sizeof(text)));
+	flbs = strstr(text, "FLB liveupdate-test-");
+	if (flbs)
+		*flbs = 0;
+	else if (text[0])
+		strcat(text, "\n");
+	EXPECT_EQ(0, strcmp(want, text)) luo_say("'%s', not '%s'", text, want);
+}
+
+static void status_1(void)
+{
+	expect_status("number", "0");
+	expect_status("incoming", "none");
+	for (int i = 0; i < 2; i++)
+		test_preserve(create(i ? "second" : "first"), test_memfd(PAGE), 7 + i);
+	expect_status("incoming", "none");
+}
+
+static void status_2(void)
+{
+	int first;
+
+	expect_status("number", "1");
+	expect_status("incoming", "present");
+	expect_incoming("session first: waiting\n"
+			"  token 7: memfd-extent-v1, untried\n"
+			"session second: waiting\n"
+			"  token 8: memfd-extent-v1, untried\n");
+	first = retrieve("first");
+	close(test_retrieve_fd(first, 7));
+	expect_incoming("session first: retrieved\n"
+			"  token 7: memfd-extent-v1, retrieved\n"
+			"session second: waiting\n"
+			"  token 8: memfd-extent-v1, untried\n");
+	expect_fdinfo(first, "liveupdate-side:\tincoming\n");
+	expect_fdinfo(first, "liveupdate-state:\tretrieved\n");
+	expect_fdinfo(first, "liveupdate-files:\t1");
+	test_finish(first);
+	expect_fdinfo(first, "liveupdate-side:\tfinished\n");
+	expect_fdinfo(first, "liveupdate-files:\t0");
+	expect_status("incoming", "present");
+	close(create("first"));
+	expect_fdinfo(first, "liveupdate-side:\tspent\n");
+	test_finish(retrieve("second"));
+	expect_status("incoming", "none");
+	expect_incoming("");
+	expect_status("number", "1");
+}
+
+static void status_3(void)
+{
+	expect_status("number", "2");
+	expect_status("incoming", "none");
+}
+
+const struct scenario status_scenarios[] = {
+	{ "what is said", { status_1, status_2, status_3 } },
+	{ }
+};

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What one kernel says of live update in /sys, and of sessions in /proc. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "luo_fixture.h"
+
+/* Nobody goes there. */
+#define NOT_WANTED	"console=ttyS0 panic=-1"
+
+static const char *const files[] = {
+	"enabled", "number", "incoming", "image", "handlers", "flbs",
+};
+
+static int read_as_nobody(void *arg)
+{
+	char path[64], text[4096];
+
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	for (int i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/liveupdate/%s", files[i]);
+		if (!luo_read_text(path, text, sizeof(text)) || !access(path, W_OK))
+			return 2;
+	}
+	return 0;
+}
+
+TEST_F(session, everybody_may_read)
+{
+	EXPECT_EQ(0, luo_in_child(read_as_nobody, NULL));
+}
+
+TEST_F(session, first_kernel)
+{
+	EXPECT_TRUE(luo_status_is("enabled", "1"));
+	EXPECT_TRUE(luo_status_is("number", "0"));
+	EXPECT_TRUE(luo_status_is("incoming", "none"));
+}
+
+TEST_F(session, image)
+{
+	luo_unload();
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	ASSERT_EQ(0, luo_load_next(NOT_WANTED));
+	EXPECT_TRUE(luo_status_is("image", "handover"));
+#ifdef __x86_64__
+	ASSERT_EQ(0, luo_load_raw());
+	EXPECT_TRUE(luo_status_is("image", "no-handover"));
+#endif
+	ASSERT_EQ(0, luo_unload());
+	EXPECT_TRUE(luo_status_is("image", "none"));
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	static char copy[64 * 1024];
+	char *at = copy, *one;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	while ((one = strsep(&at, "\n")))
+		if (!strcmp(one, line))
+			return true;
+	luo_say("no line '%s' in '%s'", line, text);
+	return false;
+}
+
+TEST_F(session, strings)
+{
+	char text[4096];
+
+	ASSERT_TRUE(luo_read_text("/sys/kernel/liveupdate/handlers", text, sizeof(text)));
+	EXPECT_TRUE(has_line(text, "memfd-v2 write read"));
+	EXPECT_TRUE(has_line(text, "memfd-extent-v1 write read"));
+}
+
+/* Is the line there, word by word, in what /proc says of a session? */
+static bool fdinfo_has(int session, const char *line)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", session);
+	return luo_read_text(path, text, sizeof(text)) && has_line(text, line);
+}
+
+TEST_F(session, fdinfo)
+{
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-session:\tone"));
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-side:\toutgoing"));
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-state:\topen"));
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-files:\t0"));
+	test_preserve(self->one, test_memfd(PAGE), 1);
+	test_preserve(self->one, test_memfd(PAGE), 2);
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-files:\t2"));
+	test_freeze(self->one);
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-state:\tfrozen"));
+	EXPECT_TRUE(fdinfo_has(self->two, "liveupdate-state:\topen"));
+	test_thaw(self->one);
+	EXPECT_TRUE(fdinfo_has(self->one, "liveupdate-state:\topen"));
+}
+
+/* A name cannot put lines there. */
+TEST_F(session, fdinfo_of_a_strange_name)
+{
+	int s = test_create(self->dev, "a\nliveupdate-side:\\");
+
+	EXPECT_TRUE(fdinfo_has(s, "liveupdate-session:\ta\\012liveupdate-side:\\134"));
+	EXPECT_TRUE(fdinfo_has(s, "liveupdate-side:\toutgoing"));
+	close(s);
+}
+
+#define DEBUGFS		"/sys/kernel/debug/liveupdate/"
+
+static bool outgoing_has(const char *line)
+{
+	static char text[64 * 1024];
+
+	return luo_read_text(DEBUGFS "outgoing", text, sizeof(text)) && has_line(text, line);
+}
+
+TEST_F(session, debugfs_outgoing)
+{
+	test_preserve(self->one, test_memfd(PAGE), 1);
+	test_preserve(self->one, test_memfd(PAGE), 18446744073709551615ULL);
+	EXPECT_TRUE(outgoing_has("files preserved: 2"));
+	EXPECT_TRUE(outgoing_has("session one: open"));
+	EXPECT_TRUE(outgoing_has("  token 1: memfd-extent-v1, preserved"));
+	EXPECT_TRUE(outgoing_has("  token 18446744073709551615: memfd-extent-v1, preserved"));
+	test_freeze(self->one);
+	EXPECT_TRUE(outgoing_has("session one: frozen"));
+	EXPECT_TRUE(outgoing_has("  token 1: memfd-extent-v1, frozen"));
+	EXPECT_TRUE(outgoing_has("session two: open"));
+}
+
+/* memfd-v2 cannot carry the mode of a memfd in it. */
+TEST_F(session, debugfs_refusal)
+{
+	int memfd = test_memfd(PAGE);
+
+	ASSERT_TRUE(luo_memfd_format("v2"));
+	test_preserve(self->two, memfd, 47829);
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+	ASSERT_EQ(0, fchmod(memfd, 0600));
+	test_err_freeze(EOPNOTSUPP, self->two);
+	EXPECT_TRUE(outgoing_has("last refusal: -95, token 47829: memfd-v2, session two"));
+}
+
+#define MANY	300
+
+/* More than goes into one piece of it */
+TEST_F(session, debugfs_many)
+{
+	static char text[64 * 1024];
+	int sessions[MANY], found = 0;
+	char name[32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "number %d, with a longer name", i);
+		sessions[i] = test_create(self->dev, name);
+	}
+	ASSERT_TRUE(luo_read_text(DEBUGFS "outgoing", text, sizeof(text)));
+	for (char *at = text; (at = strstr(at, "session number ")); at++)
+		EXPECT_EQ(found++, atoi(at + strlen("session number ")));
+	EXPECT_EQ(MANY, found);
+	for (int i = 0; i < MANY; i++)
+		close(sessions[i]);
+}
+
+TEST_HARNESS_MAIN
