@@ -40,6 +40,9 @@ from packages import Missing
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
+LUOCTL_OUT = BUILD / "luoctl"
+# What tests of luoctl use in a shell
+BUSYBOX = ("sh", "grep", "sleep", "cmp", "true")
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"
@@ -419,6 +422,14 @@ def build_stock_selftests() -> None:
     once("stock selftests", action)
 
 
+def build_luoctl() -> None:
+    """luoctl, for a guest that has no libraries."""
+    def action() -> None:
+        LUOCTL_OUT.mkdir(parents=True, exist_ok=True)
+        make(["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL_OUT}", "STATIC=1"], "build-luoctl")
+    once("luoctl", action)
+
+
 # ---- suites
 
 def make_user(res: Result, target: str, log_name: str) -> tuple[int, list[str]]:
@@ -579,6 +590,9 @@ def suites(opts: Options) -> list[Suite]:
         hostile("hostile-all", ("all",), "the same with every field, in every way", HOSTILE),
         jump("off", 3, "live update off in the next kernel", ("check", "all")),
         jump("kho-off", 3, "handover off in the next kernel", ("check", "all")),
+        programs("status", EXTENDED, "what /sys and /proc say", ["luo_status"], image=True),
+        jump("status", 3, "the same over three kernels"),
+        jump("trace", 2, "the tracepoints", ("debug",)),
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
@@ -605,6 +619,9 @@ def suites(opts: Options) -> list[Suite]:
                              allow="task:luo_back"))
         some.append(Suite("kexec-crash", ("check", "all"), "a panic between freeze and jump",
                           lambda r: run_crash(r, opts)))
+        for name in ("luoctl", "luoctl-off"):
+            some.append(Suite(f"kexec-{name}", EXTENDED, "the tool, in a shell",
+                              lambda r, name=name: run_luoctl(r, opts, name)))
         some.append(Suite("systemd-shutdown", EXTENDED, "what systemd stores, by its own programs",
                           lambda r: run_systemd_shutdown(r, opts)))
         some.append(Suite("systemd", ("systemd",), "systemd as process 1 of three kernels",
@@ -684,6 +701,44 @@ def run_legacy(res: Result, opts: Options) -> None:
     extra = {"sbin/kexec": tool.resolve()} | guest.shared_libraries(tool)
     run_programs(res, opts, ["luo_kexec"], kernels=2, extra=extra,
                  env="luo_stage=1 luo_test=legacy luo_load=legacy")
+
+
+def run_luoctl(res: Result, opts: Options, name: str) -> None:
+    """luoctl in a shell. What it says in JSON has to be that."""
+    busybox = shutil.which("busybox")
+    if not busybox:
+        raise Broken("busybox is missing: run make setup")
+    build_luoctl()
+    files: dict = {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL_OUT / "luoctl"}
+    files |= {f"bin/{tool}": "busybox" for tool in BUSYBOX}
+    run_programs(res, opts, ["luo_kexec"], kernels=2, extra=files,
+                 env=f"luo_stage=1 luo_test={name}")
+    told = (RESULTS / f"{log_name(res, opts)}.ktap").read_text()
+    for text in re.findall(r"# json: (.*)", told):
+        try:
+            view = json.loads(text)
+        except ValueError as e:
+            res.fail(f"luoctl: no JSON: {e}: {text}")
+            continue
+        for problem in view_problems(view):
+            res.fail(f"luoctl: {problem}: {text}")
+        res.passed += 1
+
+
+VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str, "handlers": list,
+        "flbs": list, "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None))}
+
+
+def view_problems(view: dict) -> list[str]:
+    """What is not as luoctl(8) has it."""
+    bad = [f"{key} is not {kind}" for key, kind in VIEW.items()
+           if not isinstance(view.get(key, ...), kind)]
+    bad += [f"unknown key {key}" for key in view if key not in VIEW]
+    for side in (view.get("next_kernel"), view.get("last_kernel")):
+        for session in (side or {}).get("sessions", []):
+            bad += [f"token {file['token']} has no format" for file in session["files"]
+                    if not file["compatible"] or not int(file["token"]) < 1 << 64]
+    return bad
 
 
 def run_systemd_shutdown(res: Result, opts: Options) -> None:

@@ -17,6 +17,7 @@ from guest import (BUILD, ROOT, Guest, GuestError, Initramfs, image, shared_libr
                    trouble)
 
 SAMPLES = ROOT / "samples/liveupdate"
+TOOL = ROOT / "tools/liveupdate"
 UAPI = ROOT / "include/uapi"
 
 
@@ -30,11 +31,12 @@ def kexec_tools() -> dict:
 
 def compile_init(out: Path, names: tuple[str, ...], libraries: tuple[str, ...] = ()) -> Path:
     """A guest's program, static; again only if a source has changed."""
-    headers = [UAPI / "linux/liveupdate.h", *SAMPLES.glob("*.h")]
-    sources = [SAMPLES / f"{name}.c" for name in names]
+    headers = [UAPI / "linux/liveupdate.h", *SAMPLES.glob("*.h"), TOOL / "libluo.h"]
+    sources = [SAMPLES / f"{name}.c" for name in names] + [TOOL / "libluo.c"]
     if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in headers + sources):
         out.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{UAPI}", "-o", str(out),
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{UAPI}",
+                        f"-I{TOOL}", "-o", str(out),
                         *map(str, sources), *libraries], check=True)
     return out
 
@@ -58,7 +60,7 @@ def main() -> int:
     args = ap.parse_args()
 
     try:
-        init = compile_init(BUILD / "demo/init", ("demo", "host", "sessions"), ("-lnettle",))
+        init = compile_init(BUILD / "demo/init", ("demo", "host"), ("-lnettle",))
         files = {"init": init, "bzImage": args.next or args.kernel}
         initramfs = Initramfs(files | kexec_tools()).packed()
         guest = Storyteller("demo", args.kernel, initramfs, args.append, args.memory)

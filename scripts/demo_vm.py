@@ -68,7 +68,7 @@ def initramfs(next_kernel: Path, qemu: str) -> Path:
     with PREPARING:
         root = with_libraries("qemu-system-x86", OLDEST)
         return Initramfs({
-            "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host", "sessions"),
+            "init": compile_init(OUT / "init", ("vm_agent", "vm_qemu", "host"),
                                  ("-ljson-c",)),
             "vm_guest.bin": compile_guest(OUT / "vm_guest.bin"), "bzImage": next_kernel,
             "usr/bin/qemu": f"-> /{qemu}",

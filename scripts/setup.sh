@@ -20,6 +20,8 @@ packages=(
 	qemu-system-x86 busybox-static kexec-tools nettle-dev libjson-c-dev
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
+	# our pages of the manual
+	mandoc man-db
 	# fuzzers
 	clang libclang-rt-dev xxd
 	# sources from other suites

@@ -28,7 +28,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include "host.h"
-#include "sessions.h"
+#include "libluo.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define WRITE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
@@ -114,7 +114,7 @@ static int must(int ret, const char *what)
 
 static int retrieve(int device, const char *name)
 {
-	return retrieve_session(device, name, 0);
+	return luo_retrieve(device, name, 0);
 }
 
 /* Sessions are opened once, when first asked for. */
@@ -316,7 +316,7 @@ static void first_kernel(const char *cmdline)
 	struct ledger *ledger;
 	size_t i;
 
-	device = must(open_liveupdate(), "/dev/liveupdate");
+	device = must(luo_open_wait(1000), "/dev/liveupdate");
 	ledger_fd = memfd_create("ledger", MFD_CLOEXEC);
 	if (ledger_fd < 0 || ftruncate(ledger_fd, sizeof(*ledger)))
 		give_up("ledger");
@@ -332,13 +332,13 @@ static void first_kernel(const char *cmdline)
 		     hex(ledger->facts[i].digest));
 	}
 	for (i = 0; i < ARRAY_SIZE(items); i++) {
-		must(preserve_fd(session_fd(device, items[i].session, create_session), fds[i],
-				 items[i].token), items[i].what);
+		must(luo_preserve(session_fd(device, items[i].session, luo_create), fds[i],
+				  items[i].token), items[i].what);
 		step("preserved in session %s, token %llu: %s", items[i].session,
 		     items[i].token, items[i].what);
 	}
-	must(preserve_fd(session_fd(device, LEDGER_SESSION, create_session), ledger_fd,
-			 LEDGER_TOKEN), "the list of digests");
+	must(luo_preserve(session_fd(device, LEDGER_SESSION, luo_create), ledger_fd,
+			  LEDGER_TOKEN), "the list of digests");
 	step("preserved the list of digests as one more memfd");
 	load_next_kernel(cmdline);
 	step("jumping: kexec -e");
@@ -360,8 +360,8 @@ static int second_kernel(void)
 	double second;
 	size_t i;
 
-	device = must(open_liveupdate(), "/dev/liveupdate");
-	fd = must(retrieve_fd(session_fd(device, LEDGER_SESSION, retrieve), LEDGER_TOKEN),
+	device = must(luo_open_wait(1000), "/dev/liveupdate");
+	fd = must(luo_retrieve_fd(session_fd(device, LEDGER_SESSION, retrieve), LEDGER_TOKEN),
 		  "the list of digests");
 	if (pread(fd, &ledger, sizeof(ledger), 0) != sizeof(ledger) ||
 	    ledger.magic != LEDGER_MAGIC) {
@@ -371,8 +371,8 @@ static int second_kernel(void)
 	step("opened /dev/liveupdate, retrieved the list of digests");
 
 	for (i = 0; i < ARRAY_SIZE(items); i++) {
-		fds[i] = retrieve_fd(session_fd(device, items[i].session, retrieve),
-				     items[i].token);
+		fds[i] = luo_retrieve_fd(session_fd(device, items[i].session, retrieve),
+					 items[i].token);
 		if (fds[i] < 0)
 			step("FAIL %-5s %-28s  cannot be retrieved: %s", items[i].session,
 			     items[i].what, strerror(-fds[i]));
@@ -386,9 +386,9 @@ static int second_kernel(void)
 		look_at(fds[i], &facts);
 		passed += compare(&items[i], &ledger.facts[i], &facts);
 	}
-	must(finish_session(session_fd(device, "vm-1", NULL)), "vm-1");
-	must(finish_session(session_fd(device, "vm-2", NULL)), "vm-2");
-	must(finish_session(session_fd(device, LEDGER_SESSION, NULL)), LEDGER_SESSION);
+	must(luo_finish(session_fd(device, "vm-1", NULL)), "vm-1");
+	must(luo_finish(session_fd(device, "vm-2", NULL)), "vm-2");
+	must(luo_finish(session_fd(device, LEDGER_SESSION, NULL)), LEDGER_SESSION);
 	step("finished all sessions");
 
 	second = ledger.cycles_per_second;

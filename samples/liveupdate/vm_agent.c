@@ -37,7 +37,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include "host.h"
-#include "sessions.h"
+#include "libluo.h"
 #include "vm_qemu.h"
 
 #define SESSION		"vm-1"
@@ -183,7 +183,7 @@ static int beside(struct agent *agent, int (*work)(struct agent *))
 /* A file that is preserved is the session's, whoever of those that have it said so. */
 static int preserve_memory(struct agent *agent)
 {
-	int err = preserve_fd(agent->session, agent->vm.files.memory, TOKEN_MEMORY);
+	int err = luo_preserve(agent->session, agent->vm.files.memory, TOKEN_MEMORY);
 
 	if (!err)
 		host("-", "preserved the guest's memory");
@@ -196,15 +196,15 @@ static int preserve_memory(struct agent *agent)
  */
 static int preserve_early(struct agent *agent)
 {
-	int device = open_liveupdate();
-	int err = device < 0 ? device : create_session(device, SESSION);
+	int device = luo_open_wait(1000);
+	int err = device < 0 ? device : luo_create(device, SESSION);
 
 	if (device >= 0)
 		close(device);
 	if (err < 0)
 		return failed("create session", err);
 	agent->session = err;
-	err = preserve_fd(agent->session, agent->notes_fd, TOKEN_NOTES);
+	err = luo_preserve(agent->session, agent->notes_fd, TOKEN_NOTES);
 	return failed("preserve the notes", err) ?: beside(agent, preserve_memory);
 }
 
@@ -252,12 +252,12 @@ static void save_line(struct agent *agent)
 static int preserve_late(struct agent *agent)
 {
 	__u64 refused;
-	int err = preserve_fd(agent->session, agent->vm.files.state, TOKEN_STATE);
+	int err = luo_preserve(agent->session, agent->vm.files.state, TOKEN_STATE);
 
 	if (err)
 		return failed("preserve the state", err);
 	host("preserve", "preserved its state");
-	err = freeze_session(agent->session, &refused);
+	err = luo_freeze(agent->session, &refused);
 	if (err == -ENOTTY)
 		err = 0;	/* this kernel freezes in reboot() only */
 	if (err)
@@ -293,7 +293,7 @@ static int update(struct agent *agent)
  */
 static int go_back(struct agent *agent)
 {
-	int err = thaw_session(agent->session);
+	int err = luo_thaw(agent->session);
 
 	close(agent->session);
 	if (err && err != -EINVAL && err != -ENOTTY)
@@ -346,9 +346,9 @@ static int retrieve_files(struct agent *agent)
 	struct vm_files *files = &agent->vm.files;
 	int err;
 
-	agent->notes_fd = retrieve_fd(agent->session, TOKEN_NOTES);
-	files->memory = retrieve_fd(agent->session, TOKEN_MEMORY);
-	files->state = retrieve_fd(agent->session, TOKEN_STATE);
+	agent->notes_fd = luo_retrieve_fd(agent->session, TOKEN_NOTES);
+	files->memory = luo_retrieve_fd(agent->session, TOKEN_MEMORY);
+	files->state = luo_retrieve_fd(agent->session, TOKEN_STATE);
 	if (agent->notes_fd < 0)
 		return agent->notes_fd;
 	if (files->memory < 0)
@@ -394,7 +394,7 @@ static int second_kernel(struct agent *agent, bool die)
 		host("-", "the agent dies");
 		raise(SIGKILL);
 	}
-	err = finish_session(agent->session);
+	err = luo_finish(agent->session);
 	if (err)
 		return failed("finish", err);
 	host("finish", "finished the session");
@@ -418,11 +418,11 @@ static int second_kernel(struct agent *agent, bool die)
  */
 static int run_agent(struct agent *agent, bool die)
 {
-	int device = open_liveupdate();
+	int device = luo_open_wait(1000);
 
 	if (device < 0)
 		return device;
-	agent->session = retrieve_session(device, SESSION, LIVEUPDATE_RETRIEVE_KEEP);
+	agent->session = luo_retrieve(device, SESSION, LIVEUPDATE_RETRIEVE_KEEP);
 	close(device);
 	if (agent->session == -ENOENT)
 		return first_kernel(agent);

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * luoctl save, restore, finish, hold: live update for scripts.
+ *
+ * An outgoing session lives as long as a process holds it. What is saved is held by a
+ * process in the background, which the end of a system leaves alone: its name begins with
+ * an @, see systemd's page on storage daemons for the root file system.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "luoctl.h"
+
+#define PROC_LINK	"anon_inode:[luo_session] "
+#define MAX_FDS		64
+
+/* A descriptor of another process's file, if it is that session */
+static int take_over(int proc, const char *pid, const char *fd, const char *name)
+{
+	char path[600], link[sizeof(PROC_LINK) + LIVEUPDATE_SESSION_NAME_LENGTH];
+	int pidfd, session;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/fd/%s", pid, fd);
+	n = readlinkat(proc, path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -ENOENT;
+	link[n] = 0;
+	if (strncmp(link, PROC_LINK, strlen(PROC_LINK)) || strcmp(link + strlen(PROC_LINK), name))
+		return -ENOENT;
+
+	pidfd = syscall(SYS_pidfd_open, atoi(pid), 0);
+	if (pidfd < 0)
+		return -errno;
+	session = syscall(SYS_pidfd_getfd, pidfd, atoi(fd), 0);
+	if (session < 0)
+		session = -errno;
+	close(pidfd);
+	return session;
+}
+
+static int take_over_from(int proc, const char *pid, const char *name)
+{
+	int ret = -ENOENT, folder;
+	struct dirent *entry;
+	char path[300];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/fd", pid);
+	folder = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder < 0 ? NULL : fdopendir(folder);
+	if (!dir)
+		return -ENOENT;
+	while (ret < 0 && (entry = readdir(dir)))
+		ret = take_over(proc, pid, entry->d_name, name);
+	closedir(dir);
+	return ret;
+}
+
+int session_held(const char *name)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int ret = -ENOENT;
+
+	if (!dir)
+		return -errno;
+	while (ret < 0 && (entry = readdir(dir)))
+		if (atoi(entry->d_name) > 0)
+			ret = take_over_from(dirfd(dir), entry->d_name, name);
+	closedir(dir);
+	return ret;
+}
+
+static void check_name(const char *name)
+{
+	if (!*name || strlen(name) > NAME_MAX_LEN)
+		errx(EXIT_UNKNOWN, "'%s' is no name of a session: 1 to %d bytes", name,
+		     NAME_MAX_LEN);
+}
+
+/* The session of that name, new or held by another process; *@made says which */
+static int session_get(const char *name, bool *made)
+{
+	int dev, session;
+
+	check_name(name);
+	session = session_held(name);
+	*made = session < 0;
+	if (session >= 0)
+		return session;
+
+	dev = open_device();
+	session = luo_create(dev, name);
+	close(dev);
+	if (session < 0)
+		errx(EXIT_NO, "session '%s': cannot be made: %s", name, strerror(-session));
+	return session;
+}
+
+int session_retrieve(const char *name)
+{
+	int dev, session;
+
+	check_name(name);
+	dev = open_device();
+	session = luo_retrieve(dev, name, LIVEUPDATE_RETRIEVE_KEEP);
+	close(dev);
+	switch (session) {
+	case -ENOENT:
+		errx(EXIT_NO, "session '%s': the last kernel handed over none of that name", name);
+	case -EINVAL:
+		errx(EXIT_NO, "session '%s': another program has retrieved it", name);
+	case -EPROTONOSUPPORT:
+		errx(EXIT_NO, "the handover is of a version that this kernel cannot read");
+	case -EUCLEAN:
+		errx(EXIT_NO, "the handover is damaged; the kernel's log says more");
+	}
+	if (session < 0)
+		errx(EXIT_NO, "session '%s': cannot be retrieved: %s", name, strerror(-session));
+	return session;
+}
+
+static void copy(int from, int to, const char *what)
+{
+	static char buf[1 << 20];
+	char *at;
+	ssize_t n, done;
+
+	while ((n = read(from, buf, sizeof(buf)))) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			errx(EXIT_NO, "%s: cannot be read: %s", what, strerror(errno));
+		for (at = buf; n; at += done, n -= done) {
+			done = write(to, at, n);
+			if (done < 0)
+				errx(EXIT_NO, "%s: cannot be written: %s", what, strerror(errno));
+		}
+	}
+}
+
+static void put_in(int session, const char *name, int fd, __u64 token)
+{
+	int err = luo_preserve(session, fd, token);
+
+	switch (err) {
+	case 0:
+		return;
+	case -EEXIST:
+		errx(EXIT_NO, "session '%s': token %llu is taken", name,
+		     (unsigned long long)token);
+	case -ENOENT:
+		errx(EXIT_NO, "session '%s': this kernel cannot preserve the file of token %llu",
+		     name, (unsigned long long)token);
+	default:
+		errx(EXIT_NO, "session '%s': token %llu cannot be preserved: %s", name,
+		     (unsigned long long)token, strerror(-err));
+	}
+}
+
+/* In the background, until it is told to end */
+static void hold_on(char *argv0)
+{
+	pid_t pid = fork();
+	int null;
+
+	if (pid < 0)
+		errx(EXIT_NO, "no process to hold the session: %s", strerror(errno));
+	if (pid) {
+		printf("%d\n", pid);
+		return;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (setsid() < 0 || chdir("/"))
+		_exit(EXIT_NO);
+	argv0[0] = '@';
+	for (;;)
+		pause();
+}
+
+static const char save_doc[] =
+	"Put standard input into SESSION, as TOKEN, for the next kernel.\n"
+	"\vIf no process holds the session yet, one in the background does from now on,\n"
+	"and its number is printed. The session is given up when that process ends.";
+
+int cmd_save(int argc, char **argv)
+{
+	char *word[2];
+	struct words words = { .word = word, .min = 2, .max = 2 };
+	const struct argp argp = {
+		.parser = parse_words, .args_doc = "SESSION TOKEN", .doc = save_doc,
+	};
+	int session, memfd;
+	__u64 token;
+	bool made;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	token = parse_token(word[1]);
+	check_name(word[0]);
+	memfd = memfd_create(word[0], MFD_CLOEXEC);
+	if (memfd < 0)
+		errx(EXIT_NO, "no memory file: %s", strerror(errno));
+	copy(STDIN_FILENO, memfd, "standard input");
+	session = session_get(word[0], &made);
+	put_in(session, word[0], memfd, token);
+	if (made)
+		hold_on(program_invocation_name);
+	return 0;
+}
+
+static const char restore_doc[] =
+	"Write what SESSION of the last kernel has as TOKEN to standard output.\n"
+	"\vThe session stays as it is, and can be restored from again until it is finished.";
+
+int cmd_restore(int argc, char **argv)
+{
+	char *word[2];
+	struct words words = { .word = word, .min = 2, .max = 2 };
+	const struct argp argp = {
+		.parser = parse_words, .args_doc = "SESSION TOKEN", .doc = restore_doc,
+	};
+	int session, fd;
+	__u64 token;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	token = parse_token(word[1]);
+	session = session_retrieve(word[0]);
+	fd = luo_retrieve_fd(session, token);
+	if (fd == -ENOENT)
+		errx(EXIT_NO, "session '%s' has no token %llu", word[0],
+		     (unsigned long long)token);
+	if (fd < 0)
+		errx(EXIT_NO, "session '%s': token %llu cannot be retrieved: %s", word[0],
+		     (unsigned long long)token, strerror(-fd));
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		errx(EXIT_NO, "session '%s': token %llu cannot be read from its start", word[0],
+		     (unsigned long long)token);
+	copy(fd, STDOUT_FILENO, "what was saved");
+	return 0;
+}
+
+static const char finish_doc[] =
+	"Be done with SESSION of the last kernel: what is left of it is given up.";
+
+int cmd_finish(int argc, char **argv)
+{
+	char *word[1];
+	struct words words = { .word = word, .min = 1, .max = 1 };
+	const struct argp argp = {
+		.parser = parse_words, .args_doc = "SESSION", .doc = finish_doc,
+	};
+	int session, err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	session = session_retrieve(word[0]);
+	err = luo_finish(session);
+	if (err == -EBUSY)
+		errx(EXIT_NO, "session '%s' cannot be finished yet; see the kernel's log", word[0]);
+	if (err)
+		errx(EXIT_NO, "session '%s' cannot be finished: %s", word[0], strerror(-err));
+	return 0;
+}
+
+struct hold {
+	const char *session;
+	char **command;
+	int nr;
+	int fd[MAX_FDS];
+	__u64 token[MAX_FDS];
+};
+
+static void parse_fd(struct hold *hold, const char *arg, struct argp_state *state)
+{
+	char *end;
+	long fd = strtol(arg, &end, 10);
+
+	if (end == arg || *end != ':' || fd < 0 || fd > 0xffffff)
+		argp_error(state, "'%s' is not N:TOKEN", arg);
+	if (hold->nr == MAX_FDS)
+		argp_error(state, "no more than %d times --fd", MAX_FDS);
+	hold->fd[hold->nr] = fd;
+	hold->token[hold->nr++] = parse_token(end + 1);
+}
+
+static error_t parse_hold(int key, char *arg, struct argp_state *state)
+{
+	struct hold *hold = state->input;
+
+	switch (key) {
+	case 'f':
+		parse_fd(hold, arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!hold->session) {
+			hold->session = arg;
+			return 0;
+		}
+		/* The rest is the command, options and all. */
+		hold->command = &state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_END:
+		if (!hold->command)
+			argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char hold_doc[] =
+	"Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
+	"\vThe session is given up when all have ended that have the descriptor.";
+
+int cmd_hold(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "fd", 'f', "N:TOKEN", 0, "Preserve descriptor N in it, as TOKEN", 0 },
+		{ }
+	};
+	const struct argp argp = {
+		.options = options, .parser = parse_hold,
+		.args_doc = "SESSION COMMAND [ARGUMENT...]", .doc = hold_doc,
+	};
+	struct hold hold = { };
+	char text[16];
+	int session;
+	bool made;
+
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &hold);
+	session = session_get(hold.session, &made);
+	for (int i = 0; i < hold.nr; i++)
+		put_in(session, hold.session, hold.fd[i], hold.token[i]);
+	snprintf(text, sizeof(text), "%d", session);
+	if (fcntl(session, F_SETFD, 0) || setenv("LUO_SESSION", text, 1))
+		errx(EXIT_NO, "session '%s': cannot be passed on: %s", hold.session,
+		     strerror(errno));
+	execvp(hold.command[0], hold.command);
+	errx(EXIT_NO, "%s: %s", hold.command[0], strerror(errno));
+}

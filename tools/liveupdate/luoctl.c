@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/* luoctl: which command it is, and what all of them share */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "luoctl.h"
+
+static const struct command commands[] = {
+	{ "status", "what is held, and what came in", cmd_status },
+	{ "save", "put standard input into a session for the next kernel", cmd_save },
+	{ "restore", "write what the last kernel saved to standard output", cmd_restore },
+	{ "finish", "be done with a session of the last kernel", cmd_finish },
+	{ "hold", "run a command with a session for the next kernel", cmd_hold },
+};
+
+error_t parse_words(int key, char *arg, struct argp_state *state)
+{
+	struct words *words = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (words->nr == words->max)
+			argp_usage(state);
+		words->word[words->nr++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (words->nr < words->min)
+			argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+__u64 parse_token(const char *word)
+{
+	char *end;
+	__u64 token;
+
+	errno = 0;
+	token = strtoull(word, &end, 0);
+	if (errno || end == word || *end || *word == '-')
+		errx(EXIT_UNKNOWN, "'%s' is no token: a number from 0 to 18446744073709551615",
+		     word);
+	return token;
+}
+
+int open_device(void)
+{
+	int dev = luo_open_wait(1000);
+
+	if (dev == -ENOENT)
+		errx(EXIT_NO, "no %s: live update is off; boot with kho=on liveupdate=on",
+		     LUO_DEVICE);
+	if (dev == -EBUSY)
+		errx(EXIT_NO, "%s: another program has it open all the time", LUO_DEVICE);
+	if (dev < 0)
+		errx(EXIT_NO, "%s: %s", LUO_DEVICE, strerror(-dev));
+	return dev;
+}
+
+char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return NULL;
+	if (getdelim(&text, &size, '\0', f) < 0) {
+		free(text);
+		text = feof(f) ? strdup("") : NULL;
+	}
+	fclose(f);
+	return text;
+}
+
+char *unescape(char *text)
+{
+	char *to = text;
+
+	for (char *from = text; *from; to++) {
+		unsigned int c;
+
+		if (sscanf(from, "\\%3o", &c) == 1) {
+			*to = c;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = 0;
+	return text;
+}
+
+static void list_commands(FILE *out)
+{
+	fprintf(out, "usage: luoctl COMMAND [ARGUMENT...]\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].what);
+	fprintf(out, "\nluoctl COMMAND --help tells more.\n");
+}
+
+int main(int argc, char **argv)
+{
+	char name[64];
+
+	argp_err_exit_status = EXIT_UNKNOWN;
+	if (argc < 2) {
+		list_commands(stderr);
+		return EXIT_UNKNOWN;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		list_commands(stdout);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		snprintf(name, sizeof(name), "luoctl %s", commands[i].name);
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	errx(EXIT_UNKNOWN, "'%s' is no command; luoctl --help names them", argv[1]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * luoctl: live update from the command line. Each command is a file of its own.
+ *
+ * It answers by its exit status: 0 yes or done, 1 no or failed, 2 not understood or could
+ * not be told.
+ */
+#ifndef LUOCTL_H
+#define LUOCTL_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "libluo.h"
+
+#define EXIT_NO		1
+#define EXIT_UNKNOWN	2
+
+/**
+ * struct command - one of them
+ * @name: what it is called
+ * @what: one line on it
+ * @run: does it; argv[0] is for usage messages. The exit status.
+ */
+struct command {
+	const char *name;
+	const char *what;
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_status(int argc, char **argv);
+int cmd_save(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_finish(int argc, char **argv);
+int cmd_hold(int argc, char **argv);
+
+/* The arguments that are no options, in a row */
+struct words {
+	char **word;
+	int nr;
+	int min;
+	int max;
+};
+
+error_t parse_words(int key, char *arg, struct argp_state *state);
+__u64 parse_token(const char *word);
+
+/* The device, as soon as nobody else has it open, for up to a second; or it exits */
+int open_device(void);
+
+/* An outgoing session that some process holds, by name; -ENOENT if nobody does */
+int session_held(const char *name);
+
+/* Retrieve a session so that closing it loses nothing; or it exits */
+int session_retrieve(const char *name);
+
+/* All of a file, to be freed; NULL and errno if it cannot be read */
+char *read_file(const char *path);
+
+/* Octal escapes, as the kernel writes them, are undone in place. */
+char *unescape(char *text);
+
+#endif /* LUOCTL_H */

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/* luoctl status: what is held, and what came in */
+#define _GNU_SOURCE
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "luoctl.h"
+#include "view.h"
+
+static const char *text(struct json_object *from, const char *key)
+{
+	struct json_object *value = json_object_object_get(from, key);
+
+	return value ? json_object_get_string(value) : "unknown";
+}
+
+/* A name can have anything in it, also what a terminal obeys. */
+static void print_name(const char *name, int width)
+{
+	int len = 0;
+
+	for (; *name; name++)
+		len += (unsigned char)*name < ' ' || *name == 0x7f ?
+		       printf("\\%03o", (unsigned char)*name) : printf("%c", *name);
+	printf("%*s", len < width ? width - len : 0, "");
+}
+
+static void print_file(const char *name, const char *state, struct json_object *file)
+{
+	printf("  ");
+	print_name(name, 24);
+	printf(" %-10s %-20s %-24s %s\n", state, text(file, "token"), text(file, "compatible"),
+	       text(file, "state"));
+}
+
+static void print_session(struct json_object *session)
+{
+	struct json_object *files = json_object_object_get(session, "files");
+	const char *name = text(session, "name"), *state = text(session, "state");
+
+	if (!json_object_array_length(files)) {
+		printf("  ");
+		print_name(name, 24);
+		printf(" %s\n", state);
+	}
+	for (size_t i = 0; i < json_object_array_length(files); i++)
+		print_file(i ? "" : name, i ? "" : state, json_object_array_get_idx(files, i));
+}
+
+static void print_flbs(struct json_object *flbs)
+{
+	if (!json_object_array_length(flbs))
+		return;
+	printf("  %-48s %-10s %s\n", "OBJECT", "STATE", "FILES");
+	for (size_t i = 0; i < json_object_array_length(flbs); i++) {
+		struct json_object *flb = json_object_array_get_idx(flbs, i);
+
+		printf("  %-48s %-10s %s\n", text(flb, "compatible"), text(flb, "state"),
+		       text(flb, "files"));
+	}
+}
+
+static void print_side(struct json_object *side)
+{
+	struct json_object *sessions;
+
+	if (!side) {
+		printf("  only root may know, and with debugfs at /sys/kernel/debug\n");
+		return;
+	}
+	sessions = json_object_object_get(side, "sessions");
+	if (json_object_array_length(sessions))
+		printf("  %-24s %-10s %-20s %-24s %s\n", "SESSION", "STATE", "TOKEN", "FORMAT",
+		       "FILE");
+	else
+		printf("  no sessions\n");
+	for (size_t i = 0; i < json_object_array_length(sessions); i++)
+		print_session(json_object_array_get_idx(sessions, i));
+	print_flbs(json_object_object_get(side, "flbs"));
+	if (json_object_object_get(side, "last_refusal"))
+		printf("  last refusal: %s\n", text(side, "last_refusal"));
+}
+
+static void print_view(struct json_object *view)
+{
+	bool on = json_object_get_boolean(json_object_object_get(view, "enabled"));
+
+	printf("Live update is %s; live updates up to this kernel: %s\n", on ? "on" : "off",
+	       text(view, "number"));
+	printf("Image for the next kernel: %s\n", text(view, "image"));
+	printf("From the last kernel: %s\n", text(view, "incoming"));
+	if (!on)
+		return;
+	print_side(json_object_object_get(view, "last_kernel"));
+	printf("For the next kernel:\n");
+	print_side(json_object_object_get(view, "next_kernel"));
+}
+
+static error_t parse_status(int key, char *arg, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	switch (key) {
+	case 'j':
+		*json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char status_doc[] =
+	"What is held for the next kernel, and what there is of the last one.\n"
+	"\vThe exit status is 0 if live update is on, 1 if it is off or not built in.";
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "For programs", 0 },
+		{ }
+	};
+	const struct argp argp = {
+		.options = options, .parser = parse_status, .doc = status_doc,
+	};
+	struct json_object *view;
+	bool json = false, on;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	view = view_read();
+	if (!view)
+		errx(EXIT_NO, "this kernel was built without live update");
+	if (json)
+		puts(json_object_to_json_string_ext(view, JSON_C_TO_STRING_PRETTY |
+						    JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_view(view);
+	on = json_object_get_boolean(json_object_object_get(view, "enabled"));
+	json_object_put(view);
+	return on ? 0 : EXIT_NO;
+}

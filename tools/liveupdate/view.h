@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include <json-c/json.h>
+
+/* All that the kernel says, to be put; NULL: it was built without live update */
+struct json_object *view_read(void);
+
+#endif /* VIEW_H */
