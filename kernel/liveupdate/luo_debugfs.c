@@ -4,6 +4,7 @@
  *
  *   outgoing	sessions, files and FLBs for the next kernel, and who refused last
  *   incoming	those of the last kernel
+ *   timeline	how long the phases of the last live update took
  *
  * A file is read in pieces, with locks held for one of them only: an update waits for no
  * reader. It can change in between.
@@ -102,6 +103,13 @@ static struct luo_view luo_view_incoming = {
 	.show_flbs = luo_show_incoming_flbs,
 };
 
+static int luo_timeline_show(struct seq_file *m, void *v)
+{
+	luo_show_timeline(m, m->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(luo_timeline);
+
 /**
  * luo_debugfs_init() - make debugfs liveupdate/
  * @luo: what it is to tell of, set up
@@ -119,4 +127,5 @@ void luo_debugfs_init(struct luo *luo)
 	luo_view_incoming.luo = luo;
 	luo_view_incoming.sessions = &luo->incoming;
 	debugfs_create_file("incoming", 0400, dir, &luo_view_incoming, &luo_view_fops);
+	debugfs_create_file("timeline", 0400, dir, luo, &luo_timeline_fops);
 }

@@ -245,6 +245,7 @@ bool luo_incoming_session_done(struct luo *luo)
 	lockdep_assert_held(&luo->lock);
 	if (--luo->in.unfinished)
 		return false;
+	luo_reach(luo, LUO_POINT_FINISHED);
 	luo_incoming_release_sessions(luo);
 	return true;
 }

@@ -50,6 +50,7 @@
 #include "luo_gate.h"
 #include "luo_pending.h"
 #include "luo_store.h"
+#include "luo_timeline.h"
 #include "luo_turn.h"
 #include "luo_wire.h"
 
@@ -143,6 +144,7 @@ struct luo_refusal {
  * @turn_wq: where they wait
  * @nr_preserved: files in outgoing sessions
  * @refusal: the last one, under luo->state_lock
+ * @timeline: what this kernel has reached, under luo->state_lock
  */
 struct luo {
 	struct luo_store *store;
@@ -175,6 +177,7 @@ struct luo {
 	wait_queue_head_t turn_wq;
 	atomic_long_t nr_preserved;
 	struct luo_refusal refusal;
+	struct luo_timeline timeline;
 };
 
 /*
@@ -438,6 +441,10 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo);
 void luo_show_verdict(struct seq_file *m, struct luo *luo);
 void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
 void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
+
+/* luo_timeline.c */
+void luo_reach(struct luo *luo, enum luo_point point);
+void luo_show_timeline(struct seq_file *m, struct luo *luo);
 
 /* luo_debugfs.c */
 #ifdef CONFIG_DEBUG_FS

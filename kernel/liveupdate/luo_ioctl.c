@@ -361,7 +361,12 @@ static long luo_device_ioctl(struct file *file, unsigned int cmd, unsigned long 
 
 static int luo_device_open(struct inode *inode, struct file *file)
 {
-	return test_and_set_bit_lock(0, &luo_of_device(file)->opened) ? -EBUSY : 0;
+	struct luo *luo = luo_of_device(file);
+
+	if (test_and_set_bit_lock(0, &luo->opened))
+		return -EBUSY;
+	luo_reach(luo, LUO_POINT_OPENED);
+	return 0;
 }
 
 static int luo_device_release(struct inode *inode, struct file *file)

@@ -115,6 +115,7 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 		lf->id = luo_handler_id(lf->handler, lf->args.file);
 		luo_file_claim(lf);
 		next = LUO_FILE_RETRIEVED;
+		luo_reach(luo, LUO_POINT_RETRIEVED);
 		goto out;
 	}
 

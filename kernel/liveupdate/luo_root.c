@@ -96,6 +96,7 @@ void luo_incoming_read_head(struct luo *luo)
 	in->head_read = true;
 	in->err = luo_incoming_judge(luo->store, in);
 	trace_liveupdate_parse("root", in->err, start);
+	luo_reach(luo, LUO_POINT_PARSED);
 	if (in->bad_ext)
 		pr_warn("checksums of the handover cannot be read, going on without them\n");
 	if (in->err)

@@ -101,9 +101,12 @@ static_assert(sizeof(struct luo_flb_ser) == 64);
 #define LUO_EXT_COMPAT_LEN	16
 #define LUO_EXT_STAMPS		16
 
+/* The time of day when all was written down, in nanoseconds since 1970 */
+#define LUO_STAMP_REAL		(LUO_EXT_STAMPS - 1)
+
 /**
  * struct luo_stamp_ser - when a phase was reached
- * @ns: CLOCK_MONOTONIC of the kernel that wrote it
+ * @ns: CLOCK_MONOTONIC of the kernel that wrote it; of LUO_STAMP_REAL, CLOCK_REALTIME
  * @cycles: get_cycles(), which goes on across a kexec where the hardware lets it
  */
 struct luo_stamp_ser {
@@ -122,7 +125,8 @@ struct luo_stamp_ser {
  * @reserved: 0
  * @files_crcs_pa: first block of a chain of u32, one per session in their order: the
  *	checksum of its file chain, 0 if it has none; 0: no sessions
- * @stamps: indexed by enum liveupdate_stamp; written up to the jump, thus unchecked
+ * @stamps: indexed by enum liveupdate_stamp, and LUO_STAMP_REAL; written up to the jump,
+ *	thus unchecked
  *
  * All checksums are crc32c with seed ~0, and without a final inversion.
  */

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How long the phases of the last live update took.
+ *
+ * Within either kernel CLOCK_MONOTONIC says so. From one to the other only the processor's
+ * counter goes on, if it does: what it says is believed if it counts as fast in both
+ * kernels, and if the clock that tells the time of day, which is exact to a second or so,
+ * does not contradict it. A wrong number is worse than none.
+ */
+#include <linux/cleanup.h>
+#include <linux/math64.h>
+#include <linux/seq_file.h>
+#include <linux/time64.h>
+#include <linux/timekeeping.h>
+#include <linux/timex.h>
+
+#include "luo_internal.h"
+
+/* Less is not enough to tell how fast the counter counts. */
+#define LUO_RATE_LEAST_NS	NSEC_PER_MSEC
+#define LUO_RATE_PERCENT	2
+
+/* How far the time of day may be off: it is read in seconds at boot. */
+#define LUO_REAL_SLACK_NS	(3 * NSEC_PER_SEC)
+
+/* Nobody vouches for them: they are written after the checksums are. */
+static bool luo_stamps_sound(const struct luo_stamp_ser *old)
+{
+	for (int i = 0; i < LIVEUPDATE_STAMPS; i++) {
+		if (!old[i].ns || !old[i].cycles)
+			return false;
+		if (i && (old[i].ns < old[i - 1].ns || old[i].cycles < old[i - 1].cycles))
+			return false;
+	}
+	return true;
+}
+
+static bool luo_is_near(u64 a, u64 b, u64 slack)
+{
+	return (a > b ? a - b : b - a) <= slack;
+}
+
+/* So many cycles, at the rate that this kernel has seen between two moments */
+static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
+			    const struct luo_stamp_ser *to)
+{
+	if (to->ns < from->ns + LUO_RATE_LEAST_NS || to->cycles <= from->cycles)
+		return LUO_UNKNOWN;
+	return mul_u64_u64_div_u64(cycles, to->ns - from->ns, to->cycles - from->cycles);
+}
+
+static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timeline *timeline,
+		       const struct luo_stamp_ser *now)
+{
+	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
+	const struct luo_stamp_ser *jump = &old[LIVEUPDATE_STAMP_MACHINE];
+	u64 old_ns = jump->ns - old[LIVEUPDATE_STAMP_REBOOT].ns;
+	u64 old_cycles = jump->cycles - old[LIVEUPDATE_STAMP_REBOOT].cycles;
+	u64 real = old[LUO_STAMP_REAL].ns, ns, same;
+
+	if (!parsed->ns || parsed->cycles <= jump->cycles || !real || timeline->real <= real)
+		return LUO_UNKNOWN;
+
+	ns = luo_cycles_to_ns(parsed->cycles - jump->cycles, parsed, now);
+	same = luo_cycles_to_ns(old_cycles, parsed, now);
+	if (ns == LUO_UNKNOWN || !luo_is_near(same, old_ns, old_ns / 100 * LUO_RATE_PERCENT))
+		return LUO_UNKNOWN;
+
+	real += jump->ns - old[LIVEUPDATE_STAMP_SERIALIZED].ns;
+	if (!luo_is_near(timeline->real, real + ns, LUO_REAL_SLACK_NS))
+		return LUO_UNKNOWN;
+	return ns;
+}
+
+static u64 luo_between(const struct luo_stamp_ser *from, const struct luo_stamp_ser *to)
+{
+	return from->ns && to->ns >= from->ns ? to->ns - from->ns : LUO_UNKNOWN;
+}
+
+/**
+ * luo_timeline_phases() - how long each phase took
+ * @old: the last kernel's stamps, LUO_EXT_STAMPS of them, or zeroes; nothing is taken for
+ *	granted about them
+ * @timeline: what this kernel has noted
+ * @now: this moment, by which the counter's rate is told
+ * @phases: set to nanoseconds, or LUO_UNKNOWN; LUO_PHASES of them
+ */
+void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timeline *timeline,
+			 const struct luo_stamp_ser *now, u64 *phases)
+{
+	const struct luo_stamp_ser *points = timeline->points;
+	u64 sum = 0;
+
+	for (int i = 0; i < LUO_PHASES; i++)
+		phases[i] = LUO_UNKNOWN;
+	if (!luo_stamps_sound(old))
+		return;
+
+	for (int i = LUO_PHASE_FREEZE; i <= LUO_PHASE_CPUS; i++)
+		phases[i] = old[i + 1].ns - old[i].ns;
+	phases[LUO_PHASE_BOOT] = luo_boot_ns(old, timeline, now);
+	for (int i = LUO_POINT_PARSED; i < LUO_POINT_FINISHED; i++)
+		phases[LUO_PHASE_START + i] = luo_between(&points[i], &points[i + 1]);
+
+	for (int i = LUO_PHASE_FREEZE; i <= LUO_PHASE_START; i++) {
+		if (phases[i] == LUO_UNKNOWN)
+			return;
+		sum += phases[i];
+	}
+	phases[LUO_PHASE_BLACKOUT] = sum;
+}
+
+static void luo_moment(struct luo_stamp_ser *stamp)
+{
+	stamp->ns = ktime_get_mono_fast_ns();
+	stamp->cycles = get_cycles();
+}
+
+/**
+ * luo_reach() - note that this kernel has come so far
+ * @luo: where
+ * @point: how far; only the last retrieval counts, else the first time
+ *
+ * Context: Any.
+ */
+void luo_reach(struct luo *luo, enum luo_point point)
+{
+	struct luo_stamp_ser *stamp = &luo->timeline.points[point];
+
+	guard(spinlock)(&luo->state_lock);
+	if (stamp->ns && point != LUO_POINT_RETRIEVED)
+		return;
+	luo_moment(stamp);
+	if (point == LUO_POINT_PARSED)
+		luo->timeline.real = ktime_get_real_ns();
+}
+
+/**
+ * luo_show_timeline() - the phases of the last live update, a line each
+ * @m: where to
+ * @luo: where
+ */
+void luo_show_timeline(struct seq_file *m, struct luo *luo)
+{
+	static const char *const names[LUO_PHASES] = {
+		"freeze", "serialize", "devices", "cpus", "boot", "start", "retrieve", "finish",
+		"blackout",
+	};
+	struct luo_timeline timeline;
+	u64 phases[LUO_PHASES];
+	struct luo_stamp_ser now;
+
+	scoped_guard(spinlock, &luo->state_lock)
+		timeline = luo->timeline;
+	luo_moment(&now);
+	luo_timeline_phases(luo->in.ext.stamps, &timeline, &now, phases);
+	for (int i = 0; i < LUO_PHASES; i++) {
+		if (phases[i] == LUO_UNKNOWN)
+			seq_printf(m, "%s unknown\n", names[i]);
+		else
+			seq_printf(m, "%s %llu\n", names[i], phases[i]);
+	}
+}
