@@ -720,7 +720,7 @@ def run_luoctl(res: Result, opts: Options, name: str) -> None:
         except ValueError as e:
             res.fail(f"luoctl: no JSON: {e}: {text}")
             continue
-        for problem in view_problems(view):
+        for problem in (timeline_problems if "phases" in view else view_problems)(view):
             res.fail(f"luoctl: {problem}: {text}")
         res.passed += 1
 
@@ -739,6 +739,16 @@ def view_problems(view: dict) -> list[str]:
             bad += [f"token {file['token']} has no format" for file in session["files"]
                     if not file["compatible"] or not int(file["token"]) < 1 << 64]
     return bad
+
+
+def timeline_problems(view: dict) -> list[str]:
+    """The phases of the blackout are as long as it is."""
+    inside = [phase["ms"] for phase in view["phases"] if phase["in_blackout"]]
+    if not view["blackout_ms"] or None in inside:
+        return ["the blackout is not known"]
+    if abs(sum(inside) - view["blackout_ms"]) > view["blackout_ms"] / 100:
+        return [f"the phases sum up to {sum(inside)}"]
+    return []
 
 
 def run_systemd_shutdown(res: Result, opts: Options) -> None:

@@ -12,6 +12,7 @@
 
 static const struct command commands[] = {
 	{ "status", "what is held, and what came in", cmd_status },
+	{ "timeline", "where the time of the last live update went", cmd_timeline },
 	{ "save", "put standard input into a session for the next kernel", cmd_save },
 	{ "restore", "write what the last kernel saved to standard output", cmd_restore },
 	{ "finish", "be done with a session of the last kernel", cmd_finish },

@@ -30,6 +30,7 @@ struct command {
 };
 
 int cmd_status(int argc, char **argv);
+int cmd_timeline(int argc, char **argv);
 int cmd_save(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_finish(int argc, char **argv);

@@ -56,7 +56,7 @@ static void print_json(void)
 static void usage(void)
 {
 	static const char *const commands[] = {
-		"status", "save", "restore", "finish", "hold",
+		"status", "timeline", "save", "restore", "finish", "hold",
 	};
 	char line[64];
 
@@ -89,6 +89,8 @@ static void luoctl_1(void)
 	usage();
 	expect_shell(0, "luoctl status");
 	expect_out("Live update is on");
+	expect_shell(2, "luoctl timeline");
+	expect_out("blackout: unknown");
 
 	/* The first one of a session leaves a process behind that holds it. */
 	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
@@ -128,6 +130,17 @@ static void busy(void)
 	close(dev);
 }
 
+static void where_time_went(void)
+{
+	expect_shell(0, "luoctl timeline");
+	expect_out("blackout: ");
+	expect_out("  boot ");
+	expect_shell(0, "luoctl timeline --json");
+	print_json();
+	expect_shell(0, "luoctl timeline --svg=/tmp/picture && grep -c rect /tmp/picture");
+	expect_shell(1, "luoctl timeline --svg=/no/such/folder");
+}
+
 static void luoctl_2(void)
 {
 	int s;
@@ -146,6 +159,7 @@ static void luoctl_2(void)
 	expect_shell(1, "luoctl restore script 2");
 	expect_err("session 'script' has no token 2");
 
+	where_time_went();
 	s = retrieve("script");
 	expect_shell(1, "luoctl restore script 1");
 	expect_err("another program has retrieved it");
@@ -177,6 +191,7 @@ static void off_2(void)
 	expect_out("Live update is off");
 	expect_shell(1, "luoctl status --json");
 	print_json();
+	expect_shell(1, "luoctl timeline");
 	expect_shell(1, "luoctl restore off 1");
 	expect_err("live update is off; boot with kho=on liveupdate=on");
 	expect_shell(1, "luoctl save off 1 </dev/null");

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/* luoctl timeline: where the time of the last live update went */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "luoctl.h"
+#include "view.h"
+
+#define FILE_NAME	"/sys/kernel/debug/liveupdate/timeline"
+#define MAX_PHASES	16
+#define BAR		40
+#define WIDTH		800.0
+#define ROW		22
+
+struct phase {
+	char name[32];
+	bool known;
+	bool after;		/* the blackout */
+	double ms;
+};
+
+struct timeline {
+	int nr;
+	struct phase phases[MAX_PHASES];
+	struct phase blackout;
+	double longest;
+};
+
+struct request {
+	bool json;
+	const char *svg;
+};
+
+static const char *what(const char *name)
+{
+	static const struct {
+		const char *name;
+		const char *what;
+	} table[] = {
+		{ "freeze", "files are frozen" },
+		{ "serialize", "all is written down" },
+		{ "devices", "devices are shut down" },
+		{ "cpus", "CPUs are stopped" },
+		{ "boot", "the jump, and the next kernel boots" },
+		{ "start", "programs start, up to the first that asks" },
+		{ "retrieve", "up to the last file that was retrieved" },
+		{ "finish", "up to the last session that was finished" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (!strcmp(table[i].name, name))
+			return table[i].what;
+	return "";
+}
+
+static void take_line(struct timeline *t, char *line)
+{
+	char *blank = strchr(line, ' ');
+	struct phase phase = { };
+
+	if (!blank)
+		return;
+	*blank++ = 0;
+	snprintf(phase.name, sizeof(phase.name), "%s", line);
+	phase.known = strcmp(blank, "unknown");
+	phase.ms = phase.known ? strtoull(blank, NULL, 10) / 1e6 : 0;
+	phase.after = !strcmp(line, "retrieve") || !strcmp(line, "finish");
+	if (!strcmp(line, "blackout"))
+		t->blackout = phase;
+	else if (t->nr < MAX_PHASES)
+		t->phases[t->nr++] = phase;
+	if (strcmp(line, "blackout") && phase.ms > t->longest)
+		t->longest = phase.ms;
+}
+
+static void read_timeline(struct timeline *t)
+{
+	char *text = read_file(FILE_NAME), *at = text, *line;
+
+	if (!text && errno == ENOENT)
+		errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted", FILE_NAME);
+	if (!text)
+		errx(EXIT_NO, "%s: %s", FILE_NAME, strerror(errno));
+	while ((line = strsep(&at, "\n")))
+		take_line(t, line);
+	free(text);
+}
+
+static void print_phase(const struct phase *phase, double longest)
+{
+	int bar = longest > 0 ? phase->ms / longest * BAR + 0.5 : 0;
+
+	if (phase->known)
+		printf("  %-10s%10.1f ms  %.*s%*s  %s\n", phase->name, phase->ms, bar,
+		       "########################################", BAR - bar, "",
+		       what(phase->name));
+	else
+		printf("  %-10s%13s  %*s  %s\n", phase->name, "unknown", BAR, "",
+		       what(phase->name));
+}
+
+static void print_text(const struct timeline *t)
+{
+	if (t->blackout.known)
+		printf("blackout: %.1f ms\n", t->blackout.ms);
+	else
+		printf("blackout: unknown\n");
+	for (int i = 0; i < t->nr; i++) {
+		if (t->phases[i].after && !t->phases[i - 1].after)
+			printf("after it:\n");
+		print_phase(&t->phases[i], t->longest);
+	}
+}
+
+static struct json_object *number(const struct phase *phase)
+{
+	char text[32];
+
+	if (!phase->known)
+		return NULL;
+	snprintf(text, sizeof(text), "%.6f", phase->ms);
+	return json_object_new_double_s(phase->ms, text);
+}
+
+static void print_json(const struct timeline *t)
+{
+	struct json_object *all = json_object_new_object(), *phases = json_object_new_array();
+
+	json_object_object_add(all, "blackout_ms", number(&t->blackout));
+	json_object_object_add(all, "phases", phases);
+	for (int i = 0; i < t->nr; i++) {
+		const struct phase *phase = &t->phases[i];
+		struct json_object *one = json_object_new_object();
+
+		json_object_object_add(one, "name", json_object_new_string(phase->name));
+		json_object_object_add(one, "ms", number(phase));
+		json_object_object_add(one, "in_blackout", json_object_new_boolean(!phase->after));
+		json_object_array_add(phases, one);
+	}
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
+	json_object_put(all);
+}
+
+/* A bar of all phases, to scale, and a line for each */
+static void write_svg(const struct timeline *t, const char *path)
+{
+	static const char *const colours[] = {
+		"#4e79a7", "#59a14f", "#b07aa1", "#9c755f", "#f28e2b", "#e15759", "#76b7b2",
+		"#edc948",
+	};
+	double sum = 0, x = 0;
+	FILE *f = fopen(path, "we");
+
+	if (!f)
+		errx(EXIT_NO, "%s: %s", path, strerror(errno));
+	for (int i = 0; i < t->nr; i++)
+		sum += t->phases[i].ms;
+	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" ",
+		WIDTH, (t->nr + 3) * ROW);
+	fprintf(f, "font-family=\"sans-serif\" font-size=\"13\">\n");
+	for (int i = 0; i < t->nr && sum > 0; i++) {
+		const struct phase *phase = &t->phases[i];
+		const char *colour = colours[i % 8];
+		double width = phase->ms / sum * WIDTH;
+		int y = (i + 2) * ROW;
+
+		fprintf(f, "<rect x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"30\" fill=\"%s\"/>\n",
+			x, width, colour);
+		fprintf(f, "<rect x=\"0\" y=\"%d\" width=\"12\" height=\"12\" fill=\"%s\"/>\n", y,
+			colour);
+		fprintf(f, "<text x=\"20\" y=\"%d\">%s: %.1f ms%s, %s</text>\n", y + 11,
+			phase->name, phase->ms, phase->known ? "" : " (unknown)",
+			what(phase->name));
+		x += width;
+	}
+	fprintf(f, "<text x=\"20\" y=\"%d\">blackout: %.1f ms%s</text>\n</svg>\n",
+		(t->nr + 2) * ROW + 11, t->blackout.ms, t->blackout.known ? "" : " (unknown)");
+	if (fclose(f))
+		errx(EXIT_NO, "%s: %s", path, strerror(errno));
+}
+
+static error_t parse_timeline(int key, char *arg, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	switch (key) {
+	case 'j':
+		request->json = true;
+		return 0;
+	case 's':
+		request->svg = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char timeline_doc[] =
+	"Where the time of the last live update went.\n"
+	"\vThe exit status is 2 if it cannot be told how long the blackout was: nothing was\n"
+	"handed over, no program has asked yet, or the processor's counter began anew.";
+
+int cmd_timeline(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "For programs", 0 },
+		{ "svg", 's', "FILE", 0, "As a picture", 0 },
+		{ }
+	};
+	const struct argp argp = {
+		.options = options, .parser = parse_timeline, .doc = timeline_doc,
+	};
+	struct request request = { };
+	struct timeline t = { };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &request);
+	read_timeline(&t);
+	if (request.svg)
+		write_svg(&t, request.svg);
+	else if (request.json)
+		print_json(&t);
+	else
+		print_text(&t);
+	return t.blackout.known ? 0 : EXIT_UNKNOWN;
+}
