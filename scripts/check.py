@@ -34,13 +34,13 @@ from typing import Callable
 import demo_vm
 import guest
 import systemd
-from guest import BUILD, LOGS, ROOT, TREES, Guest, GuestError, Initramfs, trouble
+from guest import (BUILD, LOGS, LUOCTL, ROOT, TREES, Guest, GuestError, Initramfs,
+                   luoctl_arguments, trouble)
 from packages import Missing
 
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
-LUOCTL_OUT = BUILD / "luoctl"
 # What tests of luoctl use in a shell
 BUSYBOX = ("sh", "grep", "sleep", "cmp", "true")
 RESULTS = BUILD / "results"
@@ -424,10 +424,7 @@ def build_stock_selftests() -> None:
 
 def build_luoctl() -> None:
     """luoctl, for a guest that has no libraries."""
-    def action() -> None:
-        LUOCTL_OUT.mkdir(parents=True, exist_ok=True)
-        make(["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL_OUT}", "STATIC=1"], "build-luoctl")
-    once("luoctl", action)
+    once("luoctl", lambda: make(luoctl_arguments(), "build-luoctl"))
 
 
 # ---- suites
@@ -619,6 +616,8 @@ def suites(opts: Options) -> list[Suite]:
                              allow="task:luo_back"))
         some.append(Suite("kexec-crash", ("check", "all"), "a panic between freeze and jump",
                           lambda r: run_crash(r, opts)))
+        some.append(Suite("shell", ("check", "all"), "make shell, typed into",
+                          lambda r: run_shell(r, opts)))
         for name in ("luoctl", "luoctl-off"):
             some.append(Suite(f"kexec-{name}", EXTENDED, "the tool, in a shell",
                               lambda r, name=name: run_luoctl(r, opts, name)))
@@ -703,13 +702,32 @@ def run_legacy(res: Result, opts: Options) -> None:
                  env="luo_stage=1 luo_test=legacy luo_load=legacy")
 
 
+def run_shell(res: Result, opts: Options) -> None:
+    """Wait for its prompt, ask one thing, leave."""
+    need_kernel(opts.kernel)
+    said = b""
+    with subprocess.Popen([ROOT / "scripts/shell.py", "--kernel", opts.kernel],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as shell:
+        timer = threading.Timer(300, shell.kill)
+        timer.start()
+        while not said.endswith(b"luo# ") and (byte := shell.stdout.read(1)):
+            said += byte
+        said += shell.communicate(b"luoctl status; exit\n")[0]
+        timer.cancel()
+    if shell.returncode == 0 and b"Live update is on" in said:
+        res.passed += 1
+    else:
+        res.fail("\n    ".join(["make shell", *said.decode(errors="replace").splitlines()[-8:]]))
+
+
 def run_luoctl(res: Result, opts: Options, name: str) -> None:
     """luoctl in a shell. What it says in JSON has to be that."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise Broken("busybox is missing: run make setup")
     build_luoctl()
-    files: dict = {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL_OUT / "luoctl"}
+    files: dict = {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL}
     files |= {f"bin/{tool}": "busybox" for tool in BUSYBOX}
     run_programs(res, opts, ["luo_kexec"], kernels=2, extra=files,
                  env=f"luo_stage=1 luo_test={name}")

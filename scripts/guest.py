@@ -100,6 +100,16 @@ def image(name: str, base: str = BASE) -> Path:
     return trees / ("" if ARCH == "x86_64" else ARCH) / "out" / name / IMAGES[ARCH]
 
 
+# The tool, for guests: static
+LUOCTL = BUILD / "luoctl/luoctl"
+
+
+def luoctl_arguments() -> list[str]:
+    """For make, to have it built."""
+    LUOCTL.parent.mkdir(parents=True, exist_ok=True)
+    return ["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL.parent}", "STATIC=1"]
+
+
 def complaint(lines: list[str], i: int) -> str:
     """Line i; with a call trace, the line too that says what it is the trace of."""
     if i < 2 or "Call Trace:" not in lines[i]:
@@ -231,7 +241,8 @@ class Guest:
                "-nodefaults", "-nographic", "-no-reboot"]
         # Emulation works everywhere; a nested KVM often does not. QEMU_ACCEL=kvm is faster.
         cmd += ["-accel", os.environ.get("QEMU_ACCEL", self.accel)]
-        cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
+        if fifos:
+            cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
         cmd += self.more
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                       "-append", f"{self.base_args} {self.append}".strip()]

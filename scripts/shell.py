@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """shell.py [--kernel BZIMAGE] [--next BZIMAGE] [--memory 2G] [--append ARGS]
 
-Boot our kernel in QEMU into an interactive busybox shell. At hand: /dev/liveupdate, kexec, a
-kernel to go on to (/bzImage), and kexec-next, which does so. `exit` ends the guest, and so does
-Ctrl-A X.
+Boot our kernel in QEMU into an interactive busybox shell. At hand: /dev/liveupdate, luoctl,
+kexec, a kernel to go on to (/bzImage), and kexec-next, which does so. `exit` ends the guest, and
+so does Ctrl-A X.
 """
 import argparse
 import shutil
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from demo import kexec_tools
-from guest import Guest, GuestError, Initramfs, image
+from guest import LUOCTL, Guest, GuestError, Initramfs, image, luoctl_arguments
 
 INIT = b"""#!/bin/busybox sh
 /bin/busybox mkdir -p /usr/bin /usr/sbin /root
@@ -26,6 +26,7 @@ export HOME=/root PATH=/bin:/sbin:/usr/bin:/usr/sbin PS1='luo# '
 cat <<EOF
 
 Linux $(uname -r), live update: $(ls /dev/liveupdate 2>/dev/null || echo 'no /dev/liveupdate')
+  luoctl            what is held, and what came in
   kexec-next        load /bzImage with kexec -s -l and go there with kexec -e
   exit              turn the machine off
 EOF
@@ -53,12 +54,14 @@ def main() -> int:
     try:
         if not busybox:
             raise GuestError("busybox is missing: run make setup")
-        files = {"init": INIT, "sbin/kexec-next": NEXT, "bin/busybox": Path(busybox).resolve(),
-                 "bzImage": args.next or args.kernel, **kexec_tools()}
+        subprocess.run(["make", "-s", *luoctl_arguments()], check=True)
+        files = {"init": INIT, "sbin/luoctl": LUOCTL, "sbin/kexec-next": NEXT,
+                 "bin/busybox": Path(busybox).resolve(), "bzImage": args.next or args.kernel,
+                 **kexec_tools()}
         initramfs = Initramfs(files).packed()
         guest = Guest("shell", args.kernel, initramfs, f"loglevel=4 {args.append}", args.memory)
         return subprocess.run(guest.command([]) + ["-serial", "mon:stdio"], check=False).returncode
-    except (GuestError, OSError) as err:
+    except (GuestError, OSError, subprocess.CalledProcessError) as err:
         print(f"shell.py: {err}", file=sys.stderr)
         return 2
 
