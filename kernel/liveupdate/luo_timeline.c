@@ -40,7 +40,10 @@ static bool luo_is_near(u64 a, u64 b, u64 slack)
 	return (a > b ? a - b : b - a) <= slack;
 }
 
-/* So many cycles, at the rate that this kernel has seen between two moments */
+/*
+ * So many cycles, at the rate that this kernel has seen between two moments. They are no more
+ * than its own counter has counted, so that the quotient fits.
+ */
 static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 			    const struct luo_stamp_ser *to)
 {
