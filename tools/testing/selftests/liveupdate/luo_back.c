@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 
-#include "luo_fixture.h"
+#include "luo_harness.h"
 
 #define HOLE		(4 * PAGE)
 #define FREEZE_TIMEOUT	"/sys/power/pm_freeze_timeout"
