@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "luoctl.h"
@@ -131,9 +132,30 @@ int session_retrieve(const char *name)
 	return session;
 }
 
+/* For who looks on, once a second */
+static void say_how_far(unsigned long long bytes, bool end)
+{
+	static time_t last;
+	static bool said;
+	time_t now = time(NULL);
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (!last)
+		last = now;
+	if (said && end) {
+		fprintf(stderr, "\r%llu MiB\n", bytes >> 20);
+	} else if (now > last + 1) {
+		fprintf(stderr, "\r%llu MiB", bytes >> 20);
+		last = now;
+		said = true;
+	}
+}
+
 static void copy(int from, int to, const char *what)
 {
 	static char buf[1 << 20];
+	unsigned long long bytes = 0;
 	char *at;
 	ssize_t n, done;
 
@@ -142,12 +164,15 @@ static void copy(int from, int to, const char *what)
 			continue;
 		if (n < 0)
 			errx(EXIT_NO, "%s: cannot be read: %s", what, strerror(errno));
+		bytes += n;
 		for (at = buf; n; at += done, n -= done) {
 			done = write(to, at, n);
 			if (done < 0)
 				errx(EXIT_NO, "%s: cannot be written: %s", what, strerror(errno));
 		}
+		say_how_far(bytes, false);
 	}
+	say_how_far(bytes, true);
 }
 
 static void put_in(int session, const char *name, int fd, __u64 token)
