@@ -167,8 +167,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	luo_incoming_name_unfinished(luo);
 	luo_outgoing_write(luo);
 	luo_stamp(luo, LIVEUPDATE_STAMP_SERIALIZED);
-	if (luo->ext)
-		luo_wire_write_stamp(luo->ext, LUO_STAMP_REAL, ktime_get_real_ns(), get_cycles());
+	luo_wire_write_stamp(luo->ext, LUO_STAMP_REAL, ktime_get_real_ns(), get_cycles());
 	trace_liveupdate_reboot("ready", 0, start);
 	return 0;
 

@@ -6,8 +6,8 @@
  *   incoming	those of the last kernel
  *   timeline	how long the phases of the last live update took
  *
- * A file is read in pieces, with locks held for one of them only: an update waits for no
- * reader. It can change in between.
+ * A file is read in pieces, with locks held for one of them only: no update waits for longer
+ * than it takes to print a session. It can change in between.
  */
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
@@ -34,7 +34,7 @@ struct luo_view {
 static int luo_view_end;
 
 static void *luo_view_start(struct seq_file *m, loff_t *pos)
-	__acquires(&luo->handlers_lock) __acquires(&luo->lock)
+	__acquires(&view->luo->handlers_lock) __acquires(&view->luo->lock)
 {
 	struct luo_view *view = m->private;
 	loff_t left = *pos;
@@ -63,7 +63,7 @@ static void *luo_view_next(struct seq_file *m, void *v, loff_t *pos)
 }
 
 static void luo_view_stop(struct seq_file *m, void *v)
-	__releases(&luo->lock) __releases(&luo->handlers_lock)
+	__releases(&view->luo->lock) __releases(&view->luo->handlers_lock)
 {
 	struct luo_view *view = m->private;
 

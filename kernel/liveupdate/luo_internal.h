@@ -16,7 +16,8 @@
  *   luo->gate		not a lock: calls are counted in and out, and the reboot shuts it
  *			and waits until nobody is inside. Nobody ever sleeps on it.
  *   session->lock	the session's files and state. Held around the handlers' ops: for
- *			reading by retrieval, else for writing.
+ *			reading by retrieval, else for writing. Who shows a session, and
+ *			may have locks from further below, only tries for it.
  *   luo->handlers_lock	the list of handlers, registration of FLBs. Held around
  *			can_preserve(), no other op.
  *   luo->lock		names, lists and sides of sessions, the chain of sessions, the area

@@ -365,11 +365,11 @@ int luo_session_finish(struct liveupdate_session *session)
 	u64 start = luo_trace_start(liveupdate_session_finish);
 	int err = luo_session_enter(session);
 
-	if (err)
-		return err;
-	err = luo_session_finish_locked(session);
+	if (!err) {
+		err = luo_session_finish_locked(session);
+		luo_session_leave(session);
+	}
 	trace_liveupdate_session_finish(luo_session_name(session), err, start);
-	luo_session_leave(session);
 	return err;
 }
 
@@ -402,11 +402,11 @@ int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 	u64 start = luo_trace_start(liveupdate_session_freeze);
 	int err = luo_session_enter(session);
 
-	if (err)
-		return err;
-	err = luo_session_freeze_locked(session, token);
+	if (!err) {
+		err = luo_session_freeze_locked(session, token);
+		luo_session_leave(session);
+	}
 	trace_liveupdate_session_freeze(luo_session_name(session), err, start);
-	luo_session_leave(session);
 	return err;
 }
 
@@ -432,10 +432,10 @@ int luo_session_thaw(struct liveupdate_session *session)
 	u64 start = luo_trace_start(liveupdate_session_thaw);
 	int err = luo_session_enter(session);
 
-	if (err)
-		return err;
-	err = luo_session_thaw_locked(session);
+	if (!err) {
+		err = luo_session_thaw_locked(session);
+		luo_session_leave(session);
+	}
 	trace_liveupdate_session_thaw(luo_session_name(session), err, start);
-	luo_session_leave(session);
 	return err;
 }

@@ -2,8 +2,8 @@
 /*
  * What there is, in words.
  *
- * Whoever reads this waits for nobody: what is being changed while it is looked at is
- * called busy. So an op of a handler that hangs can still be found out about.
+ * Whoever reads this waits for no op: a session of which one is under way is called busy. So
+ * a handler that hangs can still be found out about.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -163,7 +163,8 @@ static void luo_show_files(struct seq_file *m, struct liveupdate_session *sessio
 /**
  * luo_session_show_files() - a session with all of its files, a line each
  * @m: where to
- * @session: the session; its luo->handlers_lock and luo->lock are held
+ * @session: the session; its luo->handlers_lock and luo->lock are held, so its own, which is
+ *	outside of them, is only tried for
  *
  * Context: Process context. Does not wait.
  */

@@ -16,26 +16,17 @@
 #include "../kexec_internal.h"
 #include "luo_internal.h"
 
-/**
- * struct luo_sysfs - the folder
- * @kobj: the folder
- * @luo: whose it is
- */
-struct luo_sysfs {
-	struct kobject *kobj;
-	struct luo *luo;
-};
-
-static struct luo_sysfs luo_sysfs;
+/* Whose answers these are */
+static struct luo *luo_shown;
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", luo_enabled(luo_sysfs.luo));
+	return sysfs_emit(buf, "%d\n", luo_enabled(luo_shown));
 }
 
 static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct luo *luo = luo_sysfs.luo;
+	struct luo *luo = luo_shown;
 
 	guard(mutex)(&luo->lock);
 	luo_incoming_read_head(luo);
@@ -44,7 +35,7 @@ static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	const char *word = luo_incoming_word(luo_incoming_state(luo_sysfs.luo));
+	const char *word = luo_incoming_word(luo_incoming_state(luo_shown));
 
 	return word ? sysfs_emit(buf, "%s\n", word) : -ENOMEM;
 }
@@ -86,7 +77,7 @@ static int luo_sysfs_emit_strings(char *buf, int at, const char *compatible,
 
 static ssize_t handlers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct luo *luo = luo_sysfs.luo;
+	struct luo *luo = luo_shown;
 	struct luo_handler *handler;
 	int at = 0;
 
@@ -99,7 +90,7 @@ static ssize_t handlers_show(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static ssize_t flbs_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct luo *luo = luo_sysfs.luo;
+	struct luo *luo = luo_shown;
 	struct luo_flb *lflb;
 	int at = 0;
 
@@ -142,14 +133,15 @@ static const struct attribute_group luo_sysfs_group = {
  */
 int luo_sysfs_init(struct luo *luo)
 {
+	struct kobject *kobj;
 	int err;
 
-	luo_sysfs.luo = luo;
-	luo_sysfs.kobj = kobject_create_and_add("liveupdate", kernel_kobj);
-	if (!luo_sysfs.kobj)
+	luo_shown = luo;
+	kobj = kobject_create_and_add("liveupdate", kernel_kobj);
+	if (!kobj)
 		return -ENOMEM;
-	err = sysfs_create_group(luo_sysfs.kobj, &luo_sysfs_group);
+	err = sysfs_create_group(kobj, &luo_sysfs_group);
 	if (err)
-		kobject_put(luo_sysfs.kobj);
+		kobject_put(kobj);
 	return err;
 }

@@ -124,7 +124,7 @@ static void luo_moment(struct luo_stamp_ser *stamp)
  * @luo: where
  * @point: how far; only the last retrieval counts, else the first time
  *
- * Context: Any.
+ * Context: Process context. Does not sleep.
  */
 void luo_reach(struct luo *luo, enum luo_point point)
 {

@@ -148,6 +148,17 @@ TEST_F(session, debugfs_refusal)
 	EXPECT_TRUE(outgoing_has("last refusal: -95, token 47829: memfd-v2, session two"));
 }
 
+#ifdef __x86_64__
+TEST_F(session, debugfs_refused_reboot)
+{
+	test_preserve(self->one, test_memfd(PAGE), 1);
+	ASSERT_EQ(0, luo_load_raw());
+	test_err_(EOPNOTSUPP, "reboot", luo_jump());
+	EXPECT_TRUE(outgoing_has("last refusal: -95, the reboot"));
+	ASSERT_EQ(0, luo_unload());
+}
+#endif
+
 #define MANY	300
 
 /* More than goes into one piece of it */
