@@ -42,7 +42,7 @@ SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "grep", "sleep", "cmp", "true")
+BUSYBOX = ("sh", "cmp", "grep", "ls", "sleep", "test", "true", "wc")
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"

@@ -25,6 +25,23 @@
 #define PROC_LINK	"anon_inode:[luo_session] "
 #define MAX_FDS		64
 
+/*
+ * The last kernel's session may have the name as well, with a program that has not finished
+ * it. Kernels that do not say which it is have no way to tell.
+ */
+static bool is_outgoing(int session)
+{
+	char path[64], *text;
+	bool is;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", session);
+	text = read_file(path);
+	is = !text || !strstr(text, "\nliveupdate-side:") ||
+	     strstr(text, "\nliveupdate-side:\toutgoing\n");
+	free(text);
+	return is;
+}
+
 /* A descriptor of another process's file, if it is that session */
 static int take_over(int proc, const char *pid, const char *fd, const char *name)
 {
@@ -47,6 +64,10 @@ static int take_over(int proc, const char *pid, const char *fd, const char *name
 	if (session < 0)
 		session = -errno;
 	close(pidfd);
+	if (session >= 0 && !is_outgoing(session)) {
+		close(session);
+		return -ENOENT;
+	}
 	return session;
 }
 
@@ -68,7 +89,8 @@ static int take_over_from(int proc, const char *pid, const char *name)
 	return ret;
 }
 
-int session_held(const char *name)
+/* An outgoing session that some process holds; -ENOENT if nobody does */
+static int session_held(const char *name)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -109,7 +131,8 @@ static int session_get(const char *name, bool *made)
 	return session;
 }
 
-int session_retrieve(const char *name)
+/* So that closing it loses nothing */
+static int session_retrieve(const char *name)
 {
 	int dev, session;
 
@@ -194,12 +217,15 @@ static void put_in(int session, const char *name, int fd, __u64 token)
 	}
 }
 
-/* In the background, until it is told to end */
-static void hold_on(char *argv0)
+/* In the background, with nothing else of who called, until it is told to end */
+static void hold_on(char *argv0, int session)
 {
-	pid_t pid = fork();
+	pid_t pid;
 	int null;
 
+	/* Before anybody knows its number */
+	argv0[0] = '@';
+	pid = fork();
 	if (pid < 0)
 		errx(EXIT_NO, "no process to hold the session: %s", strerror(errno));
 	if (pid) {
@@ -209,9 +235,9 @@ static void hold_on(char *argv0)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
-	if (setsid() < 0 || chdir("/"))
+	if (dup2(session, 3) < 0 || syscall(SYS_close_range, 4U, ~0U, 0U) || setsid() < 0 ||
+	    chdir("/"))
 		_exit(EXIT_NO);
-	argv0[0] = '@';
 	for (;;)
 		pause();
 }
@@ -242,7 +268,7 @@ int cmd_save(int argc, char **argv)
 	session = session_get(word[0], &made);
 	put_in(session, word[0], memfd, token);
 	if (made)
-		hold_on(program_invocation_name);
+		hold_on(program_invocation_name, session);
 	return 0;
 }
 

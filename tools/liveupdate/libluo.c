@@ -85,6 +85,7 @@ int luo_get_name(int session, char *name)
 	struct liveupdate_session_get_name arg = { .size = sizeof(arg) };
 	int ret;
 
+	/* No name is left over, should the kernel not write all of it. */
 	memset(arg.name, 0xff, sizeof(arg.name));
 	ret = luo_ioctl(session, LIVEUPDATE_SESSION_GET_NAME, &arg);
 	if (!ret)

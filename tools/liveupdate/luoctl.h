@@ -50,12 +50,6 @@ __u64 parse_token(const char *word);
 /* The device, as soon as nobody else has it open, for up to a second; or it exits */
 int open_device(void);
 
-/* An outgoing session that some process holds, by name; -ENOENT if nobody does */
-int session_held(const char *name);
-
-/* Retrieve a session so that closing it loses nothing; or it exits */
-int session_retrieve(const char *name);
-
 /* All of a file, to be freed; NULL and errno if it cannot be read */
 char *read_file(const char *path);
 

@@ -110,7 +110,7 @@ static void print_text(const struct timeline *t)
 	else
 		printf("blackout: unknown\n");
 	for (int i = 0; i < t->nr; i++) {
-		if (t->phases[i].after && !t->phases[i - 1].after)
+		if (t->phases[i].after && i && !t->phases[i - 1].after)
 			printf("after it:\n");
 		print_phase(&t->phases[i], t->longest);
 	}
