@@ -731,8 +731,11 @@ def run_luoctl(res: Result, opts: Options, name: str) -> None:
     files |= {f"bin/{tool}": "busybox" for tool in BUSYBOX}
     run_programs(res, opts, ["luo_kexec"], kernels=2, extra=files,
                  env=f"luo_stage=1 luo_test={name}")
-    told = (RESULTS / f"{log_name(res, opts)}.ktap").read_text()
-    for text in re.findall(r"# json: (.*)", told):
+    told = re.findall(r"# json: (.*)",
+                      (RESULTS / f"{log_name(res, opts)}.ktap").read_text())
+    if not told:
+        res.fail("luoctl: nothing was said in JSON")
+    for text in told:
         try:
             view = json.loads(text)
         except ValueError as e:
