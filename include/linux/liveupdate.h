@@ -14,6 +14,8 @@
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
 
+#include <linux/build_bug.h>
+#include <linux/elfnote.h>
 #include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/types.h>
@@ -184,6 +186,43 @@ enum liveupdate_stamp {
 	LIVEUPDATE_STAMP_MACHINE,
 	LIVEUPDATE_STAMPS
 };
+
+#ifdef CONFIG_LIVEUPDATE
+#define LIVEUPDATE_NOTE(type, desc)	ELFNOTE32(LIVEUPDATE_NOTE_NAME, type, desc)
+#else
+#define LIVEUPDATE_NOTE(type, desc)	static_assert(sizeof(desc))
+#endif
+
+/**
+ * LIVEUPDATE_NOTE_HANDLER() - say in the image that files of this format are taken over
+ * @compatible: the compatible string of a &struct liveupdate_file_handler: a literal
+ *
+ * A line of its own beside the handler, in a module as well: `luoctl preflight` looks there
+ * whether the next kernel reads what this one holds, and without it says that it does not.
+ */
+#define LIVEUPDATE_NOTE_HANDLER(compatible)	\
+	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FILE, compatible)
+
+/**
+ * LIVEUPDATE_NOTE_HANDLER_OLDER() - the same for one of @also_retrieves
+ * @compatible: a literal
+ */
+#define LIVEUPDATE_NOTE_HANDLER_OLDER(compatible)	\
+	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FILE | LIVEUPDATE_NOTE_OLDER, compatible)
+
+/**
+ * LIVEUPDATE_NOTE_OBJECT() - say in the image that objects of this format are taken over
+ * @compatible: the compatible string of a &struct liveupdate_flb: a literal
+ */
+#define LIVEUPDATE_NOTE_OBJECT(compatible)	\
+	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FLB, compatible)
+
+/**
+ * LIVEUPDATE_NOTE_OBJECT_OLDER() - the same for one of @also_retrieves
+ * @compatible: a literal
+ */
+#define LIVEUPDATE_NOTE_OBJECT_OLDER(compatible)	\
+	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FLB | LIVEUPDATE_NOTE_OLDER, compatible)
 
 #ifdef CONFIG_LIVEUPDATE
 

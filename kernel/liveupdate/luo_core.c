@@ -31,6 +31,8 @@ static struct luo luo_global = {
 	.turn_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.turn_wq),
 };
 
+LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_CORE, LUO_ABI_COMPATIBLE);
+
 static int __init luo_parse_switch(char *arg)
 {
 	return kstrtobool(arg, &luo_global.enabled);

@@ -3,7 +3,9 @@
  * The store that outlives the kernel: Kexec HandOver. Only handlers call KHO besides.
  */
 #include <linux/err.h>
+#include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 
@@ -85,6 +87,15 @@ static const struct luo_store_ops luo_kho_ops = {
 struct luo_store luo_kho_store = {
 	.ops = &luo_kho_ops,
 };
+
+LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_STORE, KHO_FDT_COMPATIBLE);
+
+/* Struct pages come from scratch memory, and KASAN's shadow does */
+LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
+	.page_shift = PAGE_SHIFT,
+	.flags = IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) ? LIVEUPDATE_NOTE_KHO_ON : 0,
+	.page_bytes = sizeof(struct page) + (IS_ENABLED(CONFIG_KASAN_GENERIC) ? PAGE_SIZE / 8 : 0),
+}));
 
 static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
 {

@@ -175,4 +175,42 @@ struct liveupdate_session_thaw {
 
 #define LIVEUPDATE_SESSION_THAW			_IO(LIVEUPDATE_IOCTL_TYPE, 0x61)
 
+/*
+ * What a kernel takes over stands in its image and in those of its modules, as ELF notes of
+ * this name: so programs can ask before they start it. The types:
+ *
+ *   STORE  the format of Kexec HandOver: a string, with its terminating zero, as all of them
+ *   CORE   a format of sessions and files
+ *   FILE   the compatible string of a handler of files
+ *   FLB    the compatible string of an object that files share
+ *   OLDER  added to one of these: is read, but never written
+ *   BOOT   a struct liveupdate_note_boot
+ *
+ * A kernel without any was built without live update, or knows no notes yet.
+ */
+#define LIVEUPDATE_NOTE_NAME	"liveupdate"
+
+#define LIVEUPDATE_NOTE_STORE	1
+#define LIVEUPDATE_NOTE_CORE	2
+#define LIVEUPDATE_NOTE_FILE	3
+#define LIVEUPDATE_NOTE_FLB	4
+#define LIVEUPDATE_NOTE_BOOT	5
+#define LIVEUPDATE_NOTE_OLDER	0x100
+
+/* Kexec HandOver is on unless the command line says kho=off */
+#define LIVEUPDATE_NOTE_KHO_ON	1
+
+/**
+ * struct liveupdate_note_boot - what has to fit for the kernel to come up
+ * @page_shift: the size of its pages: 1 << @page_shift bytes
+ * @flags: LIVEUPDATE_NOTE_KHO_ON or 0
+ * @page_bytes: how many bytes of Kexec HandOver's scratch memory it needs for each of its
+ *	pages before it can use other memory
+ */
+struct liveupdate_note_boot {
+	__u32 page_shift;
+	__u32 flags;
+	__u32 page_bytes;
+};
+
 #endif /* _UAPI_LIVEUPDATE_H */
