@@ -8,6 +8,7 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
@@ -201,8 +202,16 @@ void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
 	strscpy(luo->refusal.compatible, lf->args.compatible);
 }
 
+/* Also what others have preserved, and what it takes to write all of it down */
+static void luo_show_bytes(struct seq_file *m, struct luo *luo, bool incoming)
+{
+	unsigned long pages = luo->store->ops->nr_pages(luo->store, incoming);
+
+	seq_printf(m, "bytes preserved: %llu\n", (u64)pages << PAGE_SHIFT);
+}
+
 /**
- * luo_show_refusal() - who said no last
+ * luo_show_refusal() - how much there is for the next kernel, and who said no last
  * @m: where to
  * @luo: where
  */
@@ -213,6 +222,7 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 	scoped_guard(spinlock, &luo->state_lock)
 		refusal = luo->refusal;
 	seq_printf(m, "files preserved: %ld\n", atomic_long_read(&luo->nr_preserved));
+	luo_show_bytes(m, luo, false);
 	if (!refusal.err) {
 		seq_puts(m, "last refusal: none\n");
 		return;
@@ -236,6 +246,7 @@ void luo_show_verdict(struct seq_file *m, struct luo *luo)
 {
 	int err = luo_incoming_read_sessions(luo);
 
+	luo_show_bytes(m, luo, true);
 	if (err)
 		seq_printf(m, "sessions: %s\n", luo_incoming_word(err) ?: "no memory");
 	err = luo_incoming_read_flbs(luo);

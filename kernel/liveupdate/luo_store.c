@@ -72,6 +72,11 @@ static int luo_kho_refused(struct luo_store *store)
 	return kho_handover_refused();
 }
 
+static unsigned long luo_kho_nr_pages(struct luo_store *store, bool incoming)
+{
+	return kho_nr_preserved_pages(incoming);
+}
+
 static const struct luo_store_ops luo_kho_ops = {
 	.usable = luo_kho_usable,
 	.alloc = luo_kho_alloc,
@@ -82,6 +87,7 @@ static const struct luo_store_ops luo_kho_ops = {
 	.withdraw = luo_kho_withdraw,
 	.find = luo_kho_find,
 	.refused = luo_kho_refused,
+	.nr_pages = luo_kho_nr_pages,
 };
 
 struct luo_store luo_kho_store = {

@@ -27,6 +27,8 @@ struct luo_store;
  *	-ENOENT: nothing; -EUCLEAN: it cannot be made out
  * @refused: 0, or why a handover that was offered was not taken: -EPROTONOSUPPORT,
  *	-EUCLEAN
+ * @nr_pages: how many pages are preserved, by whomever: for the next kernel, or @incoming,
+ *	by the last one, and not given to anybody yet
  */
 struct luo_store_ops {
 	bool (*usable)(struct luo_store *store);
@@ -38,6 +40,7 @@ struct luo_store_ops {
 	void (*withdraw)(struct luo_store *store, void *page);
 	int (*find)(struct luo_store *store, const char *name, u64 *phys, size_t *size);
 	int (*refused)(struct luo_store *store);
+	unsigned long (*nr_pages)(struct luo_store *store, bool incoming);
 };
 
 /**

@@ -139,6 +139,13 @@ static int luo_fake_refused(struct luo_store *store)
 	return luo_fake_of(store)->refused;
 }
 
+static unsigned long luo_fake_nr_pages(struct luo_store *store, bool incoming)
+{
+	struct luo_fake_store *fake = luo_fake_of(store);
+
+	return incoming ? fake->nr_in : fake->nr_out;
+}
+
 static const struct luo_store_ops luo_fake_ops = {
 	.usable = luo_fake_usable,
 	.alloc = luo_fake_alloc,
@@ -149,6 +156,7 @@ static const struct luo_store_ops luo_fake_ops = {
 	.withdraw = luo_fake_withdraw,
 	.find = luo_fake_find,
 	.refused = luo_fake_refused,
+	.nr_pages = luo_fake_nr_pages,
 };
 
 static void luo_fake_store_empty(struct xarray *pages)

@@ -20,9 +20,11 @@ static void expect_fdinfo(int session, const char *line)
 /* All of it, word by word, up to the FLBs: the base's own test may hang some on memfds. */
 static void expect_incoming(const char *want)
 {
-	char text[4096], *flbs;
+	char all[4096], *text, *flbs;
 
-	ASSERT_TRUE(luo_read_text("/sys/kernel/debug/liveupdate/incoming", text, sizeof(text)));
+	ASSERT_TRUE(luo_read_text("/sys/kernel/debug/liveupdate/incoming", all, sizeof(all)));
+	text = strchr(all, '\n');
+	text = text ? text + 1 : "";
 	flbs = strstr(text, "FLB liveupdate-test-");
 	if (flbs)
 		*flbs = 0;
@@ -35,15 +37,22 @@ static void status_1(void)
 {
 	expect_status("number", "0");
 	expect_status("incoming", "none");
-	for (int i = 0; i < 2; i++)
-		test_preserve(create(i ? "second" : "first"), test_memfd(PAGE), 7 + i);
+	for (int i = 0; i < 2; i++) {
+		int memfd = test_memfd(i ? PAGE : 100 * PAGE);
+
+		ASSERT_TRUE(luo_fill(memfd, i, 0, i ? PAGE : 100 * PAGE));
+		test_preserve(create(i ? "second" : "first"), memfd, 7 + i);
+	}
 	expect_status("incoming", "none");
+	EXPECT_EQ(0, luo_bytes_preserved("incoming"));
 }
 
 static void status_2(void)
 {
+	long long bytes = luo_bytes_preserved("incoming");
 	int first;
 
+	EXPECT_GE(bytes, 101 * PAGE);
 	expect_status("number", "1");
 	expect_status("incoming", "present");
 	expect_incoming("session first: waiting\n"
@@ -52,6 +61,8 @@ static void status_2(void)
 			"  token 8: memfd-extent-v1, untried\n");
 	first = retrieve("first");
 	close(test_retrieve_fd(first, 7));
+	EXPECT_GE(bytes - luo_bytes_preserved("incoming"), 100 * PAGE);
+	EXPECT_GE(luo_bytes_preserved("incoming"), PAGE);
 	expect_incoming("session first: retrieved\n"
 			"  token 7: memfd-extent-v1, retrieved\n"
 			"session second: waiting\n"

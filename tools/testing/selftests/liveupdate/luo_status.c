@@ -135,6 +135,25 @@ TEST_F(session, debugfs_outgoing)
 	EXPECT_TRUE(outgoing_has("session two: open"));
 }
 
+/* It is all of KHO's; nobody else preserves anything meanwhile. */
+TEST_F(session, debugfs_bytes)
+{
+	long long before = luo_bytes_preserved("outgoing"), more;
+	int memfd = test_memfd(64 * PAGE);
+
+	ASSERT_GE(before, 0);
+	ASSERT_TRUE(luo_fill(memfd, 1, 0, 64 * PAGE));
+	test_preserve(self->one, memfd, 1);
+	more = luo_bytes_preserved("outgoing") - before;
+	EXPECT_GE(more, 64 * PAGE);
+	EXPECT_LE(more, 80 * PAGE);
+	close(self->one);
+	more = luo_bytes_preserved("outgoing") - before;
+	EXPECT_GE(more, 0);
+	EXPECT_LE(more, 16 * PAGE);
+	self->one = test_create(self->dev, "one");
+}
+
 /* memfd-v2 cannot carry the mode of a memfd in it. */
 TEST_F(session, debugfs_refusal)
 {

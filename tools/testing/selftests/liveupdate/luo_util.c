@@ -294,6 +294,17 @@ bool luo_status_is(const char *name, const char *want)
 	return false;
 }
 
+long long luo_bytes_preserved(const char *side)
+{
+	char path[64], text[64 * 1024], *line;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/liveupdate/%s", side);
+	if (!luo_read_text(path, text, sizeof(text)))
+		return -1;
+	line = strstr(text, "bytes preserved: ");
+	return line ? atoll(line + strlen("bytes preserved: ")) : -1;
+}
+
 #define MEMFD_FORMAT	"/sys/module/liveupdate/parameters/memfd_format"
 
 bool luo_memfd_format(const char *format)

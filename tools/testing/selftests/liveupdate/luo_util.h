@@ -117,6 +117,9 @@ int luo_seals(int fd);
 mode_t luo_mode(int fd);
 size_t luo_page_size(void);
 
+/* What debugfs says of "outgoing" or "incoming"; -1: nothing */
+long long luo_bytes_preserved(const char *side);
+
 /* The format that memfds are preserved in: "v2", "extent-v1" */
 bool luo_memfd_format(const char *format);
 const char *luo_memfd_format_now(void);
@@ -163,6 +166,7 @@ int luo_load_raw(void);
 int luo_load_back(void);
 int luo_unload(void);
 int luo_reboot(void);
+int luo_jump_by_luoctl(const char *cmdline, bool force, const char *said);
 int luo_jump(void);
 
 #endif /* LUO_UTIL_H */
