@@ -290,6 +290,7 @@ static struct liveupdate_file_handler memfd_liveupdate_handler = {
 	.ops = &memfd_liveupdate_ops,
 	.compatible = MEMFD_LUO_FH_COMPATIBLE,
 };
+
 LIVEUPDATE_NOTE_HANDLER(MEMFD_LUO_FH_COMPATIBLE);
 
 static const struct liveupdate_file_ops memfd_extent_ops = {
@@ -308,6 +309,7 @@ static struct liveupdate_file_handler memfd_extent_handler = {
 	.ops = &memfd_extent_ops,
 	.compatible = MEMFD_EXTENT_FH_COMPATIBLE,
 };
+
 LIVEUPDATE_NOTE_HANDLER(MEMFD_EXTENT_FH_COMPATIBLE);
 
 /* Handlers are asked in the order of their registration. */

@@ -33,6 +33,7 @@ from typing import Callable
 
 import demo_vm
 import guest
+import images
 import systemd
 from guest import (BUILD, LOGS, LUOCTL, ROOT, TREES, Guest, GuestError, Initramfs,
                    luoctl_arguments, trouble)
@@ -42,7 +43,7 @@ SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cmp", "grep", "ls", "sleep", "test", "true", "wc")
+BUSYBOX = ("sh", "cat", "cmp", "grep", "ls", "mount", "sleep", "test", "true", "umount", "wc")
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"
@@ -618,6 +619,8 @@ def suites(opts: Options) -> list[Suite]:
                           lambda r: run_crash(r, opts)))
         some.append(Suite("shell", ("check", "all"), "make shell, typed into",
                           lambda r: run_shell(r, opts)))
+        some.append(Suite("preflight", ("check", "all"), "which kernels can take over",
+                          lambda r: run_preflight(r, opts)))
         for name in ("luoctl", "luoctl-off"):
             some.append(Suite(f"kexec-{name}", EXTENDED, "the tool, in a shell",
                               lambda r, name=name: run_luoctl(r, opts, name)))
@@ -721,16 +724,40 @@ def run_shell(res: Result, opts: Options) -> None:
         res.fail("\n    ".join(["make shell", *said.decode(errors="replace").splitlines()[-8:]]))
 
 
-def run_luoctl(res: Result, opts: Options, name: str) -> None:
-    """luoctl in a shell. What it says in JSON has to be that."""
+def shell_files() -> dict:
+    """luoctl, and a shell to call it from."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise Broken("busybox is missing: run make setup")
     build_luoctl()
-    files: dict = {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL}
-    files |= {f"bin/{tool}": "busybox" for tool in BUSYBOX}
-    run_programs(res, opts, ["luo_kexec"], kernels=2, extra=files,
-                 env=f"luo_stage=1 luo_test={name}")
+    return {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL,
+            **{f"bin/{tool}": "busybox" for tool in BUSYBOX}}
+
+
+def run_preflight(res: Result, opts: Options) -> None:
+    """What luoctl says of kernels that are not started."""
+    need_kernel(opts.kernel)
+    out = opts.kernel.resolve().parents[3]
+    made = images.make(BUILD / "images", opts.kernel, out / "vmlinux")
+    files = shell_files() | modules(opts)
+    files |= {f"images/{name}": path for name, path in made.items()}
+    files |= images.make_modules(BUILD / "images", out / "samples/liveupdate/flb_sample.ko")
+    run_programs(res, opts, ["luo_preflight"], image=True, extra=files)
+    check_json(res, opts)
+
+
+def run_luoctl(res: Result, opts: Options, name: str) -> None:
+    """luoctl in a shell, before and after a jump that it makes itself."""
+    # Nobody goes unwarned to a kernel with live update off. On the debug kernel the base's own
+    # test hangs objects on every file, and no image says that it reads them.
+    load = "force" if opts.debug or name == "luoctl-off" else "luoctl"
+    run_programs(res, opts, ["luo_kexec"], kernels=2, extra=shell_files(),
+                 env=f"luo_stage=1 luo_test={name} luo_load={load}")
+    check_json(res, opts)
+
+
+def check_json(res: Result, opts: Options) -> None:
+    """What luoctl has said in JSON has to be that."""
     told = re.findall(r"# json: (.*)",
                       (RESULTS / f"{log_name(res, opts)}.ktap").read_text())
     if not told:
@@ -741,20 +768,43 @@ def run_luoctl(res: Result, opts: Options, name: str) -> None:
         except ValueError as e:
             res.fail(f"luoctl: no JSON: {e}: {text}")
             continue
-        for problem in (timeline_problems if "phases" in view else view_problems)(view):
+        for problem in problems_of(view):
             res.fail(f"luoctl: {problem}: {text}")
         res.passed += 1
 
 
+def problems_of(view: dict) -> list[str]:
+    """By which command it is, what is not as luoctl(8) has it."""
+    if "phases" in view:
+        return timeline_problems(view)
+    if "checks" in view:
+        answers = [view["answer"], *(one["read"] for one in view["formats"]),
+                   *(one["answer"] for one in view["checks"])]
+        return not_as(view, PREFLIGHT) + [f"{one} is no answer" for one in answers
+                                          if one not in ("yes", "no", "unknown", "module")]
+    if "images" in view:
+        return not_as(view, BOTH) + [problem for image in view["images"]
+                                     for problem in not_as(image, FORMATS)]
+    return not_as(view, FORMATS) if "formats" in view else view_problems(view)
+
+
+PREFLIGHT = {"image": str, "answer": str, "formats": list, "checks": list, "lost_sessions": list}
+FORMATS = {"image": (str, type(None)), "machine": str, "page_size": int, "kho_default": bool,
+           "formats": list}
+BOTH = {"images": list, "not_read": list, "not_read_back": list}
 VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str, "handlers": list,
         "flbs": list, "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None))}
 
 
+def not_as(view: dict, schema: dict) -> list[str]:
+    bad = [f"{key} is not {kind}" for key, kind in schema.items()
+           if not isinstance(view.get(key, ...), kind)]
+    return bad + [f"unknown key {key}" for key in view if key not in schema]
+
+
 def view_problems(view: dict) -> list[str]:
     """What is not as luoctl(8) has it."""
-    bad = [f"{key} is not {kind}" for key, kind in VIEW.items()
-           if not isinstance(view.get(key, ...), kind)]
-    bad += [f"unknown key {key}" for key in view if key not in VIEW]
+    bad = not_as(view, VIEW)
     for side in (view.get("next_kernel"), view.get("last_kernel")):
         for session in (side or {}).get("sessions", []):
             bad += [f"token {file['token']} has no format" for file in session["files"]

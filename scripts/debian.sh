@@ -4,7 +4,8 @@
 # debian.sh - packages from Debian suites other than this machine's own
 #
 #   debian.sh have PACKAGE              whether a suite (or the cache) has it
-#   debian.sh newest PREFIX             the package of the highest version whose name is PREFIX<digits>
+#   debian.sh newest PREFIX [SUFFIX]    the package of the highest version whose name is PREFIX<digits>,
+#                                       or PREFIX<version>SUFFIX
 #   debian.sh fetch PACKAGE             download unless in the cache; print the path of the .deb
 #   debian.sh unpack DIR PACKAGE...     fetch each and unpack it under DIR
 #   debian.sh release DIR MIN PACKAGE...
@@ -120,12 +121,13 @@ have() {
 
 # Of linux-source-7.1, linux-source-7.10, ...: the last.
 newest() {
-	local pkg
-	pkg=$(find "$apt/archives" -maxdepth 1 -name "$1*.deb" 2>/dev/null | sed 's,.*/,,; s,_.*,,' | sort -V | tail -1)
+	local pkg digits='[0-9]+'
+	[ -z "${2:-}" ] || digits='[0-9][0-9a-z.+]*'
+	pkg=$(find "$apt/archives" -maxdepth 1 -name "$1*${2:-}_*.deb" 2>/dev/null | sed 's,.*/,,; s,_.*,,' | sort -V | tail -1)
 	if [ -z "$pkg" ]; then
 		prepare
 		pkg=$(aptx apt-cache pkgnames "$1" |
-			{ grep -E "^${1//./\\.}[0-9]+$" || true; } | sort -V | tail -1)
+			{ grep -E "^${1//./\\.}$digits${2:-}$" || true; } | sort -V | tail -1)
 	fi
 	echo "$pkg"
 }
@@ -209,7 +211,7 @@ release() {
 	echo "$ver"
 }
 
-[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
+[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX [SUFFIX] | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
 cmd=$1
 shift
 mkdir -p "$apt/archives/partial"

@@ -18,6 +18,8 @@ packages=(
 	xz-utils lz4 zstd ccache git
 	# guests
 	qemu-system-x86 busybox-static kexec-tools nettle-dev libjson-c-dev
+	# luoctl, for guests without libraries
+	libarchive-dev liblzma-dev zlib1g-dev libzstd-dev liblz4-dev
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
 	# our pages of the manual

@@ -234,12 +234,14 @@ static struct liveupdate_flb flb_sample_v2_flb = {
 	.compatible = FLB_SAMPLE_V2,
 	.also_retrieves = flb_sample_older,
 };
+
 LIVEUPDATE_NOTE_OBJECT(FLB_SAMPLE_V2);
 
 static struct liveupdate_flb flb_sample_v1_flb = {
 	.ops = &flb_sample_flb_ops,
 	.compatible = FLB_SAMPLE_V1,
 };
+
 LIVEUPDATE_NOTE_OBJECT(FLB_SAMPLE_V1);
 
 static struct liveupdate_flb *flb_sample_flb(void)
@@ -426,6 +428,7 @@ static struct liveupdate_file_handler flb_sample_handler = {
 	.ops = &flb_sample_file_ops,
 	.compatible = FLB_SAMPLE_FILE_V1,
 };
+
 LIVEUPDATE_NOTE_HANDLER(FLB_SAMPLE_FILE_V1);
 
 /* The device; nothing here knows of live update, but for a state that is frozen. */

@@ -155,26 +155,6 @@ static int session_retrieve(const char *name)
 	return session;
 }
 
-/* For who looks on, once a second */
-static void say_how_far(unsigned long long bytes, bool end)
-{
-	static time_t last;
-	static bool said;
-	time_t now = time(NULL);
-
-	if (!isatty(STDERR_FILENO))
-		return;
-	if (!last)
-		last = now;
-	if (said && end) {
-		fprintf(stderr, "\r%llu MiB\n", bytes >> 20);
-	} else if (now > last + 1) {
-		fprintf(stderr, "\r%llu MiB", bytes >> 20);
-		last = now;
-		said = true;
-	}
-}
-
 static void copy(int from, int to, const char *what)
 {
 	static char buf[1 << 20];
@@ -193,9 +173,9 @@ static void copy(int from, int to, const char *what)
 			if (done < 0)
 				errx(EXIT_NO, "%s: cannot be written: %s", what, strerror(errno));
 		}
-		say_how_far(bytes, false);
+		say_how_far(bytes >> 20, "MiB", false);
 	}
-	say_how_far(bytes, true);
+	say_how_far(bytes >> 20, "MiB", true);
 }
 
 static void put_in(int session, const char *name, int fd, __u64 token)

@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "luoctl.h"
 
 static const struct command commands[] = {
 	{ "status", "what is held, and what came in", cmd_status },
+	{ "formats", "what a kernel takes over from the last one", cmd_formats },
+	{ "preflight", "can another kernel take over what this one holds?", cmd_preflight },
+	{ "kexec", "start another kernel, which takes over", cmd_kexec },
 	{ "timeline", "where the time of the last live update went", cmd_timeline },
 	{ "save", "put standard input into a session for the next kernel", cmd_save },
 	{ "restore", "write what the last kernel saved to standard output", cmd_restore },
@@ -81,6 +85,36 @@ char *read_file(const char *path)
 	return text;
 }
 
+void print_name(const char *name, int width)
+{
+	int len = 0;
+
+	for (; *name; name++)
+		len += (unsigned char)*name < ' ' || *name == 0x7f ?
+		       printf("\\%03o", (unsigned char)*name) : printf("%c", *name);
+	printf("%*s", len < width ? width - len : 0, "");
+}
+
+void say_how_far(unsigned long long nr, const char *unit, bool end)
+{
+	static time_t last;
+	static bool said;
+	time_t now = time(NULL);
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (!last)
+		last = now;
+	if (said && end) {
+		fprintf(stderr, "\r%llu %s\n", nr, unit);
+		said = false;
+	} else if (!end && now > last + 1) {
+		fprintf(stderr, "\r%llu %s", nr, unit);
+		last = now;
+		said = true;
+	}
+}
+
 char *unescape(char *text)
 {
 	char *to = text;
@@ -103,7 +137,7 @@ static void list_commands(FILE *out)
 {
 	fprintf(out, "usage: luoctl COMMAND [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].what);
+		fprintf(out, "  %-11s%s\n", commands[i].name, commands[i].what);
 	fprintf(out, "\nluoctl COMMAND --help tells more.\n");
 }
 

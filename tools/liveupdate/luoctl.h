@@ -30,6 +30,9 @@ struct command {
 };
 
 int cmd_status(int argc, char **argv);
+int cmd_formats(int argc, char **argv);
+int cmd_preflight(int argc, char **argv);
+int cmd_kexec(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_save(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
@@ -55,5 +58,11 @@ char *read_file(const char *path);
 
 /* Octal escapes, as the kernel writes them, are undone in place. */
 char *unescape(char *text);
+
+/* A name can have anything in it, also what a terminal obeys: without that, and padded */
+void print_name(const char *name, int width);
+
+/* To a terminal, after more than a second, and then once a second; @end: a new line */
+void say_how_far(unsigned long long nr, const char *unit, bool end);
 
 #endif /* LUOCTL_H */

@@ -16,17 +16,6 @@ static const char *text(struct json_object *from, const char *key)
 	return value ? json_object_get_string(value) : "unknown";
 }
 
-/* A name can have anything in it, also what a terminal obeys. */
-static void print_name(const char *name, int width)
-{
-	int len = 0;
-
-	for (; *name; name++)
-		len += (unsigned char)*name < ' ' || *name == 0x7f ?
-		       printf("\\%03o", (unsigned char)*name) : printf("%c", *name);
-	printf("%*s", len < width ? width - len : 0, "");
-}
-
 static void print_file(const char *name, const char *state, struct json_object *file)
 {
 	printf("  ");
@@ -79,6 +68,9 @@ static void print_side(struct json_object *side)
 	for (size_t i = 0; i < json_object_array_length(sessions); i++)
 		print_session(json_object_array_get_idx(sessions, i));
 	print_flbs(json_object_object_get(side, "flbs"));
+	if (json_object_get_uint64(json_object_object_get(side, "bytes_preserved")))
+		printf("  memory preserved: %.1f MiB\n", json_object_get_uint64(
+		       json_object_object_get(side, "bytes_preserved")) / 1048576.0);
 	if (json_object_object_get(side, "last_refusal"))
 		printf("  last refusal: %s\n", text(side, "last_refusal"));
 }
@@ -135,8 +127,7 @@ int cmd_status(int argc, char **argv)
 	if (!view)
 		errx(EXIT_NO, "this kernel was built without live update");
 	if (json)
-		puts(json_object_to_json_string_ext(view, JSON_C_TO_STRING_PRETTY |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
+		print_json(view);
 	else
 		print_view(view);
 	on = json_object_get_boolean(json_object_object_get(view, "enabled"));

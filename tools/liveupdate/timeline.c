@@ -126,7 +126,7 @@ static struct json_object *number(const struct phase *phase)
 	return json_object_new_double_s(phase->ms, text);
 }
 
-static void print_json(const struct timeline *t)
+static void print_phases(const struct timeline *t)
 {
 	struct json_object *all = json_object_new_object(), *phases = json_object_new_array();
 
@@ -141,7 +141,7 @@ static void print_json(const struct timeline *t)
 		json_object_object_add(one, "in_blackout", json_object_new_boolean(!phase->after));
 		json_object_array_add(phases, one);
 	}
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
+	print_json(all);
 	json_object_put(all);
 }
 
@@ -225,7 +225,7 @@ int cmd_timeline(int argc, char **argv)
 	if (request.svg)
 		write_svg(&t, request.svg);
 	else if (request.json)
-		print_json(&t);
+		print_phases(&t);
 	else
 		print_text(&t);
 	return t.blackout.known ? 0 : EXIT_UNKNOWN;

@@ -147,6 +147,8 @@ static void read_line(struct reader *r, char *line)
 			add(r->all, "last_refusal", line + 14);
 	} else if (!strncmp(line, "files preserved: ", 17)) {
 		json_object_object_add(r->all, "files_preserved", number(line + 17));
+	} else if (!strncmp(line, "bytes preserved: ", 17)) {
+		json_object_object_add(r->all, "bytes_preserved", number(line + 17));
 	} else if (!strncmp(line, "sessions: ", 10)) {
 		add(r->all, "sessions_error", line + 10);
 	} else if (!strncmp(line, "FLBs: ", 6)) {
@@ -174,6 +176,12 @@ static struct json_object *details(const char *name)
 		read_line(&r, line);
 	free(text);
 	return r.all;
+}
+
+void print_json(struct json_object *json)
+{
+	puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 struct json_object *view_read(void)

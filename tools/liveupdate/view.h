@@ -7,4 +7,6 @@
 /* All that the kernel says, to be put; NULL: it was built without live update */
 struct json_object *view_read(void);
 
+void print_json(struct json_object *json);
+
 #endif /* VIEW_H */

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * luoctl, as scripts use it: in a shell, before and after a live update. What it says with
- * --json is printed, and scripts/check.py has it read by a parser.
- */
+/* luoctl, as scripts use it: in a shell, before and after a live update. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -11,52 +8,13 @@
 #include <sys/wait.h>
 
 #include "luo_kexec.h"
-
-#define OUT	"/tmp/out"
-#define ERR	"/tmp/err"
-
-static char out[64 * 1024], err[4096];
-
-/* What the shell makes of a line: its exit status; what was said is in out and err. */
-static int shell(const char *line)
-{
-	char whole[1024];
-	int status;
-
-	snprintf(whole, sizeof(whole), "exec >" OUT " 2>" ERR "; %s", line);
-	status = system(whole);
-	luo_read_text(OUT, out, sizeof(out));
-	luo_read_text(ERR, err, sizeof(err));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void expect_shell(int want, const char *line)
-{
-	EXPECT_EQ(want, shell(line)) luo_say("'%s': '%s' '%s'", line, out, err);
-}
-
-static void expect_out(const char *text)
-{
-	EXPECT_TRUE(strstr(out, text)) luo_say("no '%s' in '%s'", text, out);
-}
-
-static void expect_err(const char *text)
-{
-	EXPECT_TRUE(strstr(err, text)) luo_say("no '%s' in '%s'", text, err);
-}
-
-static void print_json(void)
-{
-	for (char *at = out; *at; at++)
-		if (*at == '\n')
-			*at = ' ';
-	luo_say("json: %s", out);
-}
+#include "luo_shell.h"
 
 static void usage(void)
 {
 	static const char *const commands[] = {
-		"status", "timeline", "save", "restore", "finish", "hold",
+		"status", "formats", "preflight", "kexec", "timeline", "save", "restore", "finish",
+		"hold",
 	};
 	char line[64];
 
@@ -91,7 +49,7 @@ static void expect_holder(int pid)
 	ASSERT_TRUE(luo_read_text(path, name, sizeof(name)));
 	EXPECT_EQ('@', name[0]);
 	snprintf(path, sizeof(path), "test $(ls /proc/%d/fd | wc -l) = 4", pid);
-	for (int i = 0; i < 100 && shell(path); i++)
+	for (int i = 0; i < 100 && luo_shell(path); i++)
 		usleep(100000);
 	expect_shell(0, path);
 }
@@ -108,13 +66,13 @@ static void luoctl_1(void)
 
 	/* The first one of a session leaves a process behind that holds it. */
 	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
-	expect_holder(atoi(out));
+	expect_holder(atoi(luo_out));
 	expect_shell(0, "luoctl save script 0xffffffffffffffff </bin/luo_kexec");
-	EXPECT_EQ(0, strcmp("", out));
+	EXPECT_EQ(0, strcmp("", luo_out));
 	expect_shell(1, "echo again | luoctl save script 1");
 	expect_err("session 'script': token 1 is taken");
 	expect_shell(0, "echo gone | luoctl save given-up 1");
-	EXPECT_EQ(0, kill(atoi(out), SIGTERM));
+	EXPECT_EQ(0, kill(atoi(luo_out), SIGTERM));
 	expect_shell(0, "while luoctl status | grep -q given-up; do sleep 0.1; done");
 
 	/* A command with a session: it can preserve by itself, and the session is over with it. */
@@ -131,7 +89,7 @@ static void luoctl_1(void)
 	expect_shell(1, "luoctl restore script 1");
 	expect_err("the last kernel handed over none of that name");
 	expect_shell(0, "luoctl status --json");
-	print_json();
+	luo_print_json();
 }
 
 /* With the device held open by another program it gives up in the end. */
@@ -150,7 +108,7 @@ static void where_time_went(void)
 	expect_out("blackout: ");
 	expect_out("  boot ");
 	expect_shell(0, "luoctl timeline --json");
-	print_json();
+	luo_print_json();
 	expect_shell(0, "luoctl timeline --svg=/tmp/picture && grep -c rect /tmp/picture");
 	expect_shell(1, "luoctl timeline --svg=/no/such/folder");
 }
@@ -163,23 +121,25 @@ static void luoctl_2(void)
 	expect_out("From the last kernel: present");
 	expect_out("script ");
 	expect_shell(0, "luoctl status --json");
-	print_json();
+	luo_print_json();
 	busy();
 	for (int i = 0; i < 2; i++) {
 		expect_shell(0, "luoctl restore script 1");
-		EXPECT_EQ(0, strcmp("what was saved", out));
+		EXPECT_EQ(0, strcmp("what was saved", luo_out));
 	}
 	expect_shell(0, "luoctl restore script 18446744073709551615 | cmp - /bin/luo_kexec");
 	expect_shell(1, "luoctl restore script 2");
 	expect_err("session 'script' has no token 2");
 
 	where_time_went();
+	expect_shell(0, "luoctl preflight /boot/kernel");
+	expect_out("lost     session 'script' of the last kernel, which nobody has finished");
 	s = retrieve("script");
 	expect_shell(1, "luoctl restore script 1");
 	expect_err("another program has retrieved it");
 	/* One for the next kernel of the same name is another session. */
 	expect_shell(0, "echo new | luoctl save script 1");
-	expect_holder(atoi(out));
+	expect_holder(atoi(luo_out));
 	close(s);
 	expect_gone("script");
 }
@@ -207,13 +167,21 @@ static void off_2(void)
 	expect_shell(1, "luoctl status");
 	expect_out("Live update is off");
 	expect_shell(1, "luoctl status --json");
-	print_json();
+	luo_print_json();
 	expect_shell(1, "luoctl timeline");
 	expect_shell(1, "luoctl restore off 1");
 	expect_err("live update is off; boot with kho=on liveupdate=on");
 	expect_shell(1, "luoctl save off 1 </dev/null");
 	expect_shell(1, "luoctl finish off");
 	expect_shell(1, "luoctl hold off true");
+	expect_shell(0, "luoctl formats");
+	expect_shell(0, "luoctl formats /boot/kernel");
+	expect_shell(1, "luoctl preflight -c 'liveupdate=on kho=on' /boot/kernel");
+	expect_out("live update is off in this kernel");
+	expect_shell(1, "luoctl preflight --json /boot/kernel");
+	luo_print_json();
+	expect_shell(1, "luoctl kexec -c liveupdate=on /boot/kernel");
+	expect_err("not started");
 }
 
 const struct scenario luoctl_scenarios[] = {

@@ -176,12 +176,38 @@ int luo_reboot(void)
 		       LINUX_REBOOT_CMD_KEXEC, NULL) < 0 ? -errno : 0;
 }
 
-/* After all that was printed has arrived */
-int luo_jump(void)
+static void before_the_jump(void)
 {
 	fflush(stdout);
 	if (getenv("luo_gcov"))
 		send_coverage();
 	tcdrain(STDOUT_FILENO);
+}
+
+/* After all that was printed has arrived */
+int luo_jump(void)
+{
+	before_the_jump();
 	return luo_reboot();
+}
+
+/* By luoctl, which loads it as well; what it says is in @said if it comes back */
+int luo_jump_by_luoctl(const char *cmdline, bool force, const char *said)
+{
+	int out, status;
+	pid_t pid;
+
+	before_the_jump();
+	pid = fork();
+	if (!pid) {
+		out = open(said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(out, STDOUT_FILENO);
+		dup2(out, STDERR_FILENO);
+		execl("/sbin/luoctl", "luoctl", "kexec", next_kernel(), "--initrd=" INITRD,
+		      "--command-line", cmdline, force ? "--force" : NULL, NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return -EIO;
 }

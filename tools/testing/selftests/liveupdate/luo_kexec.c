@@ -7,6 +7,8 @@
  *   luo_test=GROUP[,GROUP...]  what to run
  *   luo_stage=N                this is the Nth kernel, from 1
  *   luo_load=legacy            load the next kernel with kexec_load(2)
+ *   luo_load=luoctl            luoctl kexec loads the next kernel and goes there
+ *   luo_load=force             the same with --force
  *   luo_holes=filled           one of the kernels fills holes with pages
  */
 #define _GNU_SOURCE
@@ -214,15 +216,35 @@ static void add_more(char *out, size_t size, int stage)
 	}
 }
 
+static char cmdline[2048];
+
+static bool load_by(const char *how)
+{
+	return !strcmp(getenv("luo_load") ?: "", how);
+}
+
 static int load(int stage)
 {
-	const char *how = getenv("luo_load");
-	char cmdline[2048];
-
 	if (!luo_next_cmdline(cmdline, sizeof(cmdline)))
 		return -EINVAL;
 	add_more(cmdline, sizeof(cmdline), stage + 1);
-	return how && !strcmp(how, "legacy") ? luo_load_legacy(cmdline) : luo_load_next(cmdline);
+	if (load_by("luoctl") || load_by("force"))
+		return 0;
+	return load_by("legacy") ? luo_load_legacy(cmdline) : luo_load_next(cmdline);
+}
+
+static int jump(void)
+{
+	static char said[4096];
+	int ret;
+
+	if (!load_by("luoctl") && !load_by("force"))
+		return luo_jump();
+	ret = luo_jump_by_luoctl(cmdline, load_by("force"), "/tmp/said");
+	luo_read_text("/tmp/said", said, sizeof(said));
+	for (char *at = said, *line; at && (line = strsep(&at, "\n"));)
+		luo_say("luoctl: %s", line);
+	return ret;
 }
 
 int main(void)
@@ -250,7 +272,7 @@ int main(void)
 	ok = run_all(stage);
 	if (stage < last) {
 		luo_say("to kernel %d", stage + 1);
-		ret = luo_jump();
+		ret = jump();
 		printf("Bail out! going to the next kernel: %s\n", luo_error(ret));
 		return 2;
 	}

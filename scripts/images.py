@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""images.py - images of kernels for luoctl to look at, made of one that was built
+
+They cannot be started. Each is what the build would have made of the same kernel in another
+configuration, as far as a program can see that reads it, or is broken in one way.
+"""
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import subprocess
+from pathlib import Path
+
+import packages
+
+SECTOR = 512
+NAME = b"liveupdate\0\0"
+# What a handler's note says it writes
+STRIPPED = b"memfd-extent-v1\0"
+
+
+def u32(data: bytes, at: int) -> int:
+    return struct.unpack_from("<I", data, at)[0]
+
+
+def run(*command: str | Path, data: bytes | None = None) -> bytes:
+    return subprocess.run([str(c) for c in command], input=data, capture_output=True,
+                          check=True).stdout
+
+
+def repacked(bzimage: bytes, payload: bytes, sized: bool = True) -> bytes:
+    """A bzImage with another payload, which has to be smaller. The build writes the size of
+    what comes out behind it, but for gzip, which does so itself."""
+    setup = ((bzimage[0x1f1] or 4) + 1) * SECTOR
+    at = setup + u32(bzimage, 0x248)
+    room = u32(bzimage, 0x24c)
+    if sized:
+        payload += bzimage[at + room - 4:at + room]
+    if len(payload) > room:
+        raise ValueError(f"a payload of {len(payload)} bytes does not fit into {room}")
+    out = bytearray(bzimage)
+    out[at:at + len(payload)] = payload
+    struct.pack_into("<I", out, 0x24c, len(payload))
+    return bytes(out)
+
+
+def notes_of(vmlinux: Path, scratch: Path) -> bytes:
+    run("objcopy", "--dump-section", f".notes={scratch}", vmlinux, "/dev/null")
+    return scratch.read_bytes()
+
+
+def without(notes: bytes, desc: bytes) -> bytes:
+    """All but the note of ours that says that."""
+    kept, at, gone = b"", 0, 0
+    while at + 12 <= len(notes):
+        namesz, descsz, _ = struct.unpack_from("<III", notes, at)
+        name = at + 12
+        body = name + (namesz + 3 & ~3)
+        end = body + (descsz + 3 & ~3)
+        if notes[name:body] == NAME and notes[body:body + descsz] == desc:
+            gone += 1
+        else:
+            kept += notes[at:end]
+        at = end
+    if gone != 1:
+        raise ValueError(f"{gone} notes say {desc!r}")
+    return kept
+
+
+def with_notes(vmlinux: Path, notes: bytes, out: Path) -> None:
+    scratch = out.with_suffix(".notes")
+    scratch.write_bytes(notes)
+    run("objcopy", "--update-section", f".notes={scratch}", "-S", vmlinux, out)
+
+
+def arm64(notes: bytes) -> bytes:
+    """A flat image: its head, then anything, with the notes somewhere in it."""
+    head = bytearray(64)
+    struct.pack_into("<QQ", head, 8, 0, 0x100000)
+    head[56:60] = b"ARM\x64"
+    return bytes(head) + bytes(4096) + notes + bytes(4096)
+
+
+def zboot(image: bytes) -> bytes:
+    """The same, packed, under a head for EFI."""
+    payload = gzip.compress(image)
+    head = bytearray(64)
+    head[0:8] = b"MZ\0\0zimg"
+    struct.pack_into("<II", head, 8, len(head), len(payload))
+    head[24:28] = b"gzip"
+    return bytes(head) + payload
+
+
+def debian() -> Path:
+    """Debian's own kernel for virtual machines, as it is packaged."""
+    name = packages.debian("newest", "linux-binary-unsigned-", "-cloud-amd64")
+    if not name:
+        raise packages.Missing("no suite has a linux-binary-unsigned-*-cloud-amd64")
+    root = packages.ROOT / "build/tools/debian-kernel"
+    packages.once(root, name, lambda: packages.debian("unpack", str(root), name))
+    return next(root.glob("usr/lib/modules/*/vmlinuz*"))
+
+
+def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
+    """All of them, by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = bzimage.read_bytes()
+    inside = (vmlinux.parent / "arch/x86/boot/compressed/vmlinux.bin").read_bytes()
+    notes = notes_of(vmlinux, folder / "notes")
+    flat = arm64(notes)
+    made = {
+        "gzip": repacked(packed, gzip.compress(inside, mtime=0), sized=False),
+        "zstd": repacked(packed, run("zstd", "-q", "-c", "-T0", data=inside)),
+        "lz4": repacked(packed, run("lz4", "-q", "-l", "-9", "-c", data=inside)),
+        "xz": repacked(packed, lzma.compress(inside, check=lzma.CHECK_CRC32, preset=0)),
+        "bzip2": repacked(packed, bz2.compress(inside)),
+        "cut": packed[:-1],
+        "cut-inside": repacked(packed, gzip.compress(inside, mtime=0)[:100000], sized=False),
+        "arm64": flat,
+        "zboot": zboot(flat),
+    }
+    for name, data in made.items():
+        (folder / name).write_bytes(data)
+    with_notes(vmlinux, without(notes, STRIPPED), folder / "stripped")
+    run("objcopy", "-R", ".notes", "-S", vmlinux, folder / "unmarked")
+    return {name: folder / name for name in (*made, "stripped", "unmarked")} | {
+        "debian": debian()}
+
+
+def make_modules(folder: Path, module: Path) -> dict[str, Path]:
+    """The module, packed, and something that is no module."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = lzma.compress(module.read_bytes(), check=lzma.CHECK_CRC32)
+    for name, data in (("packed", packed), ("broken", packed[:-100])):
+        (folder / name).write_bytes(data)
+    return {f"modules/{name}/{module.name}.xz": folder / name for name in ("packed", "broken")}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Images of kernels: what is a kernel, where in its image it is, and what it says.
+ *
+ * A vmlinux or a module; the bzImage of x86, which has a packed vmlinux in it; the Image of
+ * arm64, flat, or with a head that unpacks it for EFI (zboot); any of them packed.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <err.h>
+#include <errno.h>
+#include <fts.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "image.h"
+#include "luoctl.h"
+
+#define SECTOR		512
+
+static unsigned int le(const struct blob *blob, size_t at, unsigned int bytes)
+{
+	unsigned int value = 0;
+
+	while (bytes--)
+		value = value << 8 | blob->data[at + bytes];
+	return value;
+}
+
+static bool has(const struct blob *blob, size_t at, const char *magic, size_t len)
+{
+	return blob->size >= at + len && !memcmp(blob->data + at, magic, len);
+}
+
+static void cannot(struct image *image, const char *why)
+{
+	free(image->why);
+	image->why = strdup(why);
+	if (!image->why)
+		err(EXIT_UNKNOWN, "image");
+}
+
+static void read_flat(struct image *image, const struct blob *blob)
+{
+	image->machine = "aarch64";
+	if (blob->size < 64) {
+		cannot(image, "it is cut off");
+		return;
+	}
+	/* Of 64 bits, but what is larger than 4 GiB is none */
+	image->init_size = le(blob, 16, 4);
+	notes_scan(image, blob);
+}
+
+/* What was unpacked; or what needs no unpacking. False: it is something else */
+static bool read_plain(struct image *image, const struct blob *blob)
+{
+	if (has(blob, 0, ELFMAG, SELFMAG)) {
+		if (!notes_read_elf(image, blob, NULL))
+			cannot(image, "it is cut off or damaged");
+	} else if (has(blob, 56, "ARM\x64", 4)) {
+		read_flat(image, blob);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void read_packed(struct image *image, const struct blob *blob, size_t at, size_t size)
+{
+	struct blob inside;
+	const char *why;
+
+	if (!blob_unpack(&inside, blob->data + at, size, &why)) {
+		cannot(image, why);
+		return;
+	}
+	if (!read_plain(image, &inside))
+		cannot(image, "what is packed in it is no kernel");
+	free(inside.data);
+}
+
+/* Documentation/arch/x86/boot.rst; after it stands how large it gets, but for gzip */
+static void read_bzimage(struct image *image, const struct blob *blob)
+{
+	unsigned long long setup = blob->data[0x1f1] ?: 4, at, size;
+
+	image->machine = "x86_64";
+	if (blob->size < 0x268 || le(blob, 0x206, 2) < 0x20a) {
+		cannot(image, blob->size < 0x268 ? "it is cut off" :
+		       "its boot protocol is too old to say where the kernel is");
+		return;
+	}
+	image->init_size = le(blob, 0x260, 4);
+	setup = (setup + 1) * SECTOR;
+	at = setup + le(blob, 0x248, 4);
+	size = le(blob, 0x24c, 4);
+	if (blob->size < setup + le(blob, 0x1f4, 4) * 16ULL || at + size > blob->size || size < 8) {
+		cannot(image, "it is cut off");
+		return;
+	}
+	if (!has(blob, at, "\x1f\x8b", 2))
+		size -= 4;
+	read_packed(image, blob, at, size);
+}
+
+static void read_zboot(struct image *image, const struct blob *blob)
+{
+	unsigned long long at, size;
+
+	if (blob->size < 64) {
+		cannot(image, "it is cut off");
+		return;
+	}
+	at = le(blob, 8, 4);
+	size = le(blob, 12, 4);
+	if (at + size > blob->size)
+		cannot(image, "it is cut off");
+	else
+		read_packed(image, blob, at, size);
+}
+
+static bool is_packed(const struct blob *blob)
+{
+	return has(blob, 0, "\x1f\x8b", 2) || has(blob, 0, "\x28\xb5\x2f\xfd", 4) ||
+	       has(blob, 0, "\x04\x22\x4d\x18", 4) || has(blob, 0, "\x02\x21\x4c\x18", 4) ||
+	       has(blob, 0, "\3757zXZ", 5);
+}
+
+static void read_any(struct image *image, const struct blob *blob)
+{
+	if (read_plain(image, blob))
+		;
+	else if (has(blob, 0x202, "HdrS", 4))
+		read_bzimage(image, blob);
+	else if (has(blob, 0, "MZ", 2) && has(blob, 4, "zimg", 4))
+		read_zboot(image, blob);
+	else if (is_packed(blob))
+		read_packed(image, blob, 0, blob->size);
+	else
+		cannot(image, "it is no kernel: not vmlinux, bzImage or arm64's Image");
+}
+
+void image_read(struct image *image, const char *path)
+{
+	struct blob blob;
+
+	*image = (struct image){ .machine = "unknown" };
+	if (!blob_read(&blob, path)) {
+		cannot(image, strerror(errno));
+		return;
+	}
+	read_any(image, &blob);
+	free(blob.data);
+	if (!image->why && !image->nr)
+		cannot(image, "it does not say what it takes over: no live update in it, or older");
+}
+
+/* foo-bar.ko.xz is the module foo_bar; false: it is none */
+static bool module_name(char *name, size_t size, const char *file)
+{
+	static const char *const packed[] = { "", ".gz", ".xz", ".zst" };
+	const char *end = strstr(file, ".ko");
+	bool is = false;
+
+	for (size_t i = 0; end && i < sizeof(packed) / sizeof(*packed); i++)
+		is |= !strcmp(end + 3, packed[i]);
+	if (!is || end - file >= (ssize_t)size)
+		return false;
+	snprintf(name, size, "%.*s", (int)(end - file), file);
+	for (; *name; name++)
+		if (*name == '-')
+			*name = '_';
+	return true;
+}
+
+static void read_module(struct image *image, const char *path, const char *name)
+{
+	struct blob blob, inside;
+	const char *why;
+
+	if (!blob_read(&blob, path)) {
+		warn("%s", path);
+		image->unread++;
+		return;
+	}
+	if (!is_packed(&blob)) {
+		inside = blob;
+		blob.data = NULL;
+	} else if (!blob_unpack(&inside, blob.data, blob.size, &why)) {
+		warnx("%s: %s", path, why);
+	}
+	free(blob.data);
+	if (inside.data && !notes_read_elf(image, &inside, name))
+		warnx("%s: it is no module", path);
+	else if (!inside.data)
+		image->unread++;
+	free(inside.data);
+}
+
+bool image_read_modules(struct image *image, const char *folder)
+{
+	char *const folders[] = { (char *)folder, NULL };
+	char name[128];
+	FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	unsigned long long nr = 0;
+	bool ok = true;
+	FTSENT *file;
+
+	if (!tree)
+		err(EXIT_UNKNOWN, "%s", folder);
+	while ((file = fts_read(tree))) {
+		if (file->fts_info == FTS_F && module_name(name, sizeof(name), file->fts_name)) {
+			read_module(image, file->fts_path, name);
+			say_how_far(++nr, "modules", false);
+		} else if (file->fts_info == FTS_NS || file->fts_info == FTS_ERR) {
+			ok = false;
+			errno = file->fts_errno;
+			break;
+		}
+	}
+	say_how_far(nr, "modules", true);
+	fts_close(tree);
+	return ok;
+}
+
+/* What the modules say that are loaded */
+static void read_loaded(struct image *image)
+{
+	char name[128];
+	struct blob blob;
+	glob_t found;
+
+	if (glob("/sys/module/*/notes/.note.liveupdate", 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		if (sscanf(found.gl_pathv[i], "/sys/module/%127[^/]", name) != 1 ||
+		    !blob_read(&blob, found.gl_pathv[i]))
+			continue;
+		notes_read(image, blob.data, blob.size, name);
+		free(blob.data);
+	}
+	globfree(&found);
+}
+
+void image_read_running(struct image *image)
+{
+	static struct utsname name;
+	struct blob blob;
+
+	uname(&name);
+	*image = (struct image){ .machine = name.machine };
+	if (!blob_read(&blob, "/sys/kernel/notes")) {
+		cannot(image, "/sys/kernel/notes cannot be read");
+		return;
+	}
+	notes_read(image, blob.data, blob.size, NULL);
+	free(blob.data);
+	read_loaded(image);
+	if (!image->nr)
+		cannot(image, "it does not say what it takes over: no live update in it, or older");
+}
+
+const struct format *image_find(const struct image *image, unsigned int kind,
+				const char *compatible)
+{
+	const struct format *found = NULL;
+
+	for (size_t i = 0; i < image->nr; i++) {
+		const struct format *format = &image->formats[i];
+
+		if (format->kind == kind && !strcmp(format->compatible, compatible) &&
+		    (!found || found->module))
+			found = format;
+	}
+	return found;
+}
+
+const char *kind_name(unsigned int kind)
+{
+	switch (kind) {
+	case LIVEUPDATE_NOTE_STORE:
+		return "kho";
+	case LIVEUPDATE_NOTE_CORE:
+		return "luo";
+	case LIVEUPDATE_NOTE_FILE:
+		return "file";
+	default:
+		return "flb";
+	}
+}
+
+void image_put(struct image *image)
+{
+	for (size_t i = 0; i < image->nr; i++) {
+		free(image->formats[i].compatible);
+		free(image->formats[i].module);
+	}
+	free(image->formats);
+	free(image->why);
+}

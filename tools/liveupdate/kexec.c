@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/* luoctl kexec: the live update itself, if preflight has nothing against it */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kexec.h>
+#include <linux/reboot.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cmdline.h"
+#include "luoctl.h"
+#include "preflight.h"
+#include "view.h"
+
+struct request {
+	struct words words;
+	struct preflight ask;
+	const char *initrd;
+	bool reuse;
+	bool force;
+	bool dry_run;
+};
+
+static int open_file(const char *path, unsigned long long *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		err(EXIT_UNKNOWN, "%s", path);
+	*size = st.st_size;
+	return fd;
+}
+
+static const char *load_error(int error)
+{
+	switch (error) {
+	case ENOEXEC:
+		return "it is nothing that can be started: a bzImage, or arm64's Image unpacked";
+	case EADDRNOTAVAIL:
+		return "it does not fit into the scratch memory: boot with a larger kho_scratch=";
+	case EPERM:
+		return "only root may load it, and no kernel that is locked down";
+	case EBUSY:
+		return "another image is being loaded, or started";
+	case EKEYREJECTED:
+	case ENODATA:
+	case ENOPKG:
+		return "its signature is not one that this kernel wants";
+	default:
+		return strerror(error);
+	}
+}
+
+static void load(const struct request *request, int kernel, int initrd)
+{
+	const char *line = request->ask.command_line;
+	unsigned long flags = initrd < 0 ? KEXEC_FILE_NO_INITRAMFS : 0;
+
+	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line, flags))
+		errx(EXIT_NO, "%s: cannot be loaded: %s", request->ask.image, load_error(errno));
+}
+
+static bool systemd_runs(void)
+{
+	struct stat st;
+
+	return !lstat("/run/systemd/system", &st) && S_ISDIR(st.st_mode);
+}
+
+static void say_who(int error)
+{
+	struct json_object *view = view_read();
+	struct json_object *held = json_object_object_get(view, "next_kernel");
+	struct json_object *who = json_object_object_get(held, "last_refusal");
+
+	errx(EXIT_NO, "the reboot was refused: %s%s%s", strerror(error), who ? ": " : "",
+	     who ? json_object_get_string(who) : "");
+}
+
+/* Does not return. */
+static void go(void)
+{
+	fflush(NULL);
+	if (systemd_runs()) {
+		execlp("systemctl", "systemctl", "kexec", NULL);
+		err(EXIT_NO, "systemctl");
+	}
+	sync();
+	reboot(LINUX_REBOOT_CMD_KEXEC);
+	say_who(errno);
+}
+
+static error_t parse_kexec(int key, char *arg, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &request->words;
+		return 0;
+	case 'i':
+		request->initrd = arg;
+		return 0;
+	case 'r':
+		request->reuse = true;
+		return 0;
+	case 'c':
+		request->ask.command_line = arg;
+		return 0;
+	case 'm':
+		request->ask.modules = arg;
+		return 0;
+	case 'f':
+		request->force = true;
+		return 0;
+	case 'n':
+		request->dry_run = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!request->reuse == !request->ask.command_line)
+			argp_error(state, "either --reuse-cmdline or --command-line");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int run(struct request *request)
+{
+	int kernel, initrd = -1, answer;
+	unsigned long long size;
+	struct json_object *said;
+
+	kernel = open_file(request->ask.image, &size);
+	if (request->initrd)
+		initrd = open_file(request->initrd, &request->ask.initrd);
+	answer = preflight(&request->ask, &said);
+	preflight_print(said);
+	json_object_put(said);
+	if (request->dry_run) {
+		printf("Not done: load it, then %s\n",
+		       systemd_runs() ? "systemctl kexec" : "reboot(LINUX_REBOOT_CMD_KEXEC)");
+		return answer;
+	}
+	if (answer && !request->force)
+		errx(answer, "not started; --force starts it nevertheless");
+	load(request, kernel, initrd);
+	go();
+	return EXIT_NO;
+}
+
+static const char kexec_doc[] =
+	"Start the kernel in IMAGE, which takes over what this one holds.\n"
+	"\vThe exit status is that of preflight if nothing was started, 1 if the reboot was\n"
+	"refused.";
+
+int cmd_kexec(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
+		{ "reuse-cmdline", 'r', NULL, 0, "With the command line of this kernel", 0 },
+		{ "command-line", 'c', "LINE", 0, "With this one", 0 },
+		{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
+		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },
+		{ "dry-run", 'n', NULL, 0, "Preflight only", 0 },
+		{ }
+	};
+	const struct argp words_argp = { .parser = parse_words };
+	const struct argp_child children[] = { { &words_argp }, { } };
+	const struct argp argp = {
+		.options = options, .parser = parse_kexec, .args_doc = "IMAGE",
+		.doc = kexec_doc, .children = children,
+	};
+	char *path = NULL, *line = NULL;
+	struct request request = {
+		.words = { .word = &path, .min = 1, .max = 1 }, .ask = { .loading = true },
+	};
+	int ret;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &request);
+	request.ask.image = path;
+	if (request.reuse)
+		line = cmdline_read();
+	if (line)
+		request.ask.command_line = line;
+	if (!request.ask.command_line)
+		err(EXIT_UNKNOWN, "/proc/cmdline");
+	ret = run(&request);
+	free(line);
+	return ret;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef PREFLIGHT_H
+#define PREFLIGHT_H
+
+#include <stdbool.h>
+
+#include <json-c/json.h>
+
+/**
+ * struct preflight - what is asked
+ * @image: path of the next kernel
+ * @modules: folder of its modules; NULL: none
+ * @command_line: what it is started with
+ * @initrd: how large its initramfs is, in bytes
+ * @loading: @image is about to be loaded, whatever is loaded now
+ */
+struct preflight {
+	const char *image;
+	const char *modules;
+	const char *command_line;
+	unsigned long long initrd;
+	bool loading;
+};
+
+/* The exit status, and what luoctl preflight --json says, to be put */
+int preflight(const struct preflight *ask, struct json_object **said);
+void preflight_print(struct json_object *said);
+
+#endif /* PREFLIGHT_H */

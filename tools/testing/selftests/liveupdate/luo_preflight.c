@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * luoctl formats, preflight and kexec, as long as nothing is started: what they say of the
+ * images in /images, which scripts/images.py has made of the kernel that runs.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "luo_flb.h"
+#include "luo_harness.h"
+#include "luo_shell.h"
+
+#define NEXT	"/boot/kernel"
+
+FIXTURE(preflight) {
+	int dev;
+	int session;
+};
+
+FIXTURE_SETUP(preflight)
+{
+	if (access("/images/debian", R_OK) || access("/sbin/luoctl", X_OK))
+		SKIP(return, "no images or no luoctl: see scripts/images.py");
+	ASSERT_EQ(0, luo_unload());
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+	self->dev = test_open();
+	self->session = test_create(self->dev, "preflight");
+	close(self->dev);
+}
+
+FIXTURE_TEARDOWN(preflight)
+{
+	close(self->session);
+	luo_memfd_format("extent-v1");
+	luo_unload();
+}
+
+static void hold_memfd(struct __test_metadata *_metadata, int session, const char *format)
+{
+	ASSERT_TRUE(luo_memfd_format(format));
+	test_preserve(session, test_memfd(PAGE), 1);
+}
+
+/* What the kernel that runs says of itself is what is in its image, in whatever packing. */
+TEST_F(preflight, formats_of_one)
+{
+	static const char *const names[] = {
+		NEXT, "/images/gzip", "/images/zstd", "/images/lz4", "/images/xz",
+		"/images/zboot", "/images/arm64",
+	};
+	char line[256];
+
+	expect_shell(0, "luoctl formats | grep -v '^the' >/tmp/running");
+	for (int i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(line, sizeof(line),
+			 "luoctl formats %s | grep -v '^/' | cmp - /tmp/running", names[i]);
+		expect_shell(0, line);
+	}
+	expect_shell(0, "luoctl formats " NEXT);
+	expect_out("x86_64, pages of 4 KiB, Kexec HandOver is on by default");
+	expect_out("  kho      kho-v4 ");
+	expect_out("  luo      luo-v5 ");
+	expect_out("  file     memfd-extent-v1 ");
+	expect_shell(0, "luoctl formats /images/arm64");
+	expect_out("/images/arm64: aarch64");
+	expect_shell(0, "luoctl formats --json " NEXT);
+	luo_print_json();
+	expect_shell(0, "luoctl formats --json");
+	luo_print_json();
+}
+
+TEST_F(preflight, formats_cannot_tell)
+{
+	static const struct {
+		const char *name;
+		const char *why;
+	} images[] = {
+		{ "cut", "it is cut off" },
+		{ "cut-inside", "it is cut off or damaged" },
+		{ "bzip2", "it is packed in a way that is not known here" },
+		{ "unmarked", "it does not say what it takes over" },
+		{ "debian", "it does not say what it takes over" },
+		{ "no-such-file", "No such file" },
+	};
+	char line[128];
+
+	for (int i = 0; i < ARRAY_SIZE(images); i++) {
+		snprintf(line, sizeof(line), "luoctl formats /images/%s", images[i].name);
+		expect_shell(2, line);
+		expect_err(images[i].name);
+		expect_err(images[i].why);
+		snprintf(line, sizeof(line), "luoctl preflight /images/%s", images[i].name);
+		expect_shell(2, line);
+		expect_out("it cannot be told");
+		expect_out(images[i].why);
+	}
+	expect_shell(2, "luoctl formats /bin/busybox");
+	expect_shell(2, "luoctl formats /proc/cmdline");
+	expect_err("it is no kernel");
+	expect_shell(2, "luoctl formats --modules /no/such/folder " NEXT);
+	expect_shell(2, "luoctl formats one two three");
+}
+
+TEST_F(preflight, formats_of_two)
+{
+	expect_shell(0, "luoctl formats /images/stripped " NEXT);
+	expect_out("From the first to the second: all is read");
+	expect_out("Back: not read: memfd-extent-v1");
+	expect_shell(1, "luoctl formats " NEXT " /images/stripped");
+	expect_out("From the first to the second: not read: memfd-extent-v1");
+	expect_shell(1, "luoctl formats --json " NEXT " /images/stripped");
+	luo_print_json();
+	expect_shell(2, "luoctl formats " NEXT " /images/debian");
+}
+
+TEST_F(preflight, nothing_held)
+{
+	expect_shell(0, "luoctl preflight " NEXT);
+	expect_out(NEXT ": yes");
+	expect_out("yes      kho  kho-v4");
+	expect_out("yes      luo  luo-v5");
+	expect_out("MiB of scratch memory to start");
+	expect_shell(0, "luoctl preflight /images/zstd");
+	expect_shell(1, "luoctl preflight /images/arm64");
+	expect_out("it is for another machine: aarch64");
+	expect_shell(2, "luoctl preflight");
+	expect_shell(2, "luoctl preflight " NEXT " " NEXT);
+}
+
+TEST_F(preflight, held)
+{
+	hold_memfd(_metadata, self->session, "v2");
+	expect_shell(0, "luoctl preflight /images/stripped");
+	expect_out("yes      file memfd-v2");
+	expect_shell(2, "luoctl preflight /images/unmarked");
+	expect_out("unknown  file memfd-v2");
+	ASSERT_TRUE(luo_memfd_format("extent-v1"));
+	test_preserve(self->session, test_memfd(PAGE), 2);
+	expect_shell(0, "luoctl preflight " NEXT);
+	expect_out("yes      file memfd-extent-v1");
+	expect_shell(0, "luoctl preflight --json " NEXT);
+	luo_print_json();
+	expect_shell(1, "luoctl preflight /images/stripped");
+	expect_out("NO, it cannot");
+	expect_out("no       file memfd-extent-v1");
+	expect_out("yes      file memfd-v2");
+	expect_shell(1, "luoctl preflight --json /images/stripped");
+	luo_print_json();
+	expect_shell(2, "luoctl preflight --json /images/debian");
+	luo_print_json();
+}
+
+#define AS_REGISTERED	"luoctl formats >/tmp/running; "		\
+			"cd /sys/kernel/liveupdate; "			\
+			"cat handlers flbs | while read -r format rest; do "	\
+			"grep \" $format .*${rest##* }\" /tmp/running || exit 1; done"
+
+TEST_F(preflight, modules)
+{
+	if (luo_flb_built_in(FLB_SAMPLE))
+		SKIP(return, "the sample driver is no module here");
+	test_load(FLB_SAMPLE);
+	expect_shell(1, "exec 9<>/dev/flb_sample; "
+		     "luoctl hold --fd 9:1 device luoctl preflight " NEXT);
+	expect_out("no       file flb-sample-file-v1");
+	expect_out("no       flb  flb-sample-v2");
+	expect_shell(0, "exec 9<>/dev/flb_sample; "
+		     "luoctl hold --fd 9:1 device luoctl preflight --modules /lib/modules " NEXT);
+	expect_out("module   file flb-sample-file-v1, with flb_sample");
+	expect_out("module   flb  flb-sample-v2, with flb_sample");
+	expect_shell(0, "exec 9<>/dev/flb_sample; "
+		     "luoctl hold --fd 9:1 device luoctl preflight -m /modules/packed " NEXT);
+	expect_shell(0, "luoctl formats --modules /modules/packed --json " NEXT);
+	expect_out("\"module\":\"flb_sample\"");
+	luo_print_json();
+	/* The running one says what is loaded, and has a note for all that is registered. */
+	expect_shell(0, "luoctl formats | grep flb-sample-v1");
+	expect_out("flb_sample");
+	expect_shell(0, AS_REGISTERED);
+	expect_out("memfd-extent-v1");
+	expect_out("flb-sample-v2");
+	expect_shell(2, "luoctl preflight -m /modules/broken " NEXT);
+	expect_out("1 modules cannot be read");
+	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
+}
+
+TEST_F(preflight, command_line)
+{
+	static const struct {
+		int status;
+		const char *line;
+	} lines[] = {
+		{ 0, "liveupdate=on" },
+		{ 0, "console=ttyS0 kho=on liveupdate=1" },
+		{ 0, "liveupdate=off liveupdate=Yes" },
+		{ 0, "liveupdate=on -- liveupdate=off" },
+		{ 0, "liveupdate=on liveupdate=perhaps" },
+		{ 0, "x=\"a liveupdate=off b\" \"liveupdate=on\"" },
+		{ 1, "" },
+		{ 1, "liveupdate" },
+		{ 1, "liveupdate=on liveupdate=0" },
+		{ 1, "xliveupdate=on" },
+		{ 1, "-- liveupdate=on" },
+		{ 1, "liveupdate=on kho=off" },
+	};
+	char line[256];
+
+	for (int i = 0; i < ARRAY_SIZE(lines); i++) {
+		snprintf(line, sizeof(line), "luoctl preflight --command-line '%s' " NEXT,
+			 lines[i].line);
+		expect_shell(lines[i].status, line);
+		expect_out(lines[i].status ? "its command line does not switch" :
+			   "its command line switches live update on");
+	}
+}
+
+TEST_F(preflight, loaded_image)
+{
+	ASSERT_EQ(0, luo_load_next("panic=-1"));
+	expect_shell(0, "luoctl preflight " NEXT);
+	ASSERT_EQ(0, luo_load_raw());
+	expect_shell(1, "luoctl preflight " NEXT);
+	expect_out("the image that is loaded is not handed over to");
+	/* That will be another one. */
+	expect_shell(0, "luoctl kexec --dry-run --reuse-cmdline " NEXT);
+	expect_out("Not done");
+}
+
+TEST_F(preflight, scratch)
+{
+	int fd = open("/tmp/huge", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	ASSERT_EQ(0, ftruncate(fd, 1LL << 40));
+	close(fd);
+	expect_shell(1, "luoctl kexec -n -r --initrd /tmp/huge " NEXT);
+	expect_out("MiB of scratch memory, of ");
+	unlink("/tmp/huge");
+}
+
+/* With nobody to tell what is held */
+TEST_F(preflight, without_debugfs)
+{
+	expect_shell(0, "umount /sys/kernel/debug");
+	expect_shell(2, "luoctl preflight " NEXT);
+	expect_out("what this kernel holds is for root to know");
+	expect_shell(1, "luoctl preflight -c liveupdate=off " NEXT);
+	expect_shell(0, "mount -t debugfs none /sys/kernel/debug");
+}
+
+TEST_F(preflight, not_started)
+{
+	hold_memfd(_metadata, self->session, "extent-v1");
+	expect_shell(1, "luoctl kexec --reuse-cmdline /images/stripped");
+	expect_out("no       file memfd-extent-v1");
+	expect_err("not started; --force starts it nevertheless");
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	expect_shell(2, "luoctl kexec -r /images/debian");
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	expect_shell(1, "luoctl kexec --force -r /images/stripped");
+	expect_err("/images/stripped: cannot be loaded: it is nothing that can be started");
+	expect_shell(1, "luoctl kexec -n -c liveupdate=off " NEXT);
+	expect_shell(0, "luoctl kexec -n -c liveupdate=on -i /sys/firmware/initrd " NEXT);
+	expect_out("reboot(LINUX_REBOOT_CMD_KEXEC)");
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	expect_shell(2, "luoctl kexec " NEXT);
+	expect_err("either --reuse-cmdline or --command-line");
+	expect_shell(2, "luoctl kexec -r -c liveupdate=on " NEXT);
+	expect_shell(2, "luoctl kexec -r /no/such/image");
+	expect_shell(2, "luoctl kexec -r -i /no/such/initramfs " NEXT);
+}
+
+TEST_HARNESS_MAIN
