@@ -12,13 +12,15 @@ import lzma
 import struct
 import subprocess
 from pathlib import Path
+from typing import Callable
 
 import packages
 
 SECTOR = 512
 NAME = b"liveupdate\0\0"
-# What a handler's note says it writes
-STRIPPED = b"memfd-extent-v1\0"
+NOTE_FILE, NOTE_FLB, NOTE_BOOT, NOTE_OLDER = 3, 4, 5, 0x100
+# The note of a handler
+HANDLER = b"memfd-extent-v1\0"
 
 
 def u32(data: bytes, at: int) -> int:
@@ -51,28 +53,57 @@ def notes_of(vmlinux: Path, scratch: Path) -> bytes:
     return scratch.read_bytes()
 
 
-def without(notes: bytes, desc: bytes) -> bytes:
-    """All but the note of ours that says that."""
-    kept, at, gone = b"", 0, 0
+def changed(notes: bytes, what: Callable[[int, bytes], tuple[int, bytes] | None]) -> bytes:
+    """Each note of ours as what() has it, from its type and what it says; None: without it."""
+    out, at = b"", 0
     while at + 12 <= len(notes):
-        namesz, descsz, _ = struct.unpack_from("<III", notes, at)
+        namesz, descsz, kind = struct.unpack_from("<III", notes, at)
         name = at + 12
         body = name + (namesz + 3 & ~3)
         end = body + (descsz + 3 & ~3)
-        if notes[name:body] == NAME and notes[body:body + descsz] == desc:
-            gone += 1
-        else:
-            kept += notes[at:end]
+        if notes[name:body] != NAME:
+            out += notes[at:end]
+        elif new := what(kind, notes[body:body + descsz]):
+            out += struct.pack("<III", namesz, len(new[1]), new[0]) + NAME
+            out += new[1] + bytes(-len(new[1]) % 4)
         at = end
-    if gone != 1:
-        raise ValueError(f"{gone} notes say {desc!r}")
-    return kept
+    if out == notes:
+        raise ValueError("nothing was changed")
+    return out
+
+
+def handler(kind: int, desc: bytes, new: int | None) -> tuple[int, bytes] | None:
+    """The handler's note becomes one of another type, or none."""
+    if desc != HANDLER:
+        return kind, desc
+    return (new, desc) if new else None
+
+
+def boot(kind: int, desc: bytes, **values: int) -> tuple[int, bytes]:
+    """Other values in what has to fit."""
+    if kind == NOTE_BOOT:
+        known = dict(zip(("page_shift", "flags", "page_bytes"), struct.unpack("<III", desc)))
+        desc = struct.pack("<III", *(known | values).values())
+    return kind, desc
+
+
+# By name, what becomes of the notes
+NOTES = {
+    "stripped": lambda kind, desc: handler(kind, desc, None),
+    "older": lambda kind, desc: handler(kind, desc, NOTE_FILE | NOTE_OLDER),
+    "object": lambda kind, desc: handler(kind, desc, NOTE_FLB),
+    "pages": lambda kind, desc: boot(kind, desc, page_shift=14),
+    "hungry": lambda kind, desc: boot(kind, desc, page_bytes=8192),
+    "kho-off": lambda kind, desc: boot(kind, desc, flags=0),
+}
 
 
 def with_notes(vmlinux: Path, notes: bytes, out: Path) -> None:
+    """A vmlinux, packed so that many of them fit into a guest."""
     scratch = out.with_suffix(".notes")
     scratch.write_bytes(notes)
-    run("objcopy", "--update-section", f".notes={scratch}", "-S", vmlinux, out)
+    run("objcopy", "--update-section", f".notes={scratch}", "-S", vmlinux, scratch)
+    out.write_bytes(run("lz4", "-q", "-c", data=scratch.read_bytes()))
 
 
 def arm64(notes: bytes) -> bytes:
@@ -123,9 +154,10 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
     }
     for name, data in made.items():
         (folder / name).write_bytes(data)
-    with_notes(vmlinux, without(notes, STRIPPED), folder / "stripped")
+    for name, what in NOTES.items():
+        with_notes(vmlinux, changed(notes, what), folder / name)
     run("objcopy", "-R", ".notes", "-S", vmlinux, folder / "unmarked")
-    return {name: folder / name for name in (*made, "stripped", "unmarked")} | {
+    return {name: folder / name for name in (*made, *NOTES, "unmarked")} | {
         "debian": debian()}
 
 

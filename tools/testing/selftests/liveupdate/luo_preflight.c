@@ -112,6 +112,9 @@ TEST_F(preflight, formats_of_two)
 	expect_out("From the first to the second: not read: memfd-extent-v1");
 	expect_shell(1, "luoctl formats --json " NEXT " /images/stripped");
 	luo_print_json();
+	/* What is not written any more cannot be missed. */
+	expect_shell(0, "luoctl formats /images/older /images/stripped");
+	expect_out("memfd-extent-v1                                  reads          -");
 	expect_shell(2, "luoctl formats " NEXT " /images/debian");
 }
 
@@ -125,6 +128,10 @@ TEST_F(preflight, nothing_held)
 	expect_shell(0, "luoctl preflight /images/zstd");
 	expect_shell(1, "luoctl preflight /images/arm64");
 	expect_out("it is for another machine: aarch64");
+	expect_shell(1, "luoctl preflight /images/pages");
+	expect_out("its pages are of another size: 16 KiB instead of 4");
+	expect_shell(1, "luoctl preflight /images/hungry");
+	expect_out("MiB of scratch memory, of ");
 	expect_shell(2, "luoctl preflight");
 	expect_shell(2, "luoctl preflight " NEXT " " NEXT);
 }
@@ -146,6 +153,9 @@ TEST_F(preflight, held)
 	expect_out("NO, it cannot");
 	expect_out("no       file memfd-extent-v1");
 	expect_out("yes      file memfd-v2");
+	expect_shell(0, "luoctl preflight /images/older");
+	expect_shell(1, "luoctl preflight /images/object");
+	expect_out("no       file memfd-extent-v1");
 	expect_shell(1, "luoctl preflight --json /images/stripped");
 	luo_print_json();
 	expect_shell(2, "luoctl preflight --json /images/debian");
@@ -171,7 +181,9 @@ TEST_F(preflight, modules)
 	expect_out("module   file flb-sample-file-v1, with flb_sample");
 	expect_out("module   flb  flb-sample-v2, with flb_sample");
 	expect_shell(0, "exec 9<>/dev/flb_sample; "
-		     "luoctl hold --fd 9:1 device luoctl preflight -m /modules/packed " NEXT);
+		     "luoctl hold --fd 9:1 device luoctl preflight -j -m /modules/packed " NEXT);
+	expect_out("\"read\":\"module\"");
+	luo_print_json();
 	expect_shell(0, "luoctl formats --modules /modules/packed --json " NEXT);
 	expect_out("\"module\":\"flb_sample\"");
 	luo_print_json();
@@ -183,6 +195,9 @@ TEST_F(preflight, modules)
 	expect_out("flb-sample-v2");
 	expect_shell(2, "luoctl preflight -m /modules/broken " NEXT);
 	expect_out("1 modules cannot be read");
+	expect_shell(2, "exec 9<>/dev/flb_sample; "
+		     "luoctl hold --fd 9:1 device luoctl preflight -m /modules/broken " NEXT);
+	expect_out("unknown  flb  flb-sample-v2");
 	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
 }
 
@@ -197,7 +212,7 @@ TEST_F(preflight, command_line)
 		{ 0, "liveupdate=off liveupdate=Yes" },
 		{ 0, "liveupdate=on -- liveupdate=off" },
 		{ 0, "liveupdate=on liveupdate=perhaps" },
-		{ 0, "x=\"a liveupdate=off b\" \"liveupdate=on\"" },
+		{ 0, "\"liveupdate=on\" x=\"a liveupdate=off b\"" },
 		{ 1, "" },
 		{ 1, "liveupdate" },
 		{ 1, "liveupdate=on liveupdate=0" },
@@ -214,6 +229,9 @@ TEST_F(preflight, command_line)
 		expect_out(lines[i].status ? "its command line does not switch" :
 			   "its command line switches live update on");
 	}
+	expect_shell(1, "luoctl preflight -c liveupdate=on /images/kho-off");
+	expect_out("its command line does not switch Kexec HandOver on");
+	expect_shell(0, "luoctl preflight -c 'liveupdate=on kho=on' /images/kho-off");
 }
 
 TEST_F(preflight, loaded_image)
