@@ -742,7 +742,9 @@ def run_preflight(res: Result, opts: Options) -> None:
     files = shell_files() | modules(opts)
     files |= {f"images/{name}": path for name, path in made.items()}
     files |= images.make_modules(BUILD / "images", out / "samples/liveupdate/flb_sample.ko")
-    run_programs(res, opts, ["luo_preflight"], image=True, extra=files)
+    # Of its own accord KHO takes twice the size of an initramfs for scratch memory.
+    run_programs(res, opts, ["luo_preflight"], image=True, extra=files,
+                 env="kho_scratch=16M,256M,16M")
     check_json(res, opts)
 
 
