@@ -795,7 +795,8 @@ FORMATS = {"image": (str, type(None)), "machine": str, "page_size": int, "kho_de
            "formats": list}
 BOTH = {"images": list, "not_read": list, "not_read_back": list}
 VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str, "handlers": list,
-        "flbs": list, "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None))}
+        "flbs": list, "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None)),
+        "last_update": (dict, type(None))}
 
 
 def not_as(view: dict, schema: dict) -> list[str]:
@@ -833,8 +834,9 @@ def run_systemd_shutdown(res: Result, opts: Options) -> None:
 
 def run_systemd(res: Result, opts: Options) -> None:
     """Process 1 is systemd in all three kernels; its services are ours."""
+    build_luoctl()
     log = run_programs(res, opts, ["luo_service"], kernels=3,
-                       extra=systemd.host(SELFTESTS / "units"),
+                       extra=systemd.host(SELFTESTS / "units") | {"sbin/luoctl": LUOCTL},
                        env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
                            "systemd.show_status=no TERM=dumb printk.devkmsg=on")
     expect_lines(res, log, "luo-hijack.service.* infringes systemd's namespace", 2)

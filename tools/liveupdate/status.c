@@ -75,6 +75,36 @@ static void print_side(struct json_object *side)
 		printf("  last refusal: %s\n", text(side, "last_refusal"));
 }
 
+/* Sessions and objects of the last kernel that are as they came */
+static void print_unclaimed(struct json_object *side)
+{
+	struct json_object *sessions = json_object_object_get(side, "sessions");
+	struct json_object *flbs = json_object_object_get(side, "flbs");
+	unsigned int nr_sessions = 0, nr_flbs = 0;
+
+	for (size_t i = 0; sessions && i < json_object_array_length(sessions); i++)
+		nr_sessions += !strcmp(text(json_object_array_get_idx(sessions, i), "state"),
+				       "waiting");
+	for (size_t i = 0; flbs && i < json_object_array_length(flbs); i++)
+		nr_flbs += !strcmp(text(json_object_array_get_idx(flbs, i), "state"), "untried");
+	if (nr_sessions || nr_flbs)
+		printf("  nobody has claimed: %u sessions, %u objects\n", nr_sessions, nr_flbs);
+}
+
+static void print_last_update(struct json_object *view)
+{
+	struct json_object *last = json_object_object_get(view, "last_update"), *ms;
+
+	if (!last || !json_object_get_uint64(json_object_object_get(view, "number")))
+		return;
+	ms = json_object_object_get(last, "blackout_ms");
+	if (ms)
+		printf("Last live update: blackout of %.1f ms, see luoctl timeline\n",
+		       json_object_get_double(ms));
+	else
+		printf("Last live update: it is not known how long it took\n");
+}
+
 static void print_view(struct json_object *view)
 {
 	bool on = json_object_get_boolean(json_object_object_get(view, "enabled"));
@@ -86,6 +116,8 @@ static void print_view(struct json_object *view)
 	if (!on)
 		return;
 	print_side(json_object_object_get(view, "last_kernel"));
+	print_unclaimed(json_object_object_get(view, "last_kernel"));
+	print_last_update(view);
 	printf("For the next kernel:\n");
 	print_side(json_object_object_get(view, "next_kernel"));
 }

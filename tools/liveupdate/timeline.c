@@ -77,17 +77,17 @@ static void take_line(struct timeline *t, char *line)
 		t->longest = phase.ms;
 }
 
-static void read_timeline(struct timeline *t)
+/* False and errno */
+static bool read_timeline(struct timeline *t)
 {
 	char *text = read_file(FILE_NAME), *at = text, *line;
 
-	if (!text && errno == ENOENT)
-		errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted", FILE_NAME);
 	if (!text)
-		errx(EXIT_NO, "%s: %s", FILE_NAME, strerror(errno));
+		return false;
 	while ((line = strsep(&at, "\n")))
 		take_line(t, line);
 	free(text);
+	return true;
 }
 
 static void print_phase(const struct phase *phase, double longest)
@@ -126,7 +126,7 @@ static struct json_object *number(const struct phase *phase)
 	return json_object_new_double_s(phase->ms, text);
 }
 
-static void print_phases(const struct timeline *t)
+static struct json_object *json_phases(const struct timeline *t)
 {
 	struct json_object *all = json_object_new_object(), *phases = json_object_new_array();
 
@@ -141,8 +141,14 @@ static void print_phases(const struct timeline *t)
 		json_object_object_add(one, "in_blackout", json_object_new_boolean(!phase->after));
 		json_object_array_add(phases, one);
 	}
-	print_json(all);
-	json_object_put(all);
+	return all;
+}
+
+struct json_object *timeline_read(void)
+{
+	struct timeline t = { };
+
+	return read_timeline(&t) ? json_phases(&t) : NULL;
 }
 
 /* A bar of all phases, to scale, and a line for each */
@@ -218,15 +224,22 @@ int cmd_timeline(int argc, char **argv)
 		.options = options, .parser = parse_timeline, .doc = timeline_doc,
 	};
 	struct request request = { };
+	struct json_object *said;
 	struct timeline t = { };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	read_timeline(&t);
-	if (request.svg)
+	if (!read_timeline(&t) && errno == ENOENT)
+		errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted", FILE_NAME);
+	else if (!t.nr)
+		errx(EXIT_NO, "%s: %s", FILE_NAME, strerror(errno));
+	if (request.svg) {
 		write_svg(&t, request.svg);
-	else if (request.json)
-		print_phases(&t);
-	else
+	} else if (request.json) {
+		said = json_phases(&t);
+		print_json(said);
+		json_object_put(said);
+	} else {
 		print_text(&t);
+	}
 	return t.blackout.known ? 0 : EXIT_UNKNOWN;
 }

@@ -200,6 +200,7 @@ struct json_object *view_read(void)
 	json_object_object_add(view, "flbs", formats("flbs"));
 	json_object_object_add(view, "next_kernel", details("outgoing"));
 	json_object_object_add(view, "last_kernel", details("incoming"));
+	json_object_object_add(view, "last_update", timeline_read());
 	free(enabled);
 	free(updates);
 	return view;

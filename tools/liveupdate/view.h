@@ -7,6 +7,9 @@
 /* All that the kernel says, to be put; NULL: it was built without live update */
 struct json_object *view_read(void);
 
+/* What luoctl timeline --json says, to be put; NULL: it cannot be read */
+struct json_object *timeline_read(void);
+
 void print_json(struct json_object *json);
 
 #endif /* VIEW_H */

@@ -256,6 +256,21 @@ static void write_entry(void)
 	fclose(f);
 }
 
+/* luoctl loads it itself, and then asks systemd as well. */
+static bool luoctl_kexec(void)
+{
+	char cmdline[2048], answer[4096];
+
+	if (!luo_next_cmdline(cmdline, sizeof(cmdline)) ||
+	    !ask(answer, sizeof(answer), (char *const []) {
+			"/sbin/luoctl", "kexec", "/boot/kernel", "--initrd=/boot/initrd",
+			"--command-line", cmdline, NULL }))
+		return true;
+	luo_say("luoctl: %s", answer);
+	return false;
+}
+
+/* The first time as an operator does, then by luoctl */
 static void host(int kernel, int last)
 {
 	char answer[256];
@@ -263,6 +278,8 @@ static void host(int kernel, int last)
 	printf("# luo: begin luo_service 0\n");
 	report(kernel);
 	if (kernel < last) {
+		if (kernel > 1 && luoctl_kexec())
+			return;
 		write_entry();
 		if (!systemctl(answer, "kexec", "--no-block"))
 			return;
