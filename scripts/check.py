@@ -43,7 +43,8 @@ SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cat", "cmp", "grep", "ls", "mount", "sleep", "test", "true", "umount", "wc")
+BUSYBOX = ("sh", "cat", "cmp", "grep", "ls", "mount", "sleep", "test", "true", "umount",
+           "unshare", "wc")
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"
@@ -607,6 +608,8 @@ def suites(opts: Options) -> list[Suite]:
         programs("fail-nth-v2", ("debug",), "the same as memfd-v2", ["luo_fail_nth"],
                  env=MEMFD_V2, image=True, allow=FAULT_NOISE),
     ]
+    some.append(Suite("formats", EXTENDED, "what luoctl finds in the image",
+                      lambda r: run_formats(r, opts)))
     # The tool is a program of this machine.
     if guest.ARCH == "x86_64" and shutil.which("kexec"):
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
@@ -732,6 +735,33 @@ def shell_files() -> dict:
     build_luoctl()
     return {"bin/busybox": Path(busybox).resolve(), "sbin/luoctl": LUOCTL,
             **{f"bin/{tool}": "busybox" for tool in BUSYBOX}}
+
+
+def run_formats(res: Result, opts: Options) -> None:
+    """What luoctl finds in the image of the kernel that is tested, here, without a guest."""
+    need_kernel(opts.kernel)
+    build_luoctl()
+    said = subprocess.run([LUOCTL, "formats", "--json", opts.kernel], capture_output=True,
+                          text=True, check=False)
+    if said.returncode:
+        res.fail(f"luoctl: {said.stderr.strip()}")
+        return
+    found = json.loads(said.stdout)
+    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[guest.ARCH]
+    pages = {"": 4096, "16k": 16384}[guest.PAGES]
+    strings = {(one["kind"], one["compatible"]) for one in found["formats"]}
+    for what, good in {
+            "as it should be": not not_as(found, FORMATS),
+            "the machine": found["machine"] == machine,
+            "the size of pages": found["page_size"] == pages,
+            "sessions": ("luo", "luo-v5") in strings,
+            "both formats of memfds": {("file", "memfd-extent-v1"),
+                                       ("file", "memfd-v2")} <= strings,
+            "Kexec HandOver": [kind for kind, _ in strings].count("kho") == 1}.items():
+        if good:
+            res.passed += 1
+        else:
+            res.fail(f"{what}: {said.stdout}")
 
 
 def run_preflight(res: Result, opts: Options) -> None:

@@ -54,6 +54,7 @@ static void print_flbs(struct json_object *flbs)
 static void print_side(struct json_object *side)
 {
 	struct json_object *sessions;
+	__u64 bytes;
 
 	if (!side) {
 		printf("  only root may know, and with debugfs at /sys/kernel/debug\n");
@@ -68,9 +69,9 @@ static void print_side(struct json_object *side)
 	for (size_t i = 0; i < json_object_array_length(sessions); i++)
 		print_session(json_object_array_get_idx(sessions, i));
 	print_flbs(json_object_object_get(side, "flbs"));
-	if (json_object_get_uint64(json_object_object_get(side, "bytes_preserved")))
-		printf("  memory preserved: %.1f MiB\n", json_object_get_uint64(
-		       json_object_object_get(side, "bytes_preserved")) / 1048576.0);
+	bytes = json_object_get_uint64(json_object_object_get(side, "bytes_preserved"));
+	if (bytes)
+		printf("  memory preserved: %.1f MiB\n", bytes / 1048576.0);
 	if (json_object_object_get(side, "last_refusal"))
 		printf("  last refusal: %s\n", text(side, "last_refusal"));
 }

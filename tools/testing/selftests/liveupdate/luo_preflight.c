@@ -289,4 +289,37 @@ TEST_F(preflight, not_started)
 	expect_shell(2, "luoctl kexec -r -i /no/such/initramfs " NEXT);
 }
 
+#define WITHOUT		"unshare -m sh -c 'mount -t tmpfs none /sys/kernel && "	\
+			"mount -t tmpfs none /dev && exec luoctl %s 2>&1'"
+
+/* As on a machine whose kernel knows nothing of live update: each says so, none hangs. */
+TEST_F(preflight, no_live_update_at_all)
+{
+	static const struct {
+		int status;
+		const char *command;
+		const char *said;
+	} lines[] = {
+		{ 1, "status", "this kernel was built without live update" },
+		{ 1, "status --json", "this kernel was built without live update" },
+		{ 1, "timeline", "live update is off" },
+		{ 1, "save s 1 </bin/busybox", "live update is off" },
+		{ 1, "restore s 1", "live update is off" },
+		{ 1, "finish s", "live update is off" },
+		{ 1, "hold s true", "live update is off" },
+		{ 0, "formats " NEXT, "memfd-v2" },
+		{ 2, "formats", "/sys/kernel/notes cannot be read" },
+		{ 1, "preflight " NEXT, "this kernel was built without live update" },
+		{ 1, "kexec -r " NEXT, "not started" },
+	};
+	char line[256];
+
+	for (int i = 0; i < ARRAY_SIZE(lines); i++) {
+		snprintf(line, sizeof(line), WITHOUT, lines[i].command);
+		expect_shell(lines[i].status, line);
+		expect_out(lines[i].said);
+	}
+	EXPECT_TRUE(luo_status_is("image", "none"));
+}
+
 TEST_HARNESS_MAIN

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -257,33 +258,38 @@ static void write_entry(void)
 }
 
 /* luoctl loads it itself, and then asks systemd as well. */
-static bool luoctl_kexec(void)
+static int luoctl_kexec(char *answer, size_t size)
 {
-	char cmdline[2048], answer[4096];
+	char cmdline[2048];
 
-	if (!luo_next_cmdline(cmdline, sizeof(cmdline)) ||
-	    !ask(answer, sizeof(answer), (char *const []) {
+	/* A unit of systemd's does so where there are all of them. */
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	ASSERT_TRUE(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	return ask(answer, size, (char *const []) {
 			"/sbin/luoctl", "kexec", "/boot/kernel", "--initrd=/boot/initrd",
-			"--command-line", cmdline, NULL }))
-		return true;
-	luo_say("luoctl: %s", answer);
-	return false;
+			"--command-line", cmdline, NULL });
+}
+
+static int next_kernel(int kernel, char *answer, size_t size)
+{
+	if (kernel > 1)
+		return luoctl_kexec(answer, size);
+	write_entry();
+	return ask(answer, size, (char *const []) {
+			"/usr/bin/systemctl", "kexec", "--no-block", NULL });
 }
 
 /* The first time as an operator does, then by luoctl */
 static void host(int kernel, int last)
 {
-	char answer[256];
+	char answer[4096];
 
 	printf("# luo: begin luo_service 0\n");
 	report(kernel);
 	if (kernel < last) {
-		if (kernel > 1 && luoctl_kexec())
+		if (!next_kernel(kernel, answer, sizeof(answer)))
 			return;
-		write_entry();
-		if (!systemctl(answer, "kexec", "--no-block"))
-			return;
-		printf("Bail out! systemctl kexec: %s\n", answer);
+		printf("Bail out! kexec: %s\n", answer);
 	}
 	printf("# luo: end luo_service 0\n# luo: end guest 0\n");
 	systemctl(answer, "reboot", "--no-block");
