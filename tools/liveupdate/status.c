@@ -51,7 +51,8 @@ static void print_flbs(struct json_object *flbs)
 	}
 }
 
-static void print_side(struct json_object *side)
+/* @bytes_are: what the memory of that side is */
+static void print_side(struct json_object *side, const char *bytes_are)
 {
 	struct json_object *sessions;
 	__u64 bytes;
@@ -70,8 +71,8 @@ static void print_side(struct json_object *side)
 		print_session(json_object_array_get_idx(sessions, i));
 	print_flbs(json_object_object_get(side, "flbs"));
 	bytes = json_object_get_uint64(json_object_object_get(side, "bytes_preserved"));
-	if (bytes)
-		printf("  memory preserved: %.1f MiB\n", bytes / 1048576.0);
+	if (bytes >> 16)
+		printf("  %s: %.1f MiB\n", bytes_are, bytes / 1048576.0);
 	if (json_object_object_get(side, "last_refusal"))
 		printf("  last refusal: %s\n", text(side, "last_refusal"));
 }
@@ -116,11 +117,11 @@ static void print_view(struct json_object *view)
 	printf("From the last kernel: %s\n", text(view, "incoming"));
 	if (!on)
 		return;
-	print_side(json_object_object_get(view, "last_kernel"));
+	print_side(json_object_object_get(view, "last_kernel"), "memory left");
 	print_unclaimed(json_object_object_get(view, "last_kernel"));
 	print_last_update(view);
 	printf("For the next kernel:\n");
-	print_side(json_object_object_get(view, "next_kernel"));
+	print_side(json_object_object_get(view, "next_kernel"), "memory preserved");
 }
 
 static error_t parse_status(int key, char *arg, struct argp_state *state)

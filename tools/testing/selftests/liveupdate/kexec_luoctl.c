@@ -121,7 +121,7 @@ static void luoctl_2(void)
 	expect_out("From the last kernel: present");
 	expect_out("script ");
 	expect_out("nobody has claimed: 2 sessions, ");
-	expect_out("memory preserved: ");
+	expect_out("memory left: ");
 	expect_out("Last live update: ");
 	expect_shell(0, "luoctl status --json");
 	luo_print_json();
