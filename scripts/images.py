@@ -18,7 +18,7 @@ import packages
 
 SECTOR = 512
 NAME = b"liveupdate\0\0"
-NOTE_FILE, NOTE_FLB, NOTE_BOOT, NOTE_OLDER = 3, 4, 5, 0x100
+NOTE_FILE, NOTE_FLB, NOTE_BOOT, NOTE_END, NOTE_OLDER = 3, 4, 5, 6, 0x100
 # The note of a handler
 HANDLER = b"memfd-extent-v1\0"
 
@@ -106,12 +106,22 @@ def with_notes(vmlinux: Path, notes: bytes, out: Path) -> None:
     out.write_bytes(run("lz4", "-q", "-c", data=scratch.read_bytes()))
 
 
-def arm64(notes: bytes) -> bytes:
-    """A flat image: its head, then anything, with the notes somewhere in it."""
+def arm64(notes: bytes, left: int) -> bytes:
+    """A flat image: its head, then anything, with the notes somewhere in it, which say that so
+    much is left behind them."""
+    notes = changed(notes, lambda kind, desc: (kind, struct.pack("<I", left))
+                    if kind == NOTE_END else (kind, desc))
     head = bytearray(64)
     struct.pack_into("<QQ", head, 8, 0, 0x100000)
     head[56:60] = b"ARM\x64"
     return bytes(head) + bytes(4096) + notes + bytes(4096)
+
+
+def riscv(vmlinux: bytes) -> bytes:
+    """The same for a machine that nobody knows here."""
+    out = bytearray(vmlinux)
+    struct.pack_into("<H", out, 18, 243)
+    return bytes(out)
 
 
 def zboot(image: bytes) -> bytes:
@@ -140,7 +150,7 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
     packed = bzimage.read_bytes()
     inside = (vmlinux.parent / "arch/x86/boot/compressed/vmlinux.bin").read_bytes()
     notes = notes_of(vmlinux, folder / "notes")
-    flat = arm64(notes)
+    flat = arm64(notes, 4096)
     made = {
         "gzip": repacked(packed, gzip.compress(inside, mtime=0), sized=False),
         "zstd": repacked(packed, run("zstd", "-q", "-c", "-T0", data=inside)),
@@ -150,6 +160,7 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
         "cut": packed[:-1],
         "cut-inside": repacked(packed, gzip.compress(inside, mtime=0)[:100000], sized=False),
         "arm64": flat,
+        "arm64-cut": arm64(notes, 1 << 20),
         "zboot": zboot(flat),
     }
     for name, data in made.items():
@@ -157,14 +168,25 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
     for name, what in NOTES.items():
         with_notes(vmlinux, changed(notes, what), folder / name)
     run("objcopy", "-R", ".notes", "-S", vmlinux, folder / "unmarked")
-    return {name: folder / name for name in (*made, *NOTES, "unmarked")} | {
+    (folder / "riscv").write_bytes(run("lz4", "-q", "-c", data=riscv(inside)))
+    return {name: folder / name for name in (*made, *NOTES, "unmarked", "riscv")} | {
         "debian": debian()}
 
 
 def make_modules(folder: Path, module: Path) -> dict[str, Path]:
-    """The module, packed, and something that is no module."""
+    """The module, packed, for another kernel, and broken in some ways; each in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    packed = lzma.compress(module.read_bytes(), check=lzma.CHECK_CRC32)
-    for name, data in (("packed", packed), ("broken", packed[:-100])):
-        (folder / name).write_bytes(data)
-    return {f"modules/{name}/{module.name}.xz": folder / name for name in ("packed", "broken")}
+    plain = module.read_bytes()
+    packed = lzma.compress(plain, check=lzma.CHECK_CRC32)
+    head = b"vermagic="
+    made = {
+        "packed": (".xz", packed),
+        "broken": (".xz", packed[:-100]),
+        "cut": ("", plain[:len(plain) // 2]),
+        "text": ("", b"no module\n"),
+        "foreign": ("", plain.replace(head, head + b"9", 1)),
+    }
+    for name, (_, data) in made.items():
+        (folder / f"module-{name}").write_bytes(data)
+    return {f"modules/{name}/{module.name}{ending}": folder / f"module-{name}"
+            for name, (ending, _) in made.items()}

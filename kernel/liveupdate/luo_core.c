@@ -33,6 +33,13 @@ static struct luo luo_global = {
 
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_CORE, LUO_ABI_COMPATIBLE);
 
+#ifdef CONFIG_LIVEUPDATE_TEST
+/* For the objects of lib/tests/liveupdate.c, which hang on every file then */
+LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(0));
+LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(1));
+LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(2));
+#endif
+
 static int __init luo_parse_switch(char *arg)
 {
 	return kstrtobool(arg, &luo_global.enabled);

@@ -12,6 +12,7 @@
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/seq_file.h>
 
 #include "luo_internal.h"
@@ -30,8 +31,10 @@ struct luo_view {
 	void (*show_flbs)(struct seq_file *m, struct luo *luo);
 };
 
-/* After the last session */
+/* After the last session, at a place that no session has: it comes once, whatever is closed */
 static int luo_view_end;
+
+#define LUO_VIEW_END	INT_MAX
 
 static void *luo_view_start(struct seq_file *m, loff_t *pos)
 	__acquires(&view->luo->handlers_lock) __acquires(&view->luo->lock)
@@ -42,13 +45,16 @@ static void *luo_view_start(struct seq_file *m, loff_t *pos)
 
 	down_read(&view->luo->handlers_lock);
 	mutex_lock(&view->luo->lock);
+	if (*pos > LUO_VIEW_END)
+		return NULL;
 	if (!left--)
 		return SEQ_START_TOKEN;
 	list_for_each(at, view->sessions) {
 		if (!left--)
 			return at;
 	}
-	return left ? NULL : &luo_view_end;
+	*pos = LUO_VIEW_END;
+	return &luo_view_end;
 }
 
 static void *luo_view_next(struct seq_file *m, void *v, loff_t *pos)
@@ -59,7 +65,10 @@ static void *luo_view_next(struct seq_file *m, void *v, loff_t *pos)
 	++*pos;
 	if (v == &luo_view_end)
 		return NULL;
-	return list_is_last(at, view->sessions) ? (void *)&luo_view_end : at->next;
+	if (!list_is_last(at, view->sessions))
+		return at->next;
+	*pos = LUO_VIEW_END;
+	return &luo_view_end;
 }
 
 static void luo_view_stop(struct seq_file *m, void *v)

@@ -8,6 +8,7 @@
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
+#include <linux/stringify.h>
 
 #include "luo_store.h"
 
@@ -102,6 +103,15 @@ LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 	.flags = IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) ? LIVEUPDATE_NOTE_KHO_ON : 0,
 	.page_bytes = sizeof(struct page) + (IS_ENABLED(CONFIG_KASAN_GENERIC) ? PAGE_SIZE / 8 : 0),
 }));
+
+/* Nothing else tells of a flat image whether all of it is there; C cannot say it. */
+asm("	.pushsection	.note." LIVEUPDATE_NOTE_NAME ", \"a\", %note\n"
+    "	.balign		4\n"
+    "	.long		2f - 1f, 4f - 3f, " __stringify(LIVEUPDATE_NOTE_END) "\n"
+    "1:	.asciz		\"" LIVEUPDATE_NOTE_NAME "\"\n"
+    "2:	.balign		4\n"
+    "3:	.long		_edata - .\n"
+    "4:	.popsection\n");
 
 static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
 {

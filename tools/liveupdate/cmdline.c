@@ -12,9 +12,9 @@
 static bool is_on(const char *value, bool so_far)
 {
 	switch (*value) {
-	case 'y': case 'Y': case 't': case 'T': case '1':
+	case 'e': case 'E': case 'y': case 'Y': case 't': case 'T': case '1':
 		return true;
-	case 'n': case 'N': case 'f': case 'F': case '0':
+	case 'd': case 'D': case 'n': case 'N': case 'f': case 'F': case '0':
 		return false;
 	case 'o': case 'O':
 		if (value[1] == 'n' || value[1] == 'N')

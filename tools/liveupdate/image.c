@@ -6,6 +6,7 @@
  * arm64, flat, or with a head that unpacks it for EFI (zboot); any of them packed.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <elf.h>
 #include <err.h>
 #include <errno.h>
@@ -43,6 +44,23 @@ static void cannot(struct image *image, const char *why)
 		err(EXIT_UNKNOWN, "image");
 }
 
+/* What stands there up to a blank; a module says so of the kernel that it was built for */
+static bool says(const struct blob *blob, const char *before, char *what, size_t size)
+{
+	const char *at = memmem(blob->data, blob->size, before, strlen(before));
+	const char *end = (char *)blob->data + blob->size;
+	size_t len = 0;
+
+	if (!at)
+		return false;
+	at += strlen(before);
+	while (at + len < end && isgraph((unsigned char)at[len]) && len < size - 1)
+		len++;
+	memcpy(what, at, len);
+	what[len] = 0;
+	return len;
+}
+
 static void read_flat(struct image *image, const struct blob *blob)
 {
 	image->machine = "aarch64";
@@ -52,12 +70,14 @@ static void read_flat(struct image *image, const struct blob *blob)
 	}
 	/* Of 64 bits, but what is larger than 4 GiB is none */
 	image->init_size = le(blob, 16, 4);
-	notes_scan(image, blob);
+	if (!notes_scan(image, blob))
+		cannot(image, "it is cut off");
 }
 
 /* What was unpacked; or what needs no unpacking. False: it is something else */
 static bool read_plain(struct image *image, const struct blob *blob)
 {
+	says(blob, "Linux version ", image->release, sizeof(image->release));
 	if (has(blob, 0, ELFMAG, SELFMAG)) {
 		if (!notes_read_elf(image, blob, NULL))
 			cannot(image, "it is cut off or damaged");
@@ -177,54 +197,65 @@ static bool module_name(char *name, size_t size, const char *file)
 	return true;
 }
 
-static void read_module(struct image *image, const char *path, const char *name)
+/* Why it cannot be read; NULL if it can, or if it is for another kernel */
+static const char *read_module(struct image *image, const struct blob *blob, const char *name)
 {
-	struct blob blob, inside;
-	const char *why;
+	char release[sizeof(image->release)];
 
-	if (!blob_read(&blob, path)) {
-		warn("%s", path);
-		image->unread++;
-		return;
+	if (!has(blob, 0, ELFMAG, SELFMAG))
+		return "it is no module";
+	if (image->release[0] && says(blob, "vermagic=", release, sizeof(release)) &&
+	    strcmp(release, image->release)) {
+		image->foreign++;
+		return NULL;
 	}
-	if (!is_packed(&blob)) {
-		inside = blob;
-		blob.data = NULL;
-	} else if (!blob_unpack(&inside, blob.data, blob.size, &why)) {
-		warnx("%s: %s", path, why);
-	}
+	return notes_read_elf(image, blob, name) ? NULL : "it is cut off or damaged";
+}
+
+static void read_module_file(struct image *image, const char *path, const char *name)
+{
+	struct blob blob, inside = { };
+	const char *why = NULL;
+
+	if (!blob_read(&blob, path))
+		why = strerror(errno);
+	else if (!is_packed(&blob))
+		why = read_module(image, &blob, name);
+	else if (blob_unpack(&inside, blob.data, blob.size, &why))
+		why = read_module(image, &inside, name);
 	free(blob.data);
-	if (inside.data && !notes_read_elf(image, &inside, name))
-		warnx("%s: it is no module", path);
-	else if (!inside.data)
-		image->unread++;
 	free(inside.data);
+	if (why) {
+		warnx("%s: %s", path, why);
+		image->unread++;
+	}
 }
 
 bool image_read_modules(struct image *image, const char *folder)
 {
 	char *const folders[] = { (char *)folder, NULL };
 	char name[128];
-	FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
 	unsigned long long nr = 0;
-	bool ok = true;
+	int error = 0;
 	FTSENT *file;
 
 	if (!tree)
 		err(EXIT_UNKNOWN, "%s", folder);
-	while ((file = fts_read(tree))) {
+	for (errno = 0; !error && (file = fts_read(tree)); errno = 0) {
 		if (file->fts_info == FTS_F && module_name(name, sizeof(name), file->fts_name)) {
-			read_module(image, file->fts_path, name);
+			read_module_file(image, file->fts_path, name);
 			say_how_far(++nr, "modules", false);
-		} else if (file->fts_info == FTS_NS || file->fts_info == FTS_ERR) {
-			ok = false;
-			errno = file->fts_errno;
-			break;
+		} else if (file->fts_info == FTS_NS || file->fts_info == FTS_ERR ||
+			   file->fts_info == FTS_DNR) {
+			error = file->fts_errno;
 		}
 	}
+	error = error ?: errno;
 	say_how_far(nr, "modules", true);
 	fts_close(tree);
-	return ok;
+	errno = error;
+	return !error;
 }
 
 /* What the modules say that are loaded */

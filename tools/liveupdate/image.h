@@ -34,7 +34,9 @@ struct format {
  * @init_size: bytes of memory that it needs in one piece where it starts; 0: unknown
  * @has_boot: it says @boot
  * @boot: what has to fit
+ * @release: as uname(2) says it; empty if it cannot be made out
  * @unread: how many modules could not be read
+ * @foreign: how many are for kernels of another release, and do not count
  * @nr: how many formats
  * @formats: they
  */
@@ -44,7 +46,9 @@ struct image {
 	unsigned long long init_size;
 	bool has_boot;
 	struct liveupdate_note_boot boot;
+	char release[65];
 	unsigned int unread;
+	unsigned int foreign;
 	size_t nr;
 	struct format *formats;
 };
@@ -78,7 +82,7 @@ bool blob_unpack(struct blob *blob, const void *packed, size_t size, const char 
 
 /* The notes of an ELF file, of a flat one, and of one that has nothing else */
 bool notes_read_elf(struct image *image, const struct blob *blob, const char *module);
-void notes_scan(struct image *image, const struct blob *blob);
+bool notes_scan(struct image *image, const struct blob *blob);
 void notes_read(struct image *image, void *notes, size_t size, const char *module);
 
 #endif /* IMAGE_H */

@@ -28,17 +28,6 @@ struct request {
 	bool dry_run;
 };
 
-static int open_file(const char *path, unsigned long long *size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st))
-		err(EXIT_UNKNOWN, "%s", path);
-	*size = st.st_size;
-	return fd;
-}
-
 static const char *load_error(int error)
 {
 	switch (error) {
@@ -68,21 +57,17 @@ static void load(const struct request *request, int kernel, int initrd)
 		errx(EXIT_NO, "%s: cannot be loaded: %s", request->ask.image, load_error(errno));
 }
 
-static bool systemd_runs(void)
-{
-	struct stat st;
-
-	return !lstat("/run/systemd/system", &st) && S_ISDIR(st.st_mode);
-}
-
 static void say_who(int error)
 {
 	struct json_object *view = view_read();
 	struct json_object *held = json_object_object_get(view, "next_kernel");
-	struct json_object *who = json_object_object_get(held, "last_refusal");
+	struct json_object *last = json_object_object_get(held, "last_refusal");
+	const char *who = last ? json_object_get_string(last) : "";
 
-	errx(EXIT_NO, "the reboot was refused: %s%s%s", strerror(error), who ? ": " : "",
-	     who ? json_object_get_string(who) : "");
+	/* It may be one of long ago. */
+	if (atoi(who) != -error)
+		who = "";
+	errx(EXIT_NO, "the reboot was refused: %s%s%s", strerror(error), *who ? ": " : "", who);
 }
 
 /* Does not return. */
@@ -125,7 +110,7 @@ static error_t parse_kexec(int key, char *arg, struct argp_state *state)
 		request->dry_run = true;
 		return 0;
 	case ARGP_KEY_END:
-		if (!request->reuse == !request->ask.command_line)
+		if (request->reuse && request->ask.command_line)
 			argp_error(state, "either --reuse-cmdline or --command-line");
 		return 0;
 	default:
@@ -166,7 +151,7 @@ int cmd_kexec(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
-		{ "reuse-cmdline", 'r', NULL, 0, "With the command line of this kernel", 0 },
+		{ "reuse-cmdline", 'r', NULL, 0, "With this kernel's command line: the default", 0 },
 		{ "command-line", 'c', "LINE", 0, "With this one", 0 },
 		{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
 		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },
@@ -187,12 +172,12 @@ int cmd_kexec(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
 	request.ask.image = path;
-	if (request.reuse)
+	if (!request.ask.command_line) {
 		line = cmdline_read();
-	if (line)
+		if (!line)
+			err(EXIT_UNKNOWN, "/proc/cmdline");
 		request.ask.command_line = line;
-	if (!request.ask.command_line)
-		err(EXIT_UNKNOWN, "/proc/cmdline");
+	}
 	ret = run(&request);
 	free(line);
 	return ret;

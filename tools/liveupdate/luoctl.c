@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,6 +85,24 @@ char *read_file(const char *path)
 	}
 	fclose(f);
 	return text;
+}
+
+int open_file(const char *path, unsigned long long *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		err(EXIT_UNKNOWN, "%s", path);
+	*size = st.st_size;
+	return fd;
+}
+
+bool systemd_runs(void)
+{
+	struct stat st;
+
+	return !lstat("/run/systemd/system", &st) && S_ISDIR(st.st_mode);
 }
 
 void print_name(const char *name, int width)

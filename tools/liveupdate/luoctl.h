@@ -56,6 +56,12 @@ int open_device(void);
 /* All of a file, to be freed; NULL and errno if it cannot be read */
 char *read_file(const char *path);
 
+/* Opened for reading, with its size in bytes; or it exits */
+int open_file(const char *path, unsigned long long *size);
+
+/* As sd_booted(3) sees it */
+bool systemd_runs(void);
+
 /* Octal escapes, as the kernel writes them, are undone in place. */
 char *unescape(char *text);
 

@@ -41,11 +41,15 @@ static bool is_string(const char *desc, size_t size)
 	return true;
 }
 
-/* Types that are not known here are for newer programs. */
+/* Types that are not known here are for newer programs; modules speak of formats only. */
 static void take_note(struct image *image, unsigned int type, const void *desc, size_t size,
 		      const char *module)
 {
-	switch (type & ~LIVEUPDATE_NOTE_OLDER) {
+	unsigned int kind = type & ~LIVEUPDATE_NOTE_OLDER;
+
+	if (module && kind != LIVEUPDATE_NOTE_FILE && kind != LIVEUPDATE_NOTE_FLB)
+		return;
+	switch (kind) {
 	case LIVEUPDATE_NOTE_STORE:
 	case LIVEUPDATE_NOTE_CORE:
 	case LIVEUPDATE_NOTE_FILE:
@@ -85,41 +89,51 @@ void notes_read(struct image *image, void *notes, size_t size, const char *modul
 	take_notes(image, &data, module);
 }
 
-/* One that begins there? Its name has been found. */
-static void take_flat(struct image *image, const unsigned char *at, const unsigned char *end)
+/* One that begins there? Its name has been found. False: there should be more behind it */
+static bool take_flat(struct image *image, const unsigned char *at, const unsigned char *end)
 {
 	Elf32_Nhdr note;
+	__u32 left;
 
 	memcpy(&note, at, sizeof(note));
 	at += sizeof(note) + ((sizeof(LIVEUPDATE_NOTE_NAME) + 3) & ~3);
-	if (note.n_namesz == sizeof(LIVEUPDATE_NOTE_NAME) && at <= end &&
-	    note.n_descsz <= (size_t)(end - at))
-		take_note(image, note.n_type, at, note.n_descsz, NULL);
+	if (note.n_namesz != sizeof(LIVEUPDATE_NOTE_NAME) || at > end ||
+	    note.n_descsz > (size_t)(end - at))
+		return true;
+	take_note(image, note.n_type, at, note.n_descsz, NULL);
+	if (note.n_type != LIVEUPDATE_NOTE_END || note.n_descsz != sizeof(left))
+		return true;
+	memcpy(&left, at, sizeof(left));
+	return left <= (size_t)(end - at);
 }
 
-/* A flat image says nowhere where its notes are. */
-void notes_scan(struct image *image, const struct blob *blob)
+/* A flat image says nowhere where its notes are. False: it is cut off */
+bool notes_scan(struct image *image, const struct blob *blob)
 {
 	const unsigned char *end = blob->data + blob->size, *at = blob->data;
+	bool whole = true;
 
 	while (at && (at = memmem(at, end - at, LIVEUPDATE_NOTE_NAME,
 				  sizeof(LIVEUPDATE_NOTE_NAME)))) {
 		size_t offset = at - blob->data;
 
 		if (offset >= sizeof(Elf32_Nhdr) && !(offset % 4))
-			take_flat(image, at - sizeof(Elf32_Nhdr), end);
+			whole &= take_flat(image, at - sizeof(Elf32_Nhdr), end);
 		at++;
 	}
+	return whole;
 }
 
-/* Modules have sections only */
+/* Modules have sections only. False: they are not all there */
 static bool take_sections(struct image *image, Elf *elf, const char *module)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	Elf_Data *data;
+	size_t nr = 0;
 
 	while ((section = elf_nextscn(elf, section))) {
+		nr++;
 		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE)
 			continue;
 		data = elf_getdata(section, NULL);
@@ -127,12 +141,13 @@ static bool take_sections(struct image *image, Elf *elf, const char *module)
 			return false;
 		take_notes(image, data, module);
 	}
-	return true;
+	return nr;
 }
 
 /* Whether all is there that is to be loaded */
 static bool take_segments(struct image *image, Elf *elf, size_t size)
 {
+	__u64 first = ~0ULL, last = 0;
 	size_t nr = 0;
 	GElf_Phdr header;
 	Elf_Data *data;
@@ -142,12 +157,18 @@ static bool take_segments(struct image *image, Elf *elf, size_t size)
 		if (!gelf_getphdr(elf, i, &header) || header.p_offset > size ||
 		    header.p_filesz > size - header.p_offset)
 			return false;
+		if (header.p_type == PT_LOAD && header.p_paddr < first)
+			first = header.p_paddr;
+		if (header.p_type == PT_LOAD && header.p_paddr + header.p_memsz > last)
+			last = header.p_paddr + header.p_memsz;
 		if (header.p_type != PT_NOTE)
 			continue;
 		data = elf_getdata_rawchunk(elf, header.p_offset, header.p_filesz, ELF_T_NHDR);
 		if (data)
 			take_notes(image, data, NULL);
 	}
+	if (!image->init_size && last > first)
+		image->init_size = last - first;
 	return nr;
 }
 

@@ -20,10 +20,10 @@
 
 #define SCRATCH	"/sys/kernel/debug/kho/out/scratch_len"
 
-/* Also exit statuses, but for the last: it does not count for them */
-enum answer { YES, NO, UNKNOWN, MODULE };
+/* Also exit statuses, but for the last ones: they do not count for them */
+enum answer { YES, NO, UNKNOWN, MODULE, LOST };
 
-static const char *const answers[] = { "yes", "no", "unknown", "module" };
+static const char *const answers[] = { "yes", "no", "unknown", "module", "lost" };
 
 struct judge {
 	const struct preflight *ask;
@@ -35,6 +35,8 @@ struct judge {
 	struct json_object *lost;
 	bool no;
 	bool unknown;
+	bool missing;		/* a format is not read */
+	bool in_module;		/* one that is in a module here */
 };
 
 static void judge(struct judge *j, enum answer answer)
@@ -80,38 +82,66 @@ static size_t length(struct json_object *array)
 
 /* Formats: what is in use, and who reads it */
 
-static bool has_format(struct judge *j, unsigned int kind, const char *compatible)
+static struct json_object *find_format(struct judge *j, unsigned int kind,
+				       const char *compatible)
 {
 	for (size_t i = 0; i < length(j->formats); i++) {
 		struct json_object *one = json_object_array_get_idx(j->formats, i);
 
 		if (!strcmp(text(one, "kind"), kind_name(kind)) &&
 		    !strcmp(text(one, "compatible"), compatible))
-			return true;
+			return one;
 	}
-	return false;
+	return NULL;
 }
 
-static void need(struct judge *j, unsigned int kind, const char *compatible)
+/* Where nobody has looked, nobody can say no. */
+static enum answer who_reads(struct judge *j, unsigned int kind, const char *compatible)
+{
+	const struct format *next = image_find(&j->next, kind, compatible);
+	const struct format *here = image_find(&j->running, kind, compatible);
+
+	if (next)
+		return next->module ? MODULE : YES;
+	j->missing = true;
+	if (j->next.why || j->next.unread || j->next.foreign)
+		return UNKNOWN;
+	if (here && here->module && !j->ask->modules) {
+		j->in_module = true;
+		return UNKNOWN;
+	}
+	return NO;
+}
+
+static struct json_object *need(struct judge *j, unsigned int kind, const char *compatible)
 {
 	const struct format *found = image_find(&j->next, kind, compatible);
-	struct json_object *one;
-	enum answer answer = NO;
+	struct json_object *one = find_format(j, kind, compatible);
+	enum answer answer;
 
-	if (has_format(j, kind, compatible))
-		return;
-	if (found)
-		answer = found->module ? MODULE : YES;
-	else if (j->next.why || j->next.unread)
-		answer = UNKNOWN;
+	if (one)
+		return one;
+	answer = who_reads(j, kind, compatible);
 	one = json_object_new_object();
 	json_object_object_add(one, "kind", json_object_new_string(kind_name(kind)));
 	json_object_object_add(one, "compatible", json_object_new_string(compatible));
 	json_object_object_add(one, "read", json_object_new_string(answers[answer]));
 	json_object_object_add(one, "module", found && found->module ?
 			       json_object_new_string(found->module) : NULL);
+	json_object_object_add(one, "files", json_object_new_array());
 	json_object_array_add(j->formats, one);
 	judge(j, answer);
+	return one;
+}
+
+static void need_file(struct judge *j, struct json_object *session, struct json_object *file)
+{
+	struct json_object *format = need(j, LIVEUPDATE_NOTE_FILE, text(file, "compatible"));
+	struct json_object *one = json_object_new_object();
+
+	json_object_object_add(one, "session", json_object_get(get(session, "name")));
+	json_object_object_add(one, "token", json_object_get(get(file, "token")));
+	json_object_array_add(get(format, "files"), one);
 }
 
 static void need_files(struct judge *j, struct json_object *session)
@@ -123,8 +153,26 @@ static void need_files(struct judge *j, struct json_object *session)
 		check(j, UNKNOWN, "session '%s' is busy: what it holds is not known now",
 		      text(session, "name"));
 	for (size_t i = 0; i < length(files); i++)
-		need(j, LIVEUPDATE_NOTE_FILE,
-		     text(json_object_array_get_idx(files, i), "compatible"));
+		need_file(j, session, json_object_array_get_idx(files, i));
+}
+
+/*
+ * What systemd keeps for its services it preserves at the very end of this kernel: by then
+ * any format could be needed that is written here.
+ */
+static void need_later(struct judge *j)
+{
+	struct json_object *handlers = get(j->view, "handlers"), *one;
+
+	if (!systemd_runs() || j->next.why)
+		return;
+	for (size_t i = 0; i < length(handlers); i++) {
+		one = json_object_array_get_idx(handlers, i);
+		if (json_object_get_boolean(get(one, "writes")) &&
+		    !image_find(&j->next, LIVEUPDATE_NOTE_FILE, text(one, "compatible")))
+			check(j, UNKNOWN, "what systemd will preserve: %s is not read",
+			      text(one, "compatible"));
+	}
 }
 
 static void need_formats(struct judge *j)
@@ -147,6 +195,7 @@ static void need_formats(struct judge *j)
 		if (!strcmp(text(flb, "state"), "preserved"))
 			need(j, LIVEUPDATE_NOTE_FLB, text(flb, "compatible"));
 	}
+	need_later(j);
 }
 
 /* What has to be so besides */
@@ -177,8 +226,15 @@ static void check_image(struct judge *j)
 		check(j, UNKNOWN, "%s: %s", j->ask->image, next->why);
 	if (next->unread)
 		check(j, UNKNOWN, "%u modules cannot be read", next->unread);
+	if (next->foreign && j->missing)
+		check(j, UNKNOWN, "%u modules are for another kernel than %s", next->foreign,
+		      next->release);
+	if (j->in_module)
+		check(j, UNKNOWN, "it may have it in a module, as this kernel has: --modules");
 	if (strcmp(next->machine, "unknown") && strcmp(next->machine, j->running.machine))
 		check(j, NO, "it is for another machine: %s", next->machine);
+	else if (!strcmp(next->machine, "unknown") && !next->why)
+		check(j, UNKNOWN, "it is for a machine that is not known here");
 	else if (next->has_boot && 1UL << (next->boot.page_shift & 31) != page)
 		check(j, NO, "its pages are of another size: %lu KiB instead of %lu",
 		      (1UL << (next->boot.page_shift & 31)) / 1024, page / 1024);
@@ -190,7 +246,9 @@ static void check_command_line(struct judge *j)
 	bool always = cmdline_switch(line, "kho", false);
 	bool never = !cmdline_switch(line, "kho", true);
 
-	if (!cmdline_switch(line, "liveupdate", false))
+	if (!line)
+		check(j, UNKNOWN, "its command line is not known, and /proc/cmdline cannot be read");
+	else if (!cmdline_switch(line, "liveupdate", false))
 		check(j, NO, "its command line does not switch live update on: liveupdate=on");
 	else if (never || (!always && j->next.has_boot &&
 			   !(j->next.boot.flags & LIVEUPDATE_NOTE_KHO_ON)))
@@ -253,7 +311,7 @@ static void check_scratch(struct judge *j)
 	if (j->next.why)
 		return;
 	if (!have || !ram || !j->next.has_boot) {
-		check(j, UNKNOWN, "how much scratch memory there is, or how much it needs");
+		check(j, UNKNOWN, "how much scratch memory there is, or how much it needs: " SCRATCH);
 		return;
 	}
 	want = j->next.init_size + j->ask->initrd +
@@ -269,7 +327,15 @@ static void check_scratch(struct judge *j)
 /* Nothing of the last kernel is handed on. */
 static void name_lost(struct judge *j)
 {
-	struct json_object *sessions = get(get(j->view, "last_kernel"), "sessions"), *name;
+	struct json_object *last = get(j->view, "last_kernel"), *sessions = get(last, "sessions");
+	struct json_object *name;
+
+	if (get(last, "sessions_error"))
+		check(j, LOST, "sessions of the last kernel, which are %s",
+		      text(last, "sessions_error"));
+	if (get(last, "flbs_error"))
+		check(j, LOST, "objects of the last kernel, which are %s",
+		      text(last, "flbs_error"));
 
 	for (size_t i = 0; i < length(sessions); i++) {
 		name = get(json_object_array_get_idx(sessions, i), "name");
@@ -277,8 +343,37 @@ static void name_lost(struct judge *j)
 	}
 }
 
+/* Is every file in it? What is opened and closed meanwhile can hide others. */
+static bool view_is_whole(struct json_object *view)
+{
+	struct json_object *held = get(view, "next_kernel"), *sessions = get(held, "sessions");
+	struct json_object *session;
+	__u64 files = 0;
+
+	for (size_t i = 0; i < length(sessions); i++) {
+		session = json_object_array_get_idx(sessions, i);
+		if (!strcmp(text(session, "state"), "busy"))
+			return true;
+		files += length(get(session, "files"));
+	}
+	return !held || files == json_object_get_uint64(get(held, "files_preserved"));
+}
+
+static void look(struct judge *j)
+{
+	for (int i = 0; i < 10; i++) {
+		json_object_put(j->view);
+		j->view = view_read();
+		if (view_is_whole(j->view))
+			return;
+		usleep(10000);
+	}
+	check(j, UNKNOWN, "what this kernel holds is changing all the time");
+}
+
 static void judge_all(struct judge *j)
 {
+	look(j);
 	if (check_this_kernel(j)) {
 		need_formats(j);
 		check_loaded(j);
@@ -293,7 +388,6 @@ int preflight(const struct preflight *ask, struct json_object **said)
 {
 	struct judge j = {
 		.ask = ask,
-		.view = view_read(),
 		.formats = json_object_new_array(),
 		.checks = json_object_new_array(),
 		.lost = json_object_new_array(),
@@ -325,6 +419,15 @@ static void print_format(struct json_object *one)
 
 	printf("  %-8s %-4s %s%s%s\n", *module ? "module" : read, text(one, "kind"),
 	       text(one, "compatible"), *module ? ", with " : "", module);
+	if (*module || !strcmp(read, "yes"))
+		return;
+	for (size_t i = 0; i < length(get(one, "files")); i++) {
+		struct json_object *file = json_object_array_get_idx(get(one, "files"), i);
+
+		printf("             token %s of session '", text(file, "token"));
+		print_name(text(file, "session"), 0);
+		printf("'\n");
+	}
 }
 
 void preflight_print(struct json_object *said)
@@ -346,7 +449,9 @@ void preflight_print(struct json_object *said)
 	for (size_t i = 0; i < length(checks); i++) {
 		struct json_object *one = json_object_array_get_idx(checks, i);
 
-		printf("  %-8s %s\n", text(one, "answer"), text(one, "what"));
+		printf("  %-8s ", text(one, "answer"));
+		print_name(text(one, "what"), 0);
+		printf("\n");
 	}
 	for (size_t i = 0; i < length(lost); i++) {
 		printf("  lost     session '");
@@ -358,6 +463,7 @@ void preflight_print(struct json_object *said)
 struct request {
 	struct words words;
 	struct preflight ask;
+	const char *initrd;
 	bool json;
 };
 
@@ -378,6 +484,9 @@ static error_t parse_preflight(int key, char *arg, struct argp_state *state)
 	case 'c':
 		request->ask.command_line = arg;
 		return 0;
+	case 'i':
+		request->initrd = arg;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -391,6 +500,7 @@ int cmd_preflight(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "json", 'j', NULL, 0, "For programs", 0 },
+		{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
 		{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
 		{ "command-line", 'c', "LINE", 0, "Its command line, else that of this kernel", 0 },
 		{ }
@@ -408,6 +518,8 @@ int cmd_preflight(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
 	request.ask.image = path;
+	if (request.initrd)
+		close(open_file(request.initrd, &request.ask.initrd));
 	if (!request.ask.command_line) {
 		line = cmdline_read();
 		request.ask.command_line = line;

@@ -228,10 +228,12 @@ int cmd_timeline(int argc, char **argv)
 	struct timeline t = { };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	if (!read_timeline(&t) && errno == ENOENT)
-		errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted", FILE_NAME);
-	else if (!t.nr)
-		errx(EXIT_NO, "%s: %s", FILE_NAME, strerror(errno));
+	if (!read_timeline(&t)) {
+		if (errno == ENOENT)
+			errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted",
+			     FILE_NAME);
+		err(EXIT_NO, "%s", FILE_NAME);
+	}
 	if (request.svg) {
 		write_svg(&t, request.svg);
 	} else if (request.json) {

@@ -185,6 +185,7 @@ struct liveupdate_session_thaw {
  *   FLB    the compatible string of an object that files share
  *   OLDER  added to one of these: is read, but never written
  *   BOOT   a struct liveupdate_note_boot
+ *   END    how many bytes it is from there to the end of what is loaded: 32 bits
  *
  * A kernel without any was built without live update, or knows no notes yet.
  */
@@ -195,6 +196,7 @@ struct liveupdate_session_thaw {
 #define LIVEUPDATE_NOTE_FILE	3
 #define LIVEUPDATE_NOTE_FLB	4
 #define LIVEUPDATE_NOTE_BOOT	5
+#define LIVEUPDATE_NOTE_END	6
 #define LIVEUPDATE_NOTE_OLDER	0x100
 
 /* Kexec HandOver is on unless the command line says kho=off */

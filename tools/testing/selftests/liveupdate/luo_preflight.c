@@ -78,6 +78,7 @@ TEST_F(preflight, formats_cannot_tell)
 		const char *why;
 	} images[] = {
 		{ "cut", "it is cut off" },
+		{ "arm64-cut", "it is cut off" },
 		{ "cut-inside", "it is cut off or damaged" },
 		{ "bzip2", "it is packed in a way that is not known here" },
 		{ "unmarked", "it does not say what it takes over" },
@@ -92,6 +93,10 @@ TEST_F(preflight, formats_cannot_tell)
 		expect_err(images[i].name);
 		expect_err(images[i].why);
 		snprintf(line, sizeof(line), "luoctl preflight /images/%s", images[i].name);
+		if (!strcmp(images[i].name, "arm64-cut")) {
+			expect_shell(1, line);
+			continue;
+		}
 		expect_shell(2, line);
 		expect_out("it cannot be told");
 		expect_out(images[i].why);
@@ -100,6 +105,7 @@ TEST_F(preflight, formats_cannot_tell)
 	expect_shell(2, "luoctl formats /proc/cmdline");
 	expect_err("it is no kernel");
 	expect_shell(2, "luoctl formats --modules /no/such/folder " NEXT);
+	expect_err("/no/such/folder: No such file or directory");
 	expect_shell(2, "luoctl formats one two three");
 }
 
@@ -120,12 +126,21 @@ TEST_F(preflight, formats_of_two)
 
 TEST_F(preflight, nothing_held)
 {
+	static const char *const packed[] = { "gzip", "zstd", "lz4", "xz", "kho-off" };
+
 	expect_shell(0, "luoctl preflight " NEXT);
 	expect_out(NEXT ": yes");
 	expect_out("yes      kho  kho-v4");
 	expect_out("yes      luo  luo-v5");
 	expect_out("MiB of scratch memory to start");
-	expect_shell(0, "luoctl preflight /images/zstd");
+	for (int i = 0; i < ARRAY_SIZE(packed); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "luoctl preflight /images/%s", packed[i]);
+		expect_shell(0, line);
+	}
+	expect_shell(2, "luoctl preflight /images/riscv");
+	expect_out("it is for a machine that is not known here");
 	expect_shell(1, "luoctl preflight /images/arm64");
 	expect_out("it is for another machine: aarch64");
 	expect_shell(1, "luoctl preflight /images/pages");
@@ -143,6 +158,7 @@ TEST_F(preflight, held)
 	expect_out("yes      file memfd-v2");
 	expect_shell(2, "luoctl preflight /images/unmarked");
 	expect_out("unknown  file memfd-v2");
+	expect_out("token 1 of session 'preflight'");
 	ASSERT_TRUE(luo_memfd_format("extent-v1"));
 	test_preserve(self->session, test_memfd(PAGE), 2);
 	expect_shell(0, "luoctl preflight " NEXT);
@@ -152,6 +168,7 @@ TEST_F(preflight, held)
 	expect_shell(1, "luoctl preflight /images/stripped");
 	expect_out("NO, it cannot");
 	expect_out("no       file memfd-extent-v1");
+	expect_out("token 2 of session 'preflight'");
 	expect_out("yes      file memfd-v2");
 	expect_shell(0, "luoctl preflight /images/older");
 	expect_shell(1, "luoctl preflight /images/object");
@@ -167,21 +184,25 @@ TEST_F(preflight, held)
 			"cat handlers flbs | while read -r format rest; do "	\
 			"grep \" $format .*${rest##* }\" /tmp/running || exit 1; done"
 
+#define WITH_DEVICE	"exec 9<>/dev/flb_sample; luoctl hold --fd 9:1 device "
+
 TEST_F(preflight, modules)
 {
 	if (luo_flb_built_in(FLB_SAMPLE))
 		SKIP(return, "the sample driver is no module here");
 	test_load(FLB_SAMPLE);
-	expect_shell(1, "exec 9<>/dev/flb_sample; "
-		     "luoctl hold --fd 9:1 device luoctl preflight " NEXT);
+	/* Here it is a module as well: nobody has looked whether there is one. */
+	expect_shell(2, WITH_DEVICE "luoctl preflight " NEXT);
+	expect_out("unknown  file flb-sample-file-v1");
+	expect_out("unknown  flb  flb-sample-v2");
+	expect_out("it may have it in a module, as this kernel has: --modules");
+	expect_shell(1, WITH_DEVICE "luoctl preflight --modules /sys/kernel " NEXT);
 	expect_out("no       file flb-sample-file-v1");
 	expect_out("no       flb  flb-sample-v2");
-	expect_shell(0, "exec 9<>/dev/flb_sample; "
-		     "luoctl hold --fd 9:1 device luoctl preflight --modules /lib/modules " NEXT);
+	expect_shell(0, WITH_DEVICE "luoctl preflight --modules /lib/modules " NEXT);
 	expect_out("module   file flb-sample-file-v1, with flb_sample");
 	expect_out("module   flb  flb-sample-v2, with flb_sample");
-	expect_shell(0, "exec 9<>/dev/flb_sample; "
-		     "luoctl hold --fd 9:1 device luoctl preflight -j -m /modules/packed " NEXT);
+	expect_shell(0, WITH_DEVICE "luoctl preflight -j -m /modules/packed " NEXT);
 	expect_out("\"read\":\"module\"");
 	luo_print_json();
 	expect_shell(0, "luoctl formats --modules /modules/packed --json " NEXT);
@@ -193,11 +214,30 @@ TEST_F(preflight, modules)
 	expect_shell(0, AS_REGISTERED);
 	expect_out("memfd-extent-v1");
 	expect_out("flb-sample-v2");
-	expect_shell(2, "luoctl preflight -m /modules/broken " NEXT);
-	expect_out("1 modules cannot be read");
-	expect_shell(2, "exec 9<>/dev/flb_sample; "
-		     "luoctl hold --fd 9:1 device luoctl preflight -m /modules/broken " NEXT);
-	expect_out("unknown  flb  flb-sample-v2");
+	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
+}
+
+TEST_F(preflight, modules_that_do_not_count)
+{
+	static const char *const broken[] = { "broken", "cut", "text" };
+	char line[256];
+
+	if (luo_flb_built_in(FLB_SAMPLE))
+		SKIP(return, "the sample driver is no module here");
+	test_load(FLB_SAMPLE);
+	for (int i = 0; i < ARRAY_SIZE(broken); i++) {
+		snprintf(line, sizeof(line), WITH_DEVICE "luoctl preflight -m /modules/%s " NEXT,
+			 broken[i]);
+		expect_shell(2, line);
+		expect_out("1 modules cannot be read");
+		expect_out("unknown  flb  flb-sample-v2");
+		expect_err("/modules/");
+	}
+	expect_shell(2, WITH_DEVICE "luoctl preflight -m /modules/foreign " NEXT);
+	expect_out("1 modules are for another kernel");
+	expect_shell(0, "luoctl preflight -m /modules/foreign " NEXT);
+	expect_shell(0, "ln -s /modules/packed /tmp/link");
+	expect_shell(0, WITH_DEVICE "luoctl preflight -m /tmp/link " NEXT);
 	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
 }
 
@@ -210,6 +250,9 @@ TEST_F(preflight, command_line)
 		{ 0, "liveupdate=on" },
 		{ 0, "console=ttyS0 kho=on liveupdate=1" },
 		{ 0, "liveupdate=off liveupdate=Yes" },
+		{ 0, "liveupdate=enabled" },
+		{ 1, "liveupdate=on liveupdate=disabled" },
+		{ 1, "liveupdate=on kho=Disable" },
 		{ 0, "liveupdate=on -- liveupdate=off" },
 		{ 0, "liveupdate=on liveupdate=perhaps" },
 		{ 0, "\"liveupdate=on\" x=\"a liveupdate=off b\"" },
@@ -246,15 +289,33 @@ TEST_F(preflight, loaded_image)
 	expect_out("Not done");
 }
 
+/* Its size in MiB, and what there is: as preflight says it */
+static bool scratch(unsigned int *want, unsigned int *have)
+{
+	char *at = strstr(luo_out, "it needs ");
+
+	return at && sscanf(at, "it needs %u of the %u MiB", want, have) == 2;
+}
+
+/* To the last MiB */
 TEST_F(preflight, scratch)
 {
-	int fd = open("/tmp/huge", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open("/tmp/large", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unsigned int want, have;
 
-	ASSERT_EQ(0, ftruncate(fd, 1LL << 40));
-	close(fd);
-	expect_shell(1, "luoctl kexec -n -r --initrd /tmp/huge " NEXT);
+	expect_shell(0, "luoctl preflight " NEXT);
+	ASSERT_TRUE(scratch(&want, &have));
+	ASSERT_GT(have, want + 2);
+	ASSERT_EQ(0, ftruncate(fd, (have - want - 1LL) << 20));
+	expect_shell(0, "luoctl preflight --initrd /tmp/large " NEXT);
+	expect_shell(0, "luoctl kexec -n -r -i /tmp/large " NEXT);
+	ASSERT_EQ(0, ftruncate(fd, (have - want + 1LL) << 20));
+	expect_shell(1, "luoctl preflight -i /tmp/large " NEXT);
 	expect_out("MiB of scratch memory, of ");
-	unlink("/tmp/huge");
+	expect_shell(1, "luoctl kexec -n --initrd=/tmp/large " NEXT);
+	expect_shell(2, "luoctl preflight -i /no/such/file " NEXT);
+	close(fd);
+	unlink("/tmp/large");
 }
 
 /* With nobody to tell what is held */
@@ -270,7 +331,7 @@ TEST_F(preflight, without_debugfs)
 TEST_F(preflight, not_started)
 {
 	hold_memfd(_metadata, self->session, "extent-v1");
-	expect_shell(1, "luoctl kexec --reuse-cmdline /images/stripped");
+	expect_shell(1, "luoctl kexec /images/stripped");
 	expect_out("no       file memfd-extent-v1");
 	expect_err("not started; --force starts it nevertheless");
 	EXPECT_TRUE(luo_status_is("image", "none"));
@@ -282,9 +343,8 @@ TEST_F(preflight, not_started)
 	expect_shell(0, "luoctl kexec -n -c liveupdate=on -i /sys/firmware/initrd " NEXT);
 	expect_out("reboot(LINUX_REBOOT_CMD_KEXEC)");
 	EXPECT_TRUE(luo_status_is("image", "none"));
-	expect_shell(2, "luoctl kexec " NEXT);
-	expect_err("either --reuse-cmdline or --command-line");
 	expect_shell(2, "luoctl kexec -r -c liveupdate=on " NEXT);
+	expect_err("either --reuse-cmdline or --command-line");
 	expect_shell(2, "luoctl kexec -r /no/such/image");
 	expect_shell(2, "luoctl kexec -r -i /no/such/initramfs " NEXT);
 }
