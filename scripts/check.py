@@ -311,7 +311,7 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
     Returns the kernel's log."""
     build_selftests()
     files = selftest_files(opts, programs, kernels > 1 or image) | (extra or {})
-    if kernels > 1:
+    if kernels > 1 or image:
         files |= modules(opts)
     append = f"luo_run={','.join(programs)} luo_required=1 {env}".rstrip()
     expected = list(programs) * kernels
@@ -772,13 +772,13 @@ def run_formats(res: Result, opts: Options) -> None:
             res.fail(f"{what}: {said.stdout}")
 
 
-def run_preflight(res: Result, opts: Options) -> None:
+def run_preflight(res: Result, opts: Options, **more: Path) -> None:
     """What luoctl says of kernels that are not started."""
     need_kernel(opts.kernel)
     out = opts.kernel.resolve().parents[3]
     made = images.make(BUILD / "images", opts.kernel, out / "vmlinux")
-    files = shell_files() | modules(opts)
-    files |= {f"images/{name}": path for name, path in made.items()}
+    files = shell_files()
+    files |= {f"images/{name}": path for name, path in (made | more).items()}
     files |= images.make_modules(BUILD / "images", out / "samples/liveupdate/flb_sample.ko")
     # Of its own accord KHO takes twice the size of an initramfs for scratch memory.
     run_programs(res, opts, ["luo_preflight"], image=True, extra=files,
@@ -970,7 +970,10 @@ def interop_suites(opts: Options) -> list[Suite]:
         Suite("interop-plain", ("interop",), "to a kernel without handover, and on",
               lambda r: run_programs(
                   r, replace(opts, kernel=ours, next_kernel=guest.image("plain")), ["luo_kexec"],
-                  kernels=3, env="luo_stage=1 luo_test=plain")),
+                  kernels=3, env="luo_stage=1 luo_test=plain", extra=shell_files())),
+        Suite("preflight-stock", ("interop",), "can the stock kernel take over",
+              lambda r: run_preflight(r, replace(opts, kernel=ours, next_kernel=ours),
+                                      stock=stock)),
         way("from-stock", "from the stock kernel to ours", stock, ours, filled=True),
         way("to-stock", "from our kernel to the stock one", ours, stock, v2=True),
         way("ours-v2", "from our kernel to the same, memfd-v2", ours, ours, v2=True),

@@ -105,13 +105,16 @@ LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 }));
 
 /* Nothing else tells of a flat image whether all of it is there; C cannot say it. */
-asm("	.pushsection	.note." LIVEUPDATE_NOTE_NAME ", \"a\", %note\n"
-    "	.balign		4\n"
-    "	.long		2f - 1f, 4f - 3f, " __stringify(LIVEUPDATE_NOTE_END) "\n"
-    "1:	.asciz		\"" LIVEUPDATE_NOTE_NAME "\"\n"
-    "2:	.balign		4\n"
-    "3:	.long		_edata - .\n"
-    "4:	.popsection\n");
+#define LUO_NOTE_END							\
+	".pushsection	.note." LIVEUPDATE_NOTE_NAME ", \"a\", %note\n"	\
+	".balign	4\n"						\
+	".long		2f - 1f, 4f - 3f, "				\
+			__stringify(LIVEUPDATE_NOTE_END) "\n"		\
+	"1: .asciz	\"" LIVEUPDATE_NOTE_NAME "\"\n"			\
+	"2: .balign	4\n"						\
+	"3: .long	_edata - .\n"					\
+	"4: .popsection\n"
+asm(LUO_NOTE_END);
 
 static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
 {

@@ -151,7 +151,7 @@ int cmd_kexec(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
-		{ "reuse-cmdline", 'r', NULL, 0, "With this kernel's command line: the default", 0 },
+		{ "reuse-cmdline", 'r', NULL, 0, "With that of this kernel: the default", 0 },
 		{ "command-line", 'c', "LINE", 0, "With this one", 0 },
 		{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
 		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },

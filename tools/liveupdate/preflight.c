@@ -247,7 +247,7 @@ static void check_command_line(struct judge *j)
 	bool never = !cmdline_switch(line, "kho", true);
 
 	if (!line)
-		check(j, UNKNOWN, "its command line is not known, and /proc/cmdline cannot be read");
+		check(j, UNKNOWN, "its command line is not known: no /proc/cmdline");
 	else if (!cmdline_switch(line, "liveupdate", false))
 		check(j, NO, "its command line does not switch live update on: liveupdate=on");
 	else if (never || (!always && j->next.has_boot &&
@@ -311,7 +311,7 @@ static void check_scratch(struct judge *j)
 	if (j->next.why)
 		return;
 	if (!have || !ram || !j->next.has_boot) {
-		check(j, UNKNOWN, "how much scratch memory there is, or how much it needs: " SCRATCH);
+		check(j, UNKNOWN, "how much scratch memory it needs, or has: " SCRATCH);
 		return;
 	}
 	want = j->next.init_size + j->ask->initrd +

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "luo_kexec.h"
+#include "luo_shell.h"
 
 #define SIZE	(256LL * 1024 * 1024)
 #define SEED	2300
@@ -78,6 +79,21 @@ static void plain_2(void)
 {
 	EXPECT_EQ(-ENOENT, luo_open());
 	EXPECT_GE(SIZE, reserved_memory());
+
+	expect_shell(1, "luoctl status");
+	expect_err("this kernel was built without live update");
+	expect_shell(1, "luoctl timeline");
+	expect_shell(1, "luoctl save off 1 </dev/null");
+	expect_err("live update is off");
+	expect_shell(1, "luoctl restore off 1");
+	expect_shell(1, "luoctl finish off");
+	expect_shell(1, "luoctl hold off true");
+	expect_shell(2, "luoctl formats");
+	expect_shell(0, "luoctl formats /boot/kernel");
+	expect_shell(1, "luoctl preflight /boot/kernel");
+	expect_out("this kernel was built without live update");
+	expect_shell(1, "luoctl kexec /boot/kernel");
+	expect_err("not started");
 }
 
 const struct scenario plain_scenarios[] = {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "luo_fixture.h"
+#include "luo_flb.h"
 
 /* Nobody goes there. */
 #define NOT_WANTED	"console=ttyS0 panic=-1"
@@ -133,6 +134,36 @@ TEST_F(session, debugfs_outgoing)
 	EXPECT_TRUE(outgoing_has("session one: frozen"));
 	EXPECT_TRUE(outgoing_has("  token 1: memfd-extent-v1, frozen"));
 	EXPECT_TRUE(outgoing_has("session two: open"));
+}
+
+#define MANY	100
+
+/* It is read in pieces: what is closed in between hides nothing that comes after it. */
+TEST_F(session, debugfs_closed_meanwhile)
+{
+	static char text[64 * 1024];
+	int many[MANY], fd;
+	ssize_t n, len = 0;
+	char name[16];
+
+	test_load(FLB_SAMPLE);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many %d", i);
+		many[i] = test_create(self->dev, name);
+	}
+	fd = open(DEBUGFS "outgoing", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_LT(0, read(fd, text, 1024));
+	for (int i = 0; i < MANY; i++)
+		close(many[i]);
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
+	close(fd);
+	text[len] = 0;
+	EXPECT_TRUE(strstr(text, "FLB flb-sample-v2: idle, 0 files"))
+		luo_say("'%s'", text);
+	if (!luo_flb_built_in(FLB_SAMPLE))
+		EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
 }
 
 /* It is all of KHO's; nobody else preserves anything meanwhile. */
