@@ -43,8 +43,8 @@ SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
 SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cat", "cmp", "grep", "ln", "ls", "mount", "sleep", "test", "true", "umount",
-           "unshare", "wc")
+BUSYBOX = ("sh", "cat", "cmp", "grep", "ln", "ls", "mkdir", "mount", "rm", "sleep", "test", "true",
+           "umount", "unshare", "wc")
 RESULTS = BUILD / "results"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
 FAULT_NOISE = "Call Trace:"

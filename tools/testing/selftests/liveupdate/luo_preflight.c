@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "luo_flb.h"
@@ -359,6 +360,80 @@ TEST_F(preflight, not_started)
 	expect_err("either --reuse-cmdline or --command-line");
 	expect_shell(2, "luoctl kexec -r /no/such/image");
 	expect_shell(2, "luoctl kexec -r -i /no/such/initramfs " NEXT);
+}
+
+/* A file of the kernel's says something else, to one command. */
+#define INSTEAD		"unshare -m sh -c 'mount --bind /tmp/instead /sys/kernel/%s && exec %s'"
+
+static int seen_as(const char *file, const char *text, const char *command)
+{
+	FILE *f = fopen("/tmp/instead", "we");
+	char line[512];
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		return -1;
+	snprintf(line, sizeof(line), INSTEAD, file, command);
+	return luo_shell(line);
+}
+
+#define OUTGOING	"debug/liveupdate/outgoing"
+#define INCOMING	"debug/liveupdate/incoming"
+#define PREFLIGHT	"luoctl preflight " NEXT
+
+TEST_F(preflight, what_is_shown)
+{
+	EXPECT_EQ(0, seen_as(OUTGOING, "files preserved: 0\n", PREFLIGHT));
+	/* A session that is not in the list was closed while it was read, or another was. */
+	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n", PREFLIGHT));
+	expect_out("what this kernel holds is changing all the time");
+	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a\\033: busy\n", PREFLIGHT));
+	expect_out("session 'a\\033' is busy");
+	EXPECT_EQ(1, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n"
+			     "  token 5: other-v1, preserved\n", PREFLIGHT));
+	expect_out("no       file other-v1");
+	expect_out("token 5 of session 'a'");
+	EXPECT_EQ(1, seen_as(OUTGOING, "files preserved: 0\nFLB other-v1: preserved, 1 files\n"
+			     "FLB idle-v1: idle, 0 files\n", PREFLIGHT));
+	expect_out("no       flb  other-v1");
+	EXPECT_FALSE(strstr(luo_out, "idle-v1"));
+	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));
+	expect_out("lost     sessions of the last kernel, which are damaged");
+	expect_out("lost     objects of the last kernel, which are incompatible");
+	EXPECT_EQ(0, seen_as(INCOMING, "session a b: waiting\n", PREFLIGHT));
+	expect_out("lost     session 'a b' of the last kernel");
+}
+
+/* What systemd preserves comes later, in whatever format this kernel writes. */
+TEST_F(preflight, systemd)
+{
+	static const char other[] = "memfd-v2 write read\nother-v1 write read\nolder-v1 read\n";
+
+	EXPECT_EQ(0, seen_as("liveupdate/handlers", other, PREFLIGHT));
+	expect_shell(0, "mkdir -p /run/systemd/system");
+	expect_shell(0, PREFLIGHT);
+	EXPECT_EQ(2, seen_as("liveupdate/handlers", other, PREFLIGHT));
+	expect_out("what systemd will preserve: other-v1 is not read");
+	EXPECT_FALSE(strstr(luo_out, "older-v1"));
+	expect_shell(0, "luoctl kexec -n " NEXT);
+	expect_out("Not done: load it, then systemctl kexec");
+	/* There is none. */
+	expect_shell(1, "luoctl kexec " NEXT);
+	expect_err("systemctl");
+	EXPECT_TRUE(luo_status_is("image", "handover"));
+	expect_shell(0, "rm -r /run/systemd");
+}
+
+/* The reboot itself is refused, by a memfd that its format cannot carry any more. */
+TEST_F(preflight, refused)
+{
+	int memfd = test_memfd(PAGE);
+
+	ASSERT_TRUE(luo_memfd_format("v2"));
+	test_preserve(self->session, memfd, 77);
+	ASSERT_EQ(0, fchmod(memfd, 0600));
+	expect_shell(1, "luoctl kexec " NEXT);
+	expect_out(NEXT ": yes");
+	expect_err("the reboot was refused: Operation not supported: -95, token 77: memfd-v2");
 }
 
 #define WITHOUT		"unshare -m sh -c 'mount -t tmpfs none /sys/kernel && "	\
