@@ -788,9 +788,8 @@ def run_preflight(res: Result, opts: Options, **more: Path) -> None:
 
 def run_luoctl(res: Result, opts: Options, name: str) -> None:
     """luoctl in a shell, before and after a jump that it makes itself."""
-    # Nobody goes unwarned to a kernel with live update off. On the debug kernel the base's own
-    # test hangs objects on every file, and no image says that it reads them.
-    load = "force" if opts.debug or name == "luoctl-off" else "luoctl"
+    # Nobody goes unwarned to a kernel with live update off.
+    load = "force" if name == "luoctl-off" else "luoctl"
     run_programs(res, opts, ["luo_kexec"], kernels=2, extra=shell_files(),
                  env=f"luo_stage=1 luo_test={name} luo_load={load}")
     check_json(res, opts)
