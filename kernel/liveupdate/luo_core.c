@@ -130,8 +130,11 @@ void luo_exit(struct luo *luo)
  */
 void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 {
+	struct luo_stamp_ser now;
+
+	luo_moment(&now);
 	if (luo->ext)
-		luo_wire_write_stamp(luo->ext, stamp, ktime_get_mono_fast_ns(), get_cycles());
+		luo_wire_write_stamp(luo->ext, stamp, now.ns, now.cycles);
 	trace_liveupdate_phase(stamp);
 }
 

@@ -444,6 +444,7 @@ void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
 void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
 
 /* luo_timeline.c */
+void luo_moment(struct luo_stamp_ser *stamp);
 void luo_reach(struct luo *luo, enum luo_point point);
 void luo_show_timeline(struct seq_file *m, struct luo *luo);
 

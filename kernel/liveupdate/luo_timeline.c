@@ -16,8 +16,9 @@
 
 #include "luo_internal.h"
 
-/* Less is not enough to tell how fast the counter counts. */
+/* Less is not enough to tell how fast the counter counts; this is good. */
 #define LUO_RATE_LEAST_NS	NSEC_PER_MSEC
+#define LUO_RATE_GOOD_NS	(10 * NSEC_PER_MSEC)
 #define LUO_RATE_PERCENT	2
 
 /* How far the time of day may be off: it is read in seconds at boot. */
@@ -52,10 +53,25 @@ static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 	return mul_u64_u64_div_u64(cycles, to->ns - from->ns, to->cycles - from->cycles);
 }
 
+/*
+ * From when on this kernel's clock is held against the counter: it loses ticks while it is
+ * driven by nothing better, so rather not from the boot on.
+ */
+static const struct luo_stamp_ser *luo_rate_from(const struct luo_timeline *timeline,
+						 const struct luo_stamp_ser *now)
+{
+	const struct luo_stamp_ser *opened = &timeline->points[LUO_POINT_OPENED];
+
+	if (opened->ns && now->ns >= opened->ns + LUO_RATE_GOOD_NS)
+		return opened;
+	return &timeline->points[LUO_POINT_PARSED];
+}
+
 static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timeline *timeline,
 		       const struct luo_stamp_ser *now)
 {
 	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
+	const struct luo_stamp_ser *from = luo_rate_from(timeline, now);
 	const struct luo_stamp_ser *jump = &old[LIVEUPDATE_STAMP_MACHINE];
 	u64 old_ns = jump->ns - old[LIVEUPDATE_STAMP_REBOOT].ns;
 	u64 old_cycles = jump->cycles - old[LIVEUPDATE_STAMP_REBOOT].cycles;
@@ -64,8 +80,8 @@ static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timelin
 	if (!parsed->ns || parsed->cycles <= jump->cycles || !real || timeline->real <= real)
 		return LUO_UNKNOWN;
 
-	ns = luo_cycles_to_ns(parsed->cycles - jump->cycles, parsed, now);
-	same = luo_cycles_to_ns(old_cycles, parsed, now);
+	ns = luo_cycles_to_ns(parsed->cycles - jump->cycles, from, now);
+	same = luo_cycles_to_ns(old_cycles, from, now);
 	if (ns == LUO_UNKNOWN || !luo_is_near(same, old_ns, old_ns / 100 * LUO_RATE_PERCENT))
 		return LUO_UNKNOWN;
 
@@ -73,6 +89,18 @@ static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timelin
 	if (!luo_is_near(timeline->real, real + ns, LUO_REAL_SLACK_NS))
 		return LUO_UNKNOWN;
 	return ns;
+}
+
+/* Since the boot the counter is the better clock, once it is believed. */
+static u64 luo_start_ns(const struct luo_timeline *timeline, const struct luo_stamp_ser *now)
+{
+	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
+	const struct luo_stamp_ser *opened = &timeline->points[LUO_POINT_OPENED];
+
+	if (!opened->ns || opened->cycles < parsed->cycles)
+		return LUO_UNKNOWN;
+	return luo_cycles_to_ns(opened->cycles - parsed->cycles, luo_rate_from(timeline, now),
+				now);
 }
 
 static u64 luo_between(const struct luo_stamp_ser *from, const struct luo_stamp_ser *to)
@@ -105,6 +133,9 @@ void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timel
 	for (int i = LUO_POINT_PARSED; i < LUO_POINT_FINISHED; i++)
 		phases[LUO_PHASE_START + i] = luo_between(&points[i], &points[i + 1]);
 
+	if (phases[LUO_PHASE_BOOT] != LUO_UNKNOWN)
+		phases[LUO_PHASE_START] = luo_start_ns(timeline, now);
+
 	for (int i = LUO_PHASE_FREEZE; i <= LUO_PHASE_START; i++) {
 		if (phases[i] == LUO_UNKNOWN)
 			return;
@@ -113,10 +144,29 @@ void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timel
 	phases[LUO_PHASE_BLACKOUT] = sum;
 }
 
-static void luo_moment(struct luo_stamp_ser *stamp)
+/**
+ * luo_moment() - what clock and counter say now
+ * @stamp: set to that
+ *
+ * A virtual CPU can lose its turn between the two: of some readings that one counts between
+ * which the least time went by.
+ *
+ * Context: Any.
+ */
+void luo_moment(struct luo_stamp_ser *stamp)
 {
-	stamp->ns = ktime_get_mono_fast_ns();
-	stamp->cycles = get_cycles();
+	u64 least = U64_MAX;
+
+	for (int i = 0; i < 4; i++) {
+		u64 before = get_cycles(), ns = ktime_get_mono_fast_ns();
+		u64 between = get_cycles() - before;
+
+		if (between >= least)
+			continue;
+		least = between;
+		stamp->ns = ns;
+		stamp->cycles = before + between / 2;
+	}
 }
 
 /**

@@ -100,6 +100,20 @@ static void counter_has_another_rate(struct kunit *test)
 	expect_no_boot(test, &s);
 }
 
+/* The new kernel's clock has lost ticks while it was young: the counter has not. */
+static void young_clock_loses_ticks(struct kunit *test)
+{
+	struct story s;
+
+	tell(&s);
+	for (int i = LUO_POINT_OPENED; i < LUO_POINTS; i++)
+		s.timeline.points[i].ns -= 250 * MS;
+	s.now.ns -= 250 * MS;
+	count(&s);
+	KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], 800 * MS);
+	KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_START], 300 * MS);
+}
+
 static void clock_is_wrong(struct kunit *test)
 {
 	struct story s;
@@ -168,6 +182,7 @@ static struct kunit_case luo_timeline_cases[] = {
 	KUNIT_CASE(counter_starts_anew),
 	KUNIT_CASE(counter_starts_anew_and_is_ahead),
 	KUNIT_CASE(counter_has_another_rate),
+	KUNIT_CASE(young_clock_loses_ticks),
 	KUNIT_CASE(clock_is_wrong),
 	KUNIT_CASE(no_time_for_a_rate),
 	KUNIT_CASE(not_all_is_reached),
