@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "luo_flb.h"
 #include "luo_kexec.h"
@@ -47,10 +48,26 @@ static bool is_crash_kernel(void)
 	return strstr(line, "elfcorehdr=");
 }
 
+/* Linux 7.2 does not switch KHO off there; only chance does, if there is little memory. */
+static bool kho_may_be_on(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && !strncmp(name.release, "7.2.", 4);
+}
+
 static void crash_2(void)
 {
+	int dev = luo_open();
+
 	EXPECT_TRUE(is_crash_kernel());
-	EXPECT_EQ(-ENOENT, luo_open());
+	if (dev >= 0 && kho_may_be_on()) {
+		EXPECT_TRUE(luo_status_is("incoming", "none"));
+		EXPECT_TRUE(luo_status_is("number", "0"));
+		close(dev);
+	} else {
+		EXPECT_EQ(-ENOENT, dev);
+	}
 }
 
 const struct scenario crash_scenarios[] = {
