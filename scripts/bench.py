@@ -69,9 +69,11 @@ def compile_init() -> Path:
     """The guest's program, static."""
     OUT.mkdir(parents=True, exist_ok=True)
     out = OUT / "init"
-    sources = [ROOT / "bench/bench.c", SELFTESTS / "luo_util.c", SELFTESTS / "luo_jump.c"]
+    libluo = ROOT / "tools/liveupdate"
+    sources = [ROOT / "bench/bench.c", SELFTESTS / "luo_util.c", SELFTESTS / "luo_jump.c",
+               libluo / "libluo.c"]
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{ROOT / 'include/uapi'}",
-                    f"-I{SELFTESTS}", f"-I{BUILD / 'linux/tools/testing/selftests'}",
+                    f"-I{SELFTESTS}", f"-I{libluo}", f"-I{BUILD / 'linux/tools/testing/selftests'}",
                     "-o", str(out), *map(str, sources)], check=True)
     return out
 

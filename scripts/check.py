@@ -31,6 +31,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
+import bench
 import demo_vm
 import guest
 import images
@@ -641,6 +642,7 @@ def suites(opts: Options) -> list[Suite]:
         return [s for s in some if s.name != "user"]
     if guest.BASE != "7.3":
         return some
+    some.append(Suite("bench", ("check", "all"), "what measures can be built", run_bench))
     some.append(Suite("memblock", ("check", "all"), "the base's tests of memblock",
                       lambda r: run_script(r, "memblock.sh")))
     some.append(Suite("coverage", ("all",), "lines of kernel/liveupdate that tests run",
@@ -740,6 +742,12 @@ def shell_files() -> dict:
 def luoctl_formats(image: Path) -> subprocess.CompletedProcess:
     return subprocess.run([LUOCTL, "formats", "--json", image], capture_output=True, text=True,
                           check=False)
+
+
+def run_bench(res: Result) -> None:
+    """The measuring program is built of the selftests' parts, and measured only now and then."""
+    bench.compile_init()
+    res.passed += 1
 
 
 def run_formats(res: Result, opts: Options) -> None:
