@@ -786,6 +786,11 @@ def run_preflight(res: Result, opts: Options, **more: Path) -> None:
     out = opts.kernel.resolve().parents[3]
     made = images.make(BUILD / "images", opts.kernel, out / "vmlinux")
     files = shell_files()
+    try:
+        made["debian"] = images.debian()
+    except Missing as why:
+        res.skipped += 1
+        res.skips.append(f"Debian's own kernel: {why}")
     files |= {f"images/{name}": path for name, path in (made | more).items()}
     files |= images.make_modules(BUILD / "images", out / "samples/liveupdate/flb_sample.ko")
     # Of its own accord KHO takes twice the size of an initramfs for scratch memory.

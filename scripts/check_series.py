@@ -124,9 +124,10 @@ CLANG = ["LLVM=-19", "CC=ccache clang-19", "HOSTCC=ccache clang-19"]
 def checkpatch(res: Result, patch: Path) -> None:
     # libelf has names in CamelCase.
     libelf = "\n+++ b/tools/liveupdate/notes.c\n" in patch.read_text()
-    status, said = run(["scripts/checkpatch.pl", "--strict", "--no-signoff", "--ignore",
-                        "FILE_PATH_CHANGES" + ",CAMELCASE" * libelf, "--terse", "--no-summary", "--show-types",
-                        str(patch)], f"{patch.name[:4]}-checkpatch")
+    ignore = "FILE_PATH_CHANGES" + ",CAMELCASE" * libelf
+    status, said = run(["scripts/checkpatch.pl", "--strict", "--no-signoff", "--ignore", ignore,
+                        "--terse", "--no-summary", "--show-types", str(patch)],
+                       f"{patch.name[:4]}-checkpatch")
     judge(res, not status and not said, "checkpatch", said)
 
 

@@ -169,8 +169,7 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
         with_notes(vmlinux, changed(notes, what), folder / name)
     run("objcopy", "-R", ".notes", "-S", vmlinux, folder / "unmarked")
     (folder / "riscv").write_bytes(run("lz4", "-q", "-c", data=riscv(inside)))
-    return {name: folder / name for name in (*made, *NOTES, "unmarked", "riscv")} | {
-        "debian": debian()}
+    return {name: folder / name for name in (*made, *NOTES, "unmarked", "riscv")}
 
 
 def make_modules(folder: Path, module: Path) -> dict[str, Path]:

@@ -2,7 +2,8 @@
 /*
  * How long the phases of the last live update took.
  *
- * Within either kernel CLOCK_MONOTONIC says so. From one to the other only the processor's
+ * Within either kernel CLOCK_MONOTONIC says so, but that of the new one is not to be relied
+ * on before the first programs run. From one to the other, and up to there, the processor's
  * counter goes on, if it does: what it says is believed if it counts as fast in both
  * kernels, and if the clock that tells the time of day, which is exact to a second or so,
  * does not contradict it. A wrong number is worse than none.

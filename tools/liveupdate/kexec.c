@@ -14,15 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cmdline.h"
 #include "luoctl.h"
 #include "preflight.h"
 #include "view.h"
 
 struct request {
-	struct words words;
 	struct preflight ask;
-	const char *initrd;
 	bool reuse;
 	bool force;
 	bool dry_run;
@@ -89,19 +86,10 @@ static error_t parse_kexec(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &request->words;
-		return 0;
-	case 'i':
-		request->initrd = arg;
+		state->child_inputs[0] = &request->ask;
 		return 0;
 	case 'r':
 		request->reuse = true;
-		return 0;
-	case 'c':
-		request->ask.command_line = arg;
-		return 0;
-	case 'm':
-		request->ask.modules = arg;
 		return 0;
 	case 'f':
 		request->force = true;
@@ -125,8 +113,8 @@ static int run(struct request *request)
 	struct json_object *said;
 
 	kernel = open_file(request->ask.image, &size);
-	if (request->initrd)
-		initrd = open_file(request->initrd, &request->ask.initrd);
+	if (request->ask.initrd)
+		initrd = open_file(request->ask.initrd, &size);
 	answer = preflight(&request->ask, &said);
 	preflight_print(said);
 	json_object_put(said);
@@ -150,35 +138,20 @@ static const char kexec_doc[] =
 int cmd_kexec(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
 		{ "reuse-cmdline", 'r', NULL, 0, "With that of this kernel: the default", 0 },
-		{ "command-line", 'c', "LINE", 0, "With this one", 0 },
-		{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
 		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },
 		{ "dry-run", 'n', NULL, 0, "Preflight only", 0 },
 		{ }
 	};
-	const struct argp words_argp = { .parser = parse_words };
-	const struct argp_child children[] = { { &words_argp }, { } };
+	const struct argp_child children[] = { { &preflight_argp }, { } };
 	const struct argp argp = {
 		.options = options, .parser = parse_kexec, .args_doc = "IMAGE",
 		.doc = kexec_doc, .children = children,
 	};
-	char *path = NULL, *line = NULL;
-	struct request request = {
-		.words = { .word = &path, .min = 1, .max = 1 }, .ask = { .loading = true },
-	};
-	int ret;
+	struct request request = { .ask = { .loading = true } };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	request.ask.image = path;
-	if (!request.ask.command_line) {
-		line = cmdline_read();
-		if (!line)
-			err(EXIT_UNKNOWN, "/proc/cmdline");
-		request.ask.command_line = line;
-	}
-	ret = run(&request);
-	free(line);
-	return ret;
+	if (!request.ask.command_line)
+		err(EXIT_UNKNOWN, "/proc/cmdline");
+	return run(&request);
 }

@@ -164,6 +164,8 @@ static bool take_segments(struct image *image, Elf *elf, size_t size)
 		if (header.p_type != PT_NOTE)
 			continue;
 		data = elf_getdata_rawchunk(elf, header.p_offset, header.p_filesz, ELF_T_NHDR);
+		if (!data && header.p_filesz)
+			return false;
 		if (data)
 			take_notes(image, data, NULL);
 	}

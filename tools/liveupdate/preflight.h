@@ -2,6 +2,7 @@
 #ifndef PREFLIGHT_H
 #define PREFLIGHT_H
 
+#include <argp.h>
 #include <stdbool.h>
 
 #include <json-c/json.h>
@@ -10,17 +11,20 @@
  * struct preflight - what is asked
  * @image: path of the next kernel
  * @modules: folder of its modules; NULL: none
- * @command_line: what it is started with
- * @initrd: how large its initramfs is, in bytes
+ * @command_line: what it is started with; NULL: that cannot be found out
+ * @initrd: path of its initramfs; NULL: none
  * @loading: @image is about to be loaded, whatever is loaded now
  */
 struct preflight {
 	const char *image;
 	const char *modules;
 	const char *command_line;
-	unsigned long long initrd;
+	const char *initrd;
 	bool loading;
 };
+
+/* Its options and the image, for a child of a command's parser; without -c this kernel's line */
+extern const struct argp preflight_argp;
 
 /* The exit status, and what luoctl preflight --json says, to be put */
 int preflight(const struct preflight *ask, struct json_object **said);

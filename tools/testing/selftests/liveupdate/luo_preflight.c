@@ -22,7 +22,7 @@ FIXTURE(preflight) {
 
 FIXTURE_SETUP(preflight)
 {
-	if (access("/images/debian", R_OK) || access("/sbin/luoctl", X_OK))
+	if (access("/images/unmarked", R_OK) || access("/sbin/luoctl", X_OK))
 		SKIP(return, "no images or no luoctl: see scripts/images.py");
 	ASSERT_EQ(0, luo_unload());
 	ASSERT_TRUE(luo_memfd_format("extent-v1"));
@@ -89,6 +89,10 @@ TEST_F(preflight, formats_cannot_tell)
 	char line[128];
 
 	for (int i = 0; i < ARRAY_SIZE(images); i++) {
+		snprintf(line, sizeof(line), "/images/%s", images[i].name);
+		/* scripts/check.py says so if its package could not be had. */
+		if (!strcmp(images[i].name, "debian") && access(line, R_OK))
+			continue;
 		snprintf(line, sizeof(line), "luoctl formats /images/%s", images[i].name);
 		expect_shell(2, line);
 		expect_err(images[i].name);
@@ -122,7 +126,7 @@ TEST_F(preflight, formats_of_two)
 	/* What is not written any more cannot be missed. */
 	expect_shell(0, "luoctl formats /images/older /images/stripped");
 	expect_out("memfd-extent-v1                                  reads          -");
-	expect_shell(2, "luoctl formats " NEXT " /images/debian");
+	expect_shell(2, "luoctl formats " NEXT " /images/unmarked");
 }
 
 TEST_F(preflight, nothing_held)
@@ -188,7 +192,7 @@ TEST_F(preflight, held)
 	expect_out("no       file memfd-extent-v1");
 	expect_shell(1, "luoctl preflight --json /images/stripped");
 	luo_print_json();
-	expect_shell(2, "luoctl preflight --json /images/debian");
+	expect_shell(2, "luoctl preflight --json /images/unmarked");
 	luo_print_json();
 }
 
@@ -242,12 +246,12 @@ TEST_F(preflight, modules_that_do_not_count)
 		snprintf(line, sizeof(line), WITH_DEVICE "luoctl preflight -m /modules/%s " NEXT,
 			 broken[i]);
 		expect_shell(2, line);
-		expect_out("1 modules cannot be read");
+		expect_out("modules that cannot be read: 1");
 		expect_out("unknown  flb  flb-sample-v2");
 		expect_err("/modules/");
 	}
 	expect_shell(2, WITH_DEVICE "luoctl preflight -m /modules/foreign " NEXT);
-	expect_out("1 modules are for another kernel");
+	expect_out("modules for another kernel than ");
 	expect_shell(0, "luoctl preflight -m /modules/foreign " NEXT);
 	expect_shell(0, "ln -s /modules/packed /tmp/link");
 	expect_shell(0, WITH_DEVICE "luoctl preflight -m /tmp/link " NEXT);
@@ -348,7 +352,7 @@ TEST_F(preflight, not_started)
 	expect_out("no       file memfd-extent-v1");
 	expect_err("not started; --force starts it nevertheless");
 	EXPECT_TRUE(luo_status_is("image", "none"));
-	expect_shell(2, "luoctl kexec -r /images/debian");
+	expect_shell(2, "luoctl kexec -r /images/unmarked");
 	EXPECT_TRUE(luo_status_is("image", "none"));
 	expect_shell(1, "luoctl kexec --force -r /images/stripped");
 	expect_err("/images/stripped: cannot be loaded: it is nothing that can be started");
