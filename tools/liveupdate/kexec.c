@@ -119,7 +119,7 @@ static int run(struct request *request)
 	preflight_print(said);
 	json_object_put(said);
 	if (request->dry_run) {
-		printf("Not done: load it, then %s\n",
+		printf("Not done: load it, with '%s', then %s\n", request->ask.command_line,
 		       systemd_runs() ? "systemctl kexec" : "reboot(LINUX_REBOOT_CMD_KEXEC)");
 		return answer;
 	}
@@ -140,7 +140,7 @@ int cmd_kexec(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "reuse-cmdline", 'r', NULL, 0, "With that of this kernel: the default", 0 },
 		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },
-		{ "dry-run", 'n', NULL, 0, "Preflight only", 0 },
+		{ "dry-run", 'n', NULL, 0, "Preflight, and say what would be done", 0 },
 		{ }
 	};
 	const struct argp_child children[] = { { &preflight_argp }, { } };

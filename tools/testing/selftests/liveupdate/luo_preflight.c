@@ -367,7 +367,7 @@ TEST_F(preflight, not_started)
 }
 
 /* A file of the kernel's says something else, to one command. */
-#define INSTEAD		"unshare -m sh -c 'mount --bind /tmp/instead /sys/kernel/%s && exec %s'"
+#define INSTEAD		"unshare -m sh -c 'mount --bind /tmp/instead %s && exec %s'"
 
 static int seen_as(const char *file, const char *text, const char *command)
 {
@@ -380,8 +380,9 @@ static int seen_as(const char *file, const char *text, const char *command)
 	return luo_shell(line);
 }
 
-#define OUTGOING	"debug/liveupdate/outgoing"
-#define INCOMING	"debug/liveupdate/incoming"
+#define OUTGOING	"/sys/kernel/debug/liveupdate/outgoing"
+#define INCOMING	"/sys/kernel/debug/liveupdate/incoming"
+#define HANDLERS	"/sys/kernel/liveupdate/handlers"
 #define PREFLIGHT	"luoctl preflight " NEXT
 
 TEST_F(preflight, what_is_shown)
@@ -407,19 +408,33 @@ TEST_F(preflight, what_is_shown)
 	expect_out("lost     session 'a b' of the last kernel");
 }
 
+/* This kernel's command line goes on to the next one, but for what a boot loader has added. */
+TEST_F(preflight, reused_command_line)
+{
+	static const char line[] = "BOOT_IMAGE=/v a=\"b initrd=c\"  initrd=/x liveupdate=on d\n";
+	static const char want[] = "load it, with 'a=\"b initrd=c\" liveupdate=on d', then ";
+
+	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -n " NEXT));
+	expect_out(want);
+	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -n -r " NEXT));
+	expect_out(want);
+	EXPECT_EQ(1, seen_as("/proc/cmdline", "liveupdate=off\n", PREFLIGHT));
+	EXPECT_EQ(0, seen_as("/proc/cmdline", "liveupdate=off\n", PREFLIGHT " -c liveupdate=on"));
+}
+
 /* What systemd preserves comes later, in whatever format this kernel writes. */
 TEST_F(preflight, systemd)
 {
 	static const char other[] = "memfd-v2 write read\nother-v1 write read\nolder-v1 read\n";
 
-	EXPECT_EQ(0, seen_as("liveupdate/handlers", other, PREFLIGHT));
+	EXPECT_EQ(0, seen_as(HANDLERS, other, PREFLIGHT));
 	expect_shell(0, "mkdir -p /run/systemd/system");
 	expect_shell(0, PREFLIGHT);
-	EXPECT_EQ(2, seen_as("liveupdate/handlers", other, PREFLIGHT));
+	EXPECT_EQ(2, seen_as(HANDLERS, other, PREFLIGHT));
 	expect_out("what systemd will preserve: other-v1 is not read");
 	EXPECT_FALSE(strstr(luo_out, "older-v1"));
 	expect_shell(0, "luoctl kexec -n " NEXT);
-	expect_out("Not done: load it, then systemctl kexec");
+	expect_out("then systemctl kexec");
 	/* There is none. */
 	expect_shell(1, "luoctl kexec " NEXT);
 	expect_err("systemctl");
