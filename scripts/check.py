@@ -653,6 +653,8 @@ def suites(opts: Options) -> list[Suite]:
     return some
 
 
+    some.append(Suite("uapi", ("check", "all"), "our uapi header offers all that the base's does",
+                      lambda r: run_script(r, "uapi.py")))
 def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
     """Objects that files share, over two and three kernels."""
     # Linux 7.2 has no kho_memory_init_early(): nothing can be asked before slab.
