@@ -9,11 +9,9 @@
 #include <linux/err.h>
 #include <linux/kexec.h>
 #include <linux/kobject.h>
-#include <linux/preempt.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "../kexec_internal.h"
 #include "luo_internal.h"
 
 /* Whose answers these are */
@@ -46,16 +44,13 @@ static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, 
  */
 static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	const char *image = "none";
+	static const char *const names[] = {
+		[KEXEC_IMAGE_NONE] = "none",
+		[KEXEC_IMAGE_PLAIN] = "no-handover",
+		[KEXEC_IMAGE_HANDOVER] = "handover",
+	};
 
-	scoped_guard(preempt) {
-		if (!kexec_trylock())
-			return -EBUSY;
-		if (kexec_image)
-			image = kexec_image->kho.fdt ? "handover" : "no-handover";
-		kexec_unlock();
-	}
-	return sysfs_emit(buf, "%s\n", image);
+	return sysfs_emit(buf, "%s\n", names[kexec_image_kind()]);
 }
 
 /* Whole lines only */

@@ -2,8 +2,10 @@
 /* What one kernel says of live update in /sys, and of sessions in /proc. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "luo_fixture.h"
@@ -54,6 +56,45 @@ TEST_F(session, image)
 #endif
 	ASSERT_EQ(0, luo_unload());
 	EXPECT_TRUE(luo_status_is("image", "none"));
+}
+
+#define READERS	4
+#define CALLS	50000
+
+static int read_image_for_ever(void *arg)
+{
+	int fd = open("/sys/kernel/liveupdate/image", O_RDONLY | O_CLOEXEC);
+	char text[64];
+
+	if (fd < 0 || setgid(65534) || setuid(65534))
+		return 1;
+	for (;;)
+		pread(fd, text, sizeof(text), 0);
+}
+
+/* Who may only read must not be able to keep root from loading an image. */
+TEST_F(session, readers_hinder_no_load)
+{
+	pid_t readers[READERS];
+	int refused = 0;
+
+	luo_unload();
+	for (int i = 0; i < READERS; i++) {
+		readers[i] = fork();
+		ASSERT_GE(readers[i], 0);
+		if (!readers[i])
+			_exit(read_image_for_ever(NULL));
+	}
+	for (int i = 0; i < CALLS; i++)
+		refused += luo_unload() != 0;
+	EXPECT_EQ(0, refused);
+	EXPECT_EQ(0, luo_load_next(NOT_WANTED));
+	EXPECT_EQ(0, luo_unload());
+	for (int i = 0; i < READERS; i++) {
+		EXPECT_EQ(0, waitpid(readers[i], NULL, WNOHANG));
+		EXPECT_EQ(0, kill(readers[i], SIGKILL));
+		EXPECT_EQ(readers[i], waitpid(readers[i], NULL, 0));
+	}
 }
 
 static bool has_line(const char *text, const char *line)
