@@ -43,15 +43,19 @@ static bool luo_is_near(u64 a, u64 b, u64 slack)
 }
 
 /*
- * So many cycles, at the rate that this kernel has seen between two moments. They are no more
- * than its own counter has counted, so that the quotient fits.
+ * So many cycles, at the rate that this kernel has seen between two moments. Unknown if that is
+ * no sensible number: a counter may jump, and on x86 a quotient of more than 64 bits is a trap.
  */
 static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 			    const struct luo_stamp_ser *to)
 {
+	u64 rate_cycles = to->cycles - from->cycles, rate_ns = to->ns - from->ns;
+
 	if (to->ns < from->ns + LUO_RATE_LEAST_NS || to->cycles <= from->cycles)
 		return LUO_UNKNOWN;
-	return mul_u64_u64_div_u64(cycles, to->ns - from->ns, to->cycles - from->cycles);
+	if (div64_u64(cycles, rate_cycles) >= div64_u64(U64_MAX, rate_ns))
+		return LUO_UNKNOWN;
+	return mul_u64_u64_div_u64(cycles, rate_ns, rate_cycles);
 }
 
 /*

@@ -129,6 +129,32 @@ static void clock_is_wrong(struct kunit *test)
 	expect_no_boot(test, &s);
 }
 
+/* Whatever a counter does: on x86 a quotient that does not fit would be a trap. */
+static void counter_jumps(struct kunit *test)
+{
+	struct story s;
+
+	for (int shift = 40; shift < 64; shift++) {
+		tell(&s);
+		s.timeline.points[LUO_POINT_PARSED].cycles += 1ULL << shift;
+		count(&s);
+		KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], LUO_UNKNOWN);
+
+		tell(&s);
+		s.old[LIVEUPDATE_STAMP_MACHINE].cycles += 1ULL << shift;
+		count(&s);
+		KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], LUO_UNKNOWN);
+
+		/* Between two readings of this kernel's, from which the rate is told */
+		tell(&s);
+		s.timeline.points[LUO_POINT_PARSED].cycles += 1ULL << shift;
+		s.timeline.points[LUO_POINT_OPENED].cycles += 1ULL << shift;
+		s.now.cycles = s.timeline.points[LUO_POINT_OPENED].cycles + 1;
+		count(&s);
+		KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], LUO_UNKNOWN);
+	}
+}
+
 /* Asked at once: the rate cannot be told yet. */
 static void no_time_for_a_rate(struct kunit *test)
 {
@@ -184,6 +210,7 @@ static struct kunit_case luo_timeline_cases[] = {
 	KUNIT_CASE(counter_has_another_rate),
 	KUNIT_CASE(young_clock_loses_ticks),
 	KUNIT_CASE(clock_is_wrong),
+	KUNIT_CASE(counter_jumps),
 	KUNIT_CASE(no_time_for_a_rate),
 	KUNIT_CASE(not_all_is_reached),
 	KUNIT_CASE(stamps_are_nonsense),
