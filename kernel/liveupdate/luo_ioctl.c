@@ -219,6 +219,9 @@ static int luo_call_copy_args(struct luo_call *call, const struct luo_verb *verb
 		return -EFAULT;
 	if (call->user_size < verb->min_size)
 		return -EINVAL;
+	/* No argument will ever be so large: do not read that much to see that it is zero. */
+	if (call->user_size > PAGE_SIZE)
+		return -E2BIG;
 	return copy_struct_from_user(&call->args, verb->size, call->user, call->user_size);
 }
 

@@ -238,6 +238,23 @@ TEST_F(call, longer_with_something)
 	}
 }
 
+/* Nobody reads megabytes to see that they are zero. */
+TEST_F(call, longer_than_a_page)
+{
+	size_t size = luo_page_size() + 1;
+	union argument *arg;
+
+	arg = mmap(NULL, 2 * luo_page_size(), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, arg);
+	*arg = *self->arg;
+	arg->size = size;
+	expect_failure(E2BIG, luo_ioctl(self->right, variant->nr, arg));
+	arg->size = size - 1;
+	EXPECT_EQ(variant->ret, luo_ioctl(self->right, variant->nr, arg));
+	munmap(arg, 2 * luo_page_size());
+}
+
 TEST_F(call, longest)
 {
 	int ret;
