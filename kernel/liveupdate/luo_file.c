@@ -108,8 +108,10 @@ static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 t
 
 static int luo_file_insert(struct luo_file *lf)
 {
-	return rhashtable_lookup_insert_fast(&lf->key.session->luo->tokens, &lf->by_token,
-					     luo_file_tokens);
+	int err = rhashtable_lookup_insert_fast(&lf->key.session->luo->tokens, &lf->by_token,
+						luo_file_tokens);
+
+	return luo_table_errno(err);
 }
 
 static void luo_file_remove(struct luo_file *lf)
@@ -208,7 +210,7 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	err = luo_file_call_preserve(lf);
 	if (err) {
 		pr_warn_ratelimited("session '%s': '%s' cannot preserve token %llu: %pe\n",
-				    luo_session_name(session), lf->args.compatible, token,
+				    luo_session_text(session), lf->args.compatible, token,
 				    ERR_PTR(err));
 		goto err_unreserve;
 	}
@@ -291,7 +293,7 @@ int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 		err = luo_file_freeze(lf);
 		if (err) {
 			pr_warn_ratelimited("session '%s': '%s' cannot freeze token %llu: %pe\n",
-					    luo_session_name(session), lf->args.compatible,
+					    luo_session_text(session), lf->args.compatible,
 					    lf->key.token, ERR_PTR(err));
 			luo_note_refusal(session->luo, lf, err);
 			*token = lf->key.token;

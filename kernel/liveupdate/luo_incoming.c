@@ -325,7 +325,8 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 		return err;
 	if (err)
 		pr_err_ratelimited("session '%s': its files are refused and stay in memory: damaged\n",
-				   luo_session_name(session));
+				   luo_session_text(session));
+	guard(mutex)(&session->luo->lock);
 	session->err = err;
 	session->adopted = true;
 	return 0;

@@ -411,6 +411,21 @@ void luo_incoming_forget(struct luo *luo);
 /* luo_outgoing.c */
 void luo_outgoing_write_nothing(struct luo *luo);
 int luo_outgoing_start(struct luo *luo);
+/* Room for a name with each byte escaped */
+#define LUO_NAME_TEXT	(4 * LIVEUPDATE_SESSION_NAME_LENGTH)
+
+const char *luo_name_escape(const char *name, char *text);
+
+/* A session's name for the log: on one line, whatever a program has put into it. */
+#define luo_session_text(session) \
+	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]){})
+
+/* rhashtable's own errnos mean nothing to a program: it could not grow. */
+static inline int luo_table_errno(int err)
+{
+	return err && err != -EEXIST ? -ENOMEM : err;
+}
+
 void luo_outgoing_stop(struct luo *luo);
 int luo_outgoing_freeze(struct luo *luo);
 void luo_outgoing_thaw(struct luo *luo);

@@ -7,6 +7,7 @@
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/string_helpers.h>
 
 #include "luo_internal.h"
 
@@ -16,6 +17,25 @@ const struct rhashtable_params luo_session_names = {
 	.head_offset = offsetof(struct liveupdate_session, by_name),
 	.automatic_shrinking = true,
 };
+
+/**
+ * luo_name_escape() - Make a name fit into a line of text
+ * @name: the name of a session, terminated
+ * @text: room for LUO_NAME_TEXT bytes
+ *
+ * Backslashes and all that is not printable ASCII become octal escapes, so that different
+ * names stay different.
+ *
+ * Return: @text, terminated.
+ */
+const char *luo_name_escape(const char *name, char *text)
+{
+	int len = string_escape_str(name, text, LUO_NAME_TEXT - 1,
+				    ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, "\\");
+
+	text[len] = 0;
+	return text;
+}
 
 /**
  * luo_session_find() - a session by its name
@@ -115,7 +135,7 @@ int luo_session_link(struct liveupdate_session *session)
 			luo_chain_unreserve(&luo->crc_chain);
 			luo_chain_unreserve(&luo->session_chain);
 		}
-		return err;
+		return luo_table_errno(err);
 	}
 
 	if (session->key.side == LUO_OUTGOING)

@@ -56,7 +56,7 @@ static int luo_file_find_handler(struct luo_file *lf)
 	handler = luo_handler_for_string(lf->key.session->luo, lf->found);
 	if (IS_ERR(handler)) {
 		pr_warn_ratelimited("session '%s', token %llu: nothing reads '%s': %pe\n",
-				    luo_session_name(lf->key.session), lf->key.token,
+				    luo_session_text(lf->key.session), lf->key.token,
 				    lf->found, handler);
 		return PTR_ERR(handler);
 	}
@@ -120,7 +120,7 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 	}
 
 	pr_warn_ratelimited("session '%s': '%s' cannot retrieve token %llu: %pe\n",
-			    luo_session_name(lf->key.session), lf->found, lf->key.token,
+			    luo_session_text(lf->key.session), lf->found, lf->key.token,
 			    ERR_PTR(err));
 	if (!luo_file_may_retry(lf, err)) {
 		lf->args.retrieve_status = err;
@@ -176,7 +176,7 @@ static bool luo_file_can_finish(struct luo_file *lf)
 	if (!ops->can_finish || ops->can_finish(&lf->args))
 		return true;
 	pr_warn_ratelimited("session '%s': '%s' cannot finish token %llu yet\n",
-			    luo_session_name(lf->key.session), lf->found, lf->key.token);
+			    luo_session_text(lf->key.session), lf->found, lf->key.token);
 	return false;
 }
 

@@ -157,7 +157,7 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 
 	if (session->keep || luo_session_finish_files(session)) {
 		pr_info_ratelimited("session '%s': closed unfinished, can be retrieved again\n",
-				    luo_session_name(session));
+				    luo_session_text(session));
 		luo_session_unclaim(session);
 		return;
 	}

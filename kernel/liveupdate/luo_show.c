@@ -73,9 +73,8 @@ const char *luo_incoming_word(int state)
  */
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session)
 {
-	seq_puts(m, "liveupdate-session:\t");
-	seq_escape(m, luo_session_name(session), "\n\\");
-	seq_printf(m, "\nliveupdate-side:\t%s\n", luo_session_side_word(session));
+	seq_printf(m, "liveupdate-session:\t%s\nliveupdate-side:\t%s\n",
+		   luo_session_text(session), luo_session_side_word(session));
 
 	if (!down_read_trylock(&session->lock)) {
 		seq_puts(m, "liveupdate-state:\tbusy\n");
@@ -174,8 +173,7 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 	lockdep_assert_held(&session->luo->handlers_lock);
 	lockdep_assert_held(&session->luo->lock);
 
-	seq_puts(m, "session ");
-	seq_escape(m, luo_session_name(session), "\n\\");
+	seq_printf(m, "session %s", luo_session_text(session));
 	if (!down_read_trylock(&session->lock)) {
 		seq_puts(m, ": busy\n");
 		return;
@@ -232,9 +230,8 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 		seq_puts(m, "the reboot\n");
 		return;
 	}
-	seq_printf(m, "token %llu: %s, session ", refusal.token, refusal.compatible);
-	seq_escape(m, refusal.session, "\n\\");
-	seq_putc(m, '\n');
+	seq_printf(m, "token %llu: %s, session %s\n", refusal.token, refusal.compatible,
+		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]){}));
 }
 
 /**

@@ -52,8 +52,35 @@ static void busy_while_an_op_runs(struct kunit *test)
 		expect_shown(test, fake->luo, session, FDINFO "busy\n", "session a: busy\n");
 }
 
+static void names_stay_on_their_line(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *session;
+
+	session = luo_fake_session(test, fake, "a\n\033[1m\r\\n \xc3\xa9");
+	KUNIT_EXPECT_STREQ(test, luo_session_text(session),
+			   "a\\012\\033[1m\\015\\134n \\303\\251");
+	expect_shown(test, fake->luo, session,
+		     "liveupdate-session:\ta\\012\\033[1m\\015\\134n \\303\\251\n"
+		     "liveupdate-side:\toutgoing\nliveupdate-state:\topen\n"
+		     "liveupdate-files:\t0\n",
+		     "session a\\012\\033[1m\\015\\134n \\303\\251: open\n");
+}
+
+/* Each byte escaped is as long as it gets. */
+static void longest_name_fits(struct kunit *test)
+{
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH], text[LUO_NAME_TEXT];
+
+	memset(name, '\n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	KUNIT_EXPECT_EQ(test, strlen(luo_name_escape(name, text)), 4 * (sizeof(name) - 1));
+}
+
 static struct kunit_case luo_show_cases[] = {
 	KUNIT_CASE(busy_while_an_op_runs),
+	KUNIT_CASE(names_stay_on_their_line),
+	KUNIT_CASE(longest_name_fits),
 	{ }
 };
 
