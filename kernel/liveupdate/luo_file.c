@@ -43,13 +43,15 @@ struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token)
 	return rhashtable_lookup_fast(&session->luo->tokens, &key, luo_file_tokens);
 }
 
-static struct luo_file *luo_file_of_object(struct luo *luo, unsigned long id)
+/* Only numbers of the same get_id() can be compared; two handlers may share one. */
+static struct luo_file *luo_file_of_object(struct luo *luo, const struct luo_handler *handler,
+					   unsigned long id)
 {
 	struct luo_file *lf;
 
 	lockdep_assert_held(&luo->state_lock);
 	hash_for_each_possible(luo->claims, lf, by_id, id) {
-		if (lf->id == id)
+		if (lf->id == id && lf->handler->fh->ops->get_id == handler->fh->ops->get_id)
 			return lf;
 	}
 	return NULL;
@@ -66,7 +68,7 @@ int luo_file_claim(struct luo_file *lf)
 	struct luo *luo = lf->key.session->luo;
 
 	guard(spinlock)(&luo->state_lock);
-	if (luo_file_of_object(luo, lf->id))
+	if (luo_file_of_object(luo, lf->handler, lf->id))
 		return -EBUSY;
 	hash_add(luo->claims, &lf->by_id, lf->id);
 	return 0;
@@ -135,6 +137,7 @@ static int luo_file_take(struct luo_file *lf, struct file *file)
 		luo_handler_put(lf->handler);
 		return err;
 	}
+	atomic_long_inc(&lf->handler->nr_files);
 
 	lf->args.handler = lf->handler->fh;
 	lf->args.compatible = lf->handler->fh->compatible;
@@ -146,6 +149,7 @@ static void luo_file_untake(struct luo_file *lf)
 {
 	luo_file_unclaim(lf);
 	fput(lf->args.file);
+	atomic_long_dec(&lf->handler->nr_files);
 	luo_handler_put(lf->handler);
 }
 
@@ -326,6 +330,11 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 
 /**
  * luo_file_token_outgoing() - which token has this file in this session?
+static bool luo_file_is_preserved(const struct luo_file *lf)
+{
+	return lf->state == LUO_FILE_PRESERVED || lf->state == LUO_FILE_FROZEN;
+}
+
  * @session: the session, outgoing, from inside a handler's op
  * @file: the file, or another of the same object
  * @token: set to the token; may be NULL
@@ -340,21 +349,22 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
 	struct luo_file *lf;
 	unsigned long id;
 
+	int err = -ENOENT;
 	handler = luo_handler_for_file(luo, file);
 	if (!handler)
 		return -ENOENT;
 	id = luo_handler_id(handler, file);
-	luo_handler_put(handler);
 
-	guard(spinlock)(&luo->state_lock);
-	lf = luo_file_of_object(luo, id);
-	if (!lf || lf->key.session != session)
-		return -ENOENT;
-	if (lf->state != LUO_FILE_PRESERVED && lf->state != LUO_FILE_FROZEN)
-		return -ENOENT;
-	if (token)
-		*token = lf->key.token;
-	return 0;
+	scoped_guard(spinlock, &luo->state_lock) {
+		lf = luo_file_of_object(luo, handler, id);
+		if (lf && lf->key.session == session && luo_file_is_preserved(lf)) {
+			err = 0;
+			if (token)
+				*token = lf->key.token;
+		}
+	}
+	luo_handler_put(handler);
+	return err;
 }
 
 /**

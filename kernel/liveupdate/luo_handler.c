@@ -107,6 +107,9 @@ static void luo_handler_unref(struct luo_handler *handler)
  * @luo: where
  * @fh: the handler; nothing is done if its registration did nothing
  *
+ * What was registered before live update was switched off, because it could not be set up,
+ * is unregistered as well.
+ *
  * Files that it still looks after are the caller's mistake. They keep it in use, but
  * only to be given up. Its FLBs are unregistered from it.
  *
@@ -116,19 +119,20 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
 
-	if (!luo_enabled(luo))
-		return;
-
 	down_write(&luo->handlers_lock);
 	handler = luo_handler_find(luo, fh);
 	if (handler)
 		list_del(&handler->in_list);
 	up_write(&luo->handlers_lock);
 
-	if (WARN_ONCE(!handler, "luo: handler '%s' is not registered\n", fh->compatible))
+	if (!handler) {
+		WARN_ONCE(luo_enabled(luo), "luo: handler '%s' is not registered\n",
+			  fh->compatible);
 		return;
-	WARN_ONCE(refcount_read(&handler->refs) > 1,
-		  "luo: handler '%s' goes away while files need it\n", fh->compatible);
+	}
+	/* Not the references: whoever looks for a file's handler has one for a moment. */
+	WARN_ONCE(atomic_long_read(&handler->nr_files),
+		  "luo: handler '%s' unregistered while files depend on it\n", fh->compatible);
 	luo_flb_unlink_all(luo, handler);
 	luo_handler_unref(handler);
 }
@@ -175,9 +179,9 @@ int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb)
 {
-	if (!luo_enabled(luo))
+	if (luo_flb_unlink(luo, fh, flb))
 		return;
-	WARN_ONCE(!luo_flb_unlink(luo, fh, flb), "luo: FLB '%s' is not registered with '%s'\n",
+	WARN_ONCE(luo_enabled(luo), "luo: FLB '%s' is not registered with '%s'\n",
 		  flb->compatible, fh->compatible);
 }
 

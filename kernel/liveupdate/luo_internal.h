@@ -264,7 +264,8 @@ struct liveupdate_session {
  * struct luo_handler - a registered file handler
  * @in_list: in luo->handlers
  * @fh: what the driver registered
- * @refs: one for being registered, one for each file that holds it
+ * @refs: one for being registered, one for each file that holds it or is looked at
+ * @nr_files: files that it looks after
  * @flbs: struct luo_flb_link: what its files depend on; under luo->state_lock
  */
 struct luo_handler {
@@ -272,6 +273,7 @@ struct luo_handler {
 	struct liveupdate_file_handler *fh;
 	refcount_t refs;
 	struct list_head flbs;
+	atomic_long_t nr_files;
 };
 
 /*

@@ -60,15 +60,17 @@ static int luo_file_find_handler(struct luo_file *lf)
 				    lf->found, handler);
 		return PTR_ERR(handler);
 	}
-	lf->handler = handler;
+	WRITE_ONCE(lf->handler, handler);
+	atomic_long_inc(&handler->nr_files);
 	lf->args.handler = handler->fh;
 	return 0;
 }
 
 static void luo_file_leave_handler(struct luo_file *lf)
 {
-	luo_handler_put(lf->handler);
-	lf->handler = NULL;
+	struct luo_handler *handler = lf->handler;
+
+	WRITE_ONCE(lf->handler, NULL);
 	lf->args.handler = NULL;
 }
 
@@ -95,6 +97,8 @@ static bool luo_file_may_retry(struct luo_file *lf, int err)
 	return lf->handler->fh->ops->retrieve_retry && (err == -ENOMEM || err == -EINTR);
 }
 
+	atomic_long_dec(&handler->nr_files);
+	luo_handler_put(handler);
 /*
  * In state RETRIEVING; leaves it. A file has its handler already while its session is being
  * finished, and the finish() of another file asks for it.

@@ -242,6 +242,31 @@ static void a_file_is_not_preserved_before_its_op_is_done(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, luo_fake_session(test, fake, "a"), 1), 0);
 }
 
+static unsigned long same_number(struct file *file)
+{
+	return 4711;
+}
+
+/* Two handlers may come to the same number for different objects, or share a get_id(). */
+static void numbers_of_another_get_id_are_other_objects(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *session = luo_fake_session(test, fake, "a");
+	u64 token;
+
+	luo_fake_other(fake);
+	fake->script.ops.get_id = same_object;
+	fake->other.ops.get_id = same_number;
+	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, session, 1), 0);
+	KUNIT_EXPECT_EQ(test, liveupdate_get_token_outgoing(session, luo_script_file(test, 2, 2),
+							    &token), -ENOENT);
+	KUNIT_EXPECT_EQ(test, luo_session_preserve(session, luo_script_file(test, 2, 2), 2), 0);
+	fake->other.ops.get_id = same_object;
+	KUNIT_EXPECT_EQ(test, luo_session_preserve(session, luo_script_file(test, 2, 3), 3),
+			-EBUSY);
+	fake->other.ops.get_id = same_number;
+}
+
 static struct kunit_case luo_file_cases[] = {
 	KUNIT_CASE(files_are_given_up_in_reverse),
 	KUNIT_CASE(token_and_object_are_taken_once),
@@ -250,6 +275,7 @@ static struct kunit_case luo_file_cases[] = {
 	KUNIT_CASE(optional_ops_may_be_missing),
 	KUNIT_CASE(token_of_a_file_in_the_same_session),
 	KUNIT_CASE(files_are_compared_by_object),
+	KUNIT_CASE(numbers_of_another_get_id_are_other_objects),
 	KUNIT_CASE(registering_is_checked),
 	KUNIT_CASE(required_ops),
 	KUNIT_CASE(registering_is_nothing_when_off),

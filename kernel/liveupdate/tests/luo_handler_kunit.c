@@ -218,6 +218,43 @@ static void finish_lets_go_of_the_file(struct kunit *test)
 	luo_session_close(a);
 }
 
+/* Whoever looks for a file's handler has a reference for a moment: no mistake of the driver. */
+static void unregistering_while_looked_at_is_no_mistake(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct file *file = luo_script_file(test, 1, 1);
+	struct luo_handler *handler = luo_handler_for_file(fake->luo, file);
+
+	KUNIT_ASSERT_NOT_NULL(test, handler);
+	kunit_warning_suppress(test) {
+		luo_handler_unregister(fake->luo, &fake->script.fh);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&fake->luo->handlers));
+	luo_handler_put(handler);
+}
+
+/* Live update is switched off if it cannot be set up; a module that registered may go. */
+static void unregistering_works_when_switched_off(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct luo_script_flb *flb = &fake->flb[0];
+
+	luo_fake_link(fake, &fake->script, flb);
+	fake->luo->enabled = false;
+	kunit_warning_suppress(test) {
+		luo_handler_remove_flb(fake->luo, &fake->script.fh, &flb->flb);
+		KUNIT_EXPECT_TRUE(test, list_empty(&fake->luo->flbs));
+		luo_handler_unregister(fake->luo, &fake->script.fh);
+		KUNIT_EXPECT_TRUE(test, list_empty(&fake->luo->handlers));
+		/* What did nothing is undone by doing nothing. */
+		luo_handler_remove_flb(fake->luo, &fake->script.fh, &flb->flb);
+		luo_handler_unregister(fake->luo, &fake->script.fh);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+	}
+	fake->luo->enabled = true;
+}
+
 static struct kunit_case luo_handler_cases[] = {
 	KUNIT_CASE(files_hold_their_handler),
 	KUNIT_CASE(finish_may_retrieve_another),
@@ -227,6 +264,8 @@ static struct kunit_case luo_handler_cases[] = {
 	KUNIT_CASE(handler_that_retrieves_no_file),
 	KUNIT_CASE(failed_retrieve_leaves_no_private_data),
 	KUNIT_CASE(finish_lets_go_of_the_file),
+	KUNIT_CASE(unregistering_while_looked_at_is_no_mistake),
+	KUNIT_CASE(unregistering_works_when_switched_off),
 	{}
 };
 
