@@ -27,6 +27,7 @@ static struct luo luo_global = {
 	.lock = __MUTEX_INITIALIZER(luo_global.lock),
 	.state_lock = __SPIN_LOCK_UNLOCKED(luo_global.state_lock),
 	.flbs = LIST_HEAD_INIT(luo_global.flbs),
+	.retrieving = LIST_HEAD_INIT(luo_global.retrieving),
 	.waiters = LIST_HEAD_INIT(luo_global.waiters),
 	.turn_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.turn_wq),
 };
@@ -59,6 +60,7 @@ void luo_init_early(struct luo *luo, struct luo_store *store)
 	mutex_init(&luo->lock);
 	spin_lock_init(&luo->state_lock);
 	INIT_LIST_HEAD(&luo->flbs);
+	INIT_LIST_HEAD(&luo->retrieving);
 	INIT_LIST_HEAD(&luo->waiters);
 	init_waitqueue_head(&luo->turn_wq);
 }

@@ -158,6 +158,7 @@ static int luo_file_call_preserve(struct luo_file *lf)
 	u64 start = luo_trace_start(liveupdate_file_preserve);
 	int err = lf->handler->fh->ops->preserve(&lf->args);
 
+	err = luo_op_result("preserve", lf->args.compatible, err);
 	trace_liveupdate_file_preserve(luo_session_name(lf->key.session), lf->key.token,
 				       lf->args.compatible, err, start);
 	return err;
@@ -244,6 +245,7 @@ static int luo_file_freeze(struct luo_file *lf)
 	u64 start = luo_trace_start(liveupdate_file_freeze);
 	int err = ops->freeze ? ops->freeze(&lf->args) : 0;
 
+	err = luo_op_result("freeze", lf->args.compatible, err);
 	trace_liveupdate_file_freeze(luo_session_name(lf->key.session), lf->key.token,
 				     lf->args.compatible, err, start);
 	if (!err)

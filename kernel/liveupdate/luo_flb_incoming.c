@@ -85,10 +85,13 @@ static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 	return *found ? -EPROTONOSUPPORT : -ENODATA;
 }
 
-/* It is there, and something is wrong with it: whatever the op says, it is not absent */
-static int luo_flb_retrieve_errno(int ret)
+/*
+ * The entry exists, and something is wrong with it. Errnos by which the core says that it is
+ * absent, that live update is off or that the module is going away are not the op's to use.
+ */
+static int luo_flb_retrieve_errno(int err)
 {
-	return ret > 0 || ret == -ENODATA || ret == -EOPNOTSUPP ? -EUCLEAN : ret;
+	return err == -ENODATA || err == -EOPNOTSUPP || err == -ENODEV ? -EUCLEAN : err;
 }
 
 static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb)
@@ -102,7 +105,7 @@ static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_
 		.compatible = entry->name,
 	};
 	start = luo_trace_start(liveupdate_flb_retrieve);
-	err = flb->ops->retrieve(&entry->args);
+	err = luo_op_result("FLB retrieve", entry->name, flb->ops->retrieve(&entry->args));
 	trace_liveupdate_flb_retrieve(entry->name, err, start);
 	if (err) {
 		pr_warn_ratelimited("FLB '%s' cannot retrieve '%s': %pe\n", flb->compatible,
@@ -166,7 +169,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (err)
 		return err;
 
-	err = luo_turn_take(luo, &entry->turn);
+	err = luo_turn_take_killable(luo, &entry->turn);
 	if (err)
 		return err;
 	if (entry->state == LUO_FLB_WAITING)
@@ -204,7 +207,10 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 		return err;
 
 	guard(spinlock)(&luo->state_lock);
-	return luo_flb_ask(luo, flb, objp);
+	if (!err)
+		err = luo_flb_ask(luo, flb, objp);
+	luo_retrieve_note_transient(luo, err);
+	return err;
 }
 
 /* The last reference to an object of which nobody wants anything more; the turn is held */

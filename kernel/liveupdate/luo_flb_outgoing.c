@@ -43,10 +43,8 @@ static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 		.compatible = flb->compatible,
 	};
 	start = luo_trace_start(liveupdate_flb_preserve);
-	err = flb->ops->preserve(&lflb->args);
+	err = luo_op_result("FLB preserve", flb->compatible, flb->ops->preserve(&lflb->args));
 	trace_liveupdate_flb_preserve(flb->compatible, err, start);
-	if (WARN_ONCE(err > 0, "luo: FLB '%s' preserves with no errno\n", flb->compatible))
-		err = -EIO;
 	if (err)
 		goto err_unreserve;
 	return 0;

@@ -135,6 +135,7 @@ struct luo_refusal {
  * @in: what was handed over
  * @pending: of that, how many files of each kind are not finished
  * @ser: the root for the next kernel
+ * @retrieving: files whose retrieve() is running
  * @ext: its checksums and times
  * @state_lock: see the top of this file
  * @tokens: files by session and token
@@ -168,6 +169,7 @@ struct luo {
 	struct luo_pending pending;
 	struct luo_ser *ser;
 	struct luo_ext_ser *ext;
+	struct list_head retrieving;
 
 	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;
@@ -311,6 +313,9 @@ struct luo_file_key {
  * @by_id: in luo->claims while the object is preserved or retrieved
  * @id: what the handler says the object is
  * @state: see above
+ * @in_retrieving: in state RETRIEVING, in luo->retrieving
+ * @transient: the last errno that retrieve() was told of another object and that is not
+ *	final; under luo->state_lock while in state RETRIEVING
  * @turn: in state RETRIEVING, whose it is
  * @handler: who looks after it; NULL: nobody yet, or no more
  * @flbs: outgoing: struct luo_flb_use: what it depends on, in order of preservation
@@ -325,6 +330,8 @@ struct luo_file {
 	struct hlist_node by_id;
 	unsigned long id;
 	enum luo_file_state state;
+	struct list_head in_retrieving;
+	int transient;
 	struct luo_turn turn;
 	struct luo_handler *handler;
 	struct list_head flbs;
@@ -332,6 +339,18 @@ struct luo_file {
 	char found[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	struct rcu_head rcu;
 };
+/*
+ * What an op of a driver has returned: 0 or an errno. A driver that returns anything else is
+ * wrong about its own op, so nothing that it says of the object can be relied on.
+ */
+#define luo_op_result(op, compatible, ret)						\
+({											\
+	int __ret = (ret);								\
+											\
+	WARN_ONCE(__ret > 0, "luo: " op "() of '%s' returned %d\n", compatible, __ret) ?	\
+		-EUCLEAN : __ret;							\
+})
+
 
 /* luo_core.c */
 void luo_init_early(struct luo *luo, struct luo_store *store);
@@ -449,6 +468,7 @@ extern const struct rhashtable_params luo_file_tokens;
 /* luo_retrieve.c */
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
+void luo_retrieve_note_transient(struct luo *luo, int err);
 
 /* luo_show.c */
 const char *luo_incoming_word(int state);

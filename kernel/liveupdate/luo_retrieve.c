@@ -33,7 +33,9 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 		if (ret)
 			return ret;
 		if (lf->state == LUO_FILE_UNTRIED) {
-			lf->state = LUO_FILE_RETRIEVING;
+			WRITE_ONCE(lf->state, LUO_FILE_RETRIEVING);
+			lf->transient = 0;
+			list_add(&lf->in_retrieving, &luo->retrieving);
 			return 1;
 		}
 		luo_turn_give(luo, &lf->turn);
@@ -44,8 +46,31 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
 {
 	guard(spinlock)(&luo->state_lock);
-	lf->state = state;
+	list_del(&lf->in_retrieving);
+	WRITE_ONCE(lf->state, state);
 	luo_turn_give(luo, &lf->turn);
+}
+
+/**
+ * luo_retrieve_note_transient() - An op was told an errno that may be another one next time
+ * @luo: the orchestrator; luo->state_lock is held
+ * @err: the errno; nothing happens if it is final, or 0
+ *
+ * If that was inside retrieve() of a file, and if that passes the errno on, then the file was
+ * not consumed either, see luo_file_may_retry(). The task is in retrieve() of several files
+ * if these depend on each other.
+ */
+void luo_retrieve_note_transient(struct luo *luo, int err)
+{
+	struct luo_file *lf;
+
+	lockdep_assert_held(&luo->state_lock);
+	if (err != -ENODEV && err != -EPROTONOSUPPORT && err != -ENOMEM && err != -EINTR)
+		return;
+	list_for_each_entry(lf, &luo->retrieving, in_retrieving) {
+		if (lf->turn.holder == current)
+			lf->transient = err;
+	}
 }
 
 /* Incoming files have no handler until one is needed: its module may come late */
@@ -72,6 +97,8 @@ static void luo_file_leave_handler(struct luo_file *lf)
 
 	WRITE_ONCE(lf->handler, NULL);
 	lf->args.handler = NULL;
+	atomic_long_dec(&handler->nr_files);
+	luo_handler_put(handler);
 }
 
 static int luo_file_call_retrieve(struct luo_file *lf)
@@ -80,7 +107,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
 	int err;
 
 	lf->args.file = NULL;
-	err = lf->handler->fh->ops->retrieve(&lf->args);
+	err = luo_op_result("retrieve", lf->found, lf->handler->fh->ops->retrieve(&lf->args));
 	trace_liveupdate_file_retrieve(luo_session_name(lf->key.session), lf->key.token,
 				       lf->found, err, start);
 	if (!err && WARN_ONCE(!lf->args.file, "luo: '%s' retrieves no file\n", lf->found))
@@ -92,13 +119,19 @@ static int luo_file_call_retrieve(struct luo_file *lf)
 	return err;
 }
 
+/*
+ * An error is final only if something was consumed. That cannot be if the handler promises it,
+ * but for what is corrupted, unknown or lost; nor if it only passes on what it was told of
+ * another file or an FLB that may come later.
+ */
 static bool luo_file_may_retry(struct luo_file *lf, int err)
 {
-	return lf->handler->fh->ops->retrieve_retry && (err == -ENOMEM || err == -EINTR);
+	if (lf->transient == err)
+		return true;
+	return lf->handler->fh->ops->retrieve_retry && err != -EUCLEAN && err != -EOPNOTSUPP &&
+	       err != -EIO;
 }
 
-	atomic_long_dec(&handler->nr_files);
-	luo_handler_put(handler);
 /*
  * In state RETRIEVING; leaves it. A file has its handler already while its session is being
  * finished, and the finish() of another file asks for it.
@@ -115,7 +148,7 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 
 	err = luo_file_call_retrieve(lf);
 	if (!err) {
-		lf->args.retrieve_status = 1;
+		WRITE_ONCE(lf->args.retrieve_status, 1);
 		lf->id = luo_handler_id(lf->handler, lf->args.file);
 		luo_file_claim(lf);
 		next = LUO_FILE_RETRIEVED;
@@ -127,7 +160,7 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 			    luo_session_text(lf->key.session), lf->found, lf->key.token,
 			    ERR_PTR(err));
 	if (!luo_file_may_retry(lf, err)) {
-		lf->args.retrieve_status = err;
+		WRITE_ONCE(lf->args.retrieve_status, err);
 		next = LUO_FILE_FAILED;
 	}
 	if (!finishing)
@@ -135,6 +168,14 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 out:
 	luo_retrieve_end(luo, lf, next);
 	return err;
+}
+
+/* Whoever asked for the file from inside an op may pass the errno on. */
+static void note_dependency(struct luo *luo, const struct luo_file *lf, int err)
+{
+	guard(spinlock)(&luo->state_lock);
+	if (lf->state != LUO_FILE_FAILED)
+		luo_retrieve_note_transient(luo, err);
 }
 
 /**
@@ -167,6 +208,8 @@ int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file
 		ret = luo_file_do_retrieve(luo, lf);
 	if (!ret)
 		*file = get_file(lf->args.file);
+	else
+		note_dependency(luo, lf, ret);
 	return ret;
 }
 

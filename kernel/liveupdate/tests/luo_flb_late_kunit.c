@@ -119,7 +119,7 @@ static void preserve_says_neither(struct kunit *test)
 	flb->fail_op = 'p';
 	flb->fail_with = 1;
 	kunit_warning_suppress(test)
-		KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 1), -EIO);
+		KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 1), -EUCLEAN);
 	luo_fake_expect_log(fake, "p1");
 }
 

@@ -141,7 +141,8 @@ static void failed_retrieve_may_be_promised_to_be_harmless(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_kexec(test, two_sessions(test));
 	struct liveupdate_session *a = luo_fake_retrieved(test, fake, "a");
-	static const int again[] = { -ENOMEM, -EINTR };
+	static const int again[] = { -ENOMEM, -EINTR, -EACCES, -ENFILE, -ENODEV };
+	static const int final[] = { -EIO, -EUCLEAN, -EOPNOTSUPP };
 
 	fake->script.ops.retrieve_retry = true;
 	fake->script.fail_op = 'R';
@@ -152,14 +153,19 @@ static void failed_retrieve_may_be_promised_to_be_harmless(struct kunit *test)
 	}
 	fake->script.fail_op = 0;
 	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 3), 3);
-	KUNIT_EXPECT_STREQ(test, fake->script.log, "R3 R3 R3");
+	KUNIT_EXPECT_STREQ(test, fake->script.log, "R3 R3 R3 R3 R3 R3");
 
-	fake->script.fail_op = 'R';
-	fake->script.fail_nr = 2;
-	fake->script.fail_with = -EIO;
-	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 2), -EIO);
-	fake->script.fail_op = 0;
-	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 2), -EIO);
+	for (int i = 0; i < ARRAY_SIZE(final); i++) {
+		fake = luo_fake_kexec(test, two_sessions(test));
+		a = luo_fake_retrieved(test, fake, "a");
+		fake->script.ops.retrieve_retry = true;
+		fake->script.fail_op = 'R';
+		fake->script.fail_nr = 2;
+		fake->script.fail_with = final[i];
+		KUNIT_EXPECT_EQ(test, luo_fake_get(a, 2), final[i]);
+		fake->script.fail_op = 0;
+		KUNIT_EXPECT_EQ(test, luo_fake_get(a, 2), final[i]);
+	}
 }
 
 /* The string that the next kernel's handler knows, and what that makes of the files */
@@ -345,6 +351,110 @@ static void a_file_asks_for_itself(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->script.want_err, -EDEADLK);
 }
 
+/* File 1 of luo-test-v1 needs file 2, of luo-other-v1, whose handler @fake does not have yet */
+static struct liveupdate_session *needs_another(struct kunit *test, struct luo_fake **fake)
+{
+	struct luo_fake *from = luo_fake_boot(test);
+	struct liveupdate_session *a = luo_fake_session(test, from, "a");
+
+	luo_script_init(&from->other, "luo-other-v1", 2);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(from->luo, &from->other.fh), 0);
+	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
+	KUNIT_ASSERT_EQ(test, luo_session_preserve(a, luo_script_file(test, 2, 2), 2), 0);
+	*fake = luo_fake_kexec(test, from);
+	(*fake)->script.want = 2;
+	(*fake)->script.want_by = 1;
+	return luo_fake_retrieved(test, *fake, "a");
+}
+
+static void what_a_file_needs_may_come_later(struct kunit *test)
+{
+	struct liveupdate_session *a;
+	struct luo_fake *fake;
+
+	a = needs_another(test, &fake);
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENODEV);
+	/* A module of the family, but not of that version */
+	luo_script_init(&fake->other, "luo-other-v2", 2);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(fake->luo, &fake->other.fh), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -EPROTONOSUPPORT);
+	luo_handler_unregister(fake->luo, &fake->other.fh);
+	luo_script_init(&fake->other, "luo-other-v1", 2);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(fake->luo, &fake->other.fh), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), 1);
+}
+
+/* That of the other one is final, so this one's is, too. */
+static void what_a_file_needs_may_be_lost(struct kunit *test)
+{
+	struct liveupdate_session *a;
+	struct luo_fake *fake;
+
+	a = needs_another(test, &fake);
+	luo_script_init(&fake->other, "luo-other-v1", 2);
+	KUNIT_ASSERT_EQ(test, luo_handler_register(fake->luo, &fake->other.fh), 0);
+	fake->other.fail_op = 'R';
+	fake->other.fail_nr = 2;
+	fake->other.fail_with = -ENODEV;
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENODEV);
+	fake->other.fail_op = 0;
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 2), -ENODEV);
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENODEV);
+	KUNIT_EXPECT_STREQ(test, fake->script.log, "R1");
+}
+
+static void looking_validates_and_frees_nothing(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_kexec(test, two_sessions(test));
+	unsigned long before = fake->store.nr_in;
+	struct liveupdate_session *a, *b;
+
+	KUNIT_EXPECT_EQ(test, luo_incoming_state(fake->luo), 1);
+	KUNIT_EXPECT_FALSE(test, fake->luo->in.sessions_read);
+	KUNIT_EXPECT_FALSE(test, fake->luo->in.flbs_read);
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, before);
+
+	a = luo_fake_retrieved(test, fake, "a");
+	b = luo_fake_retrieved(test, fake, "b");
+	KUNIT_EXPECT_EQ(test, luo_session_finish(a), 0);
+	KUNIT_EXPECT_EQ(test, luo_incoming_state(fake->luo), 1);
+	KUNIT_EXPECT_EQ(test, luo_session_finish(b), 0);
+	KUNIT_EXPECT_EQ(test, luo_incoming_state(fake->luo), 0);
+	luo_fake_expect_freed(test, fake);
+}
+
+static int positive(struct liveupdate_file_op_args *args)
+{
+	return 1;
+}
+
+/* Of each op it is warned once, so how often depends on what ran before. */
+static void positive_answers_of_ops_are_errors(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
+	struct liveupdate_file_ops *ops = &fake->script.ops;
+	const struct liveupdate_file_ops good = *ops;
+	u64 token;
+
+	kunit_warning_suppress(test) {
+		ops->preserve = positive;
+		KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 1), -EUCLEAN);
+		ops->preserve = good.preserve;
+		KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
+		ops->freeze = positive;
+		KUNIT_EXPECT_EQ(test, luo_session_freeze(a, &token), -EUCLEAN);
+		ops->freeze = good.freeze;
+
+		fake = luo_fake_kexec(test, fake);
+		a = luo_fake_retrieved(test, fake, "a");
+		fake->script.ops.retrieve = positive;
+		KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -EUCLEAN);
+		fake->script.ops.retrieve = good.retrieve;
+		KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -EUCLEAN);
+	}
+}
+
 struct getter {
 	struct liveupdate_session *session;
 	u64 token;
@@ -477,6 +587,10 @@ static struct kunit_case luo_handover_cases[] = {
 	KUNIT_CASE(liveupdates_are_counted),
 	KUNIT_CASE(a_file_asks_for_another),
 	KUNIT_CASE(a_file_asks_for_itself),
+	KUNIT_CASE(what_a_file_needs_may_come_later),
+	KUNIT_CASE(what_a_file_needs_may_be_lost),
+	KUNIT_CASE(looking_validates_and_frees_nothing),
+	KUNIT_CASE(positive_answers_of_ops_are_errors),
 	KUNIT_CASE(a_cycle_over_two_tasks),
 	KUNIT_CASE(second_task_waits_for_the_first),
 	{}
