@@ -184,21 +184,21 @@ struct luo {
 };
 
 /*
- * Sides of a session. It is born on one and changes it nowhere but on these arrows,
- * under luo->lock:
+ * Sides of a session. It starts on one and changes it nowhere but on these arrows, under
+ * luo->lock:
  *
- *   CREATE --> OUTGOING <----- first PRESERVE ----- REBORN -- CREATE by others --> SPENT
- *                                                     ^
- *   handed over --> INCOMING --------- FINISH --------+
+ *   CREATE --> OUTGOING <------ first PRESERVE ------ FINISHED
+ *                                                        ^
+ *   handed over --> INCOMING --------- FINISH -----------+
  *
- * An empty outgoing session left by FINISH is reborn: it holds no name until a file is
- * preserved in it, and is spent once somebody else creates a session of that name.
+ * A finished session is an empty outgoing one that is not linked by name until a file is
+ * preserved in it. It is stale while an outgoing session of its name exists, see
+ * luo_session_is_stale().
  */
 enum luo_side {
 	LUO_OUTGOING,
 	LUO_INCOMING,
-	LUO_REBORN,
-	LUO_SPENT,
+	LUO_FINISHED,
 };
 
 /*
@@ -217,7 +217,7 @@ enum luo_session_state {
 /**
  * struct luo_session_key - by what sessions are found
  * @name: padded with zeroes
- * @side: enum luo_side; spent sessions are not found
+ * @side: enum luo_side; finished sessions are not found
  */
 struct luo_session_key {
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
@@ -227,7 +227,8 @@ struct luo_session_key {
 /**
  * struct liveupdate_session - a named set of files
  * @luo: where it belongs
- * @key: its name and side; in luo->names, but for spent ones
+ * @key: its name and side; in luo->names, unless it is finished. The side is written under
+ *	luo->lock with session->lock held for writing.
  * @by_name: link there
  * @in_side: in luo->outgoing or luo->incoming
  * @lock: see the top of this file
@@ -238,6 +239,7 @@ struct luo_session_key {
  * @reboot_froze: the reboot froze it, and thaws it if it fails
  * @adopted: incoming: @files is filled
  * @err: incoming: what is wrong with its file chain
+ * @rcu: for luo_session_is_stale(), which looks at luo->names without luo->lock
  * @files_pa: incoming: first block of its file chain
  * @files_count: incoming: how many entries that shall have
  * @files_crc: incoming: checksum that it shall have
@@ -256,6 +258,7 @@ struct liveupdate_session {
 	bool reboot_froze;
 	bool adopted;
 	int err;
+	struct rcu_head rcu;
 	u64 files_pa;
 	u64 files_count;
 	u32 files_crc;
@@ -401,7 +404,9 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 					     enum luo_side side);
 int luo_session_link(struct liveupdate_session *session);
 void luo_session_unlink(struct liveupdate_session *session);
-int luo_session_move(struct liveupdate_session *session, enum luo_side side);
+bool luo_session_is_stale(struct liveupdate_session *session);
+void luo_session_detach(struct liveupdate_session *session);
+int luo_session_reactivate(struct liveupdate_session *session);
 void luo_session_free(struct liveupdate_session *session);
 extern const struct rhashtable_params luo_session_names;
 

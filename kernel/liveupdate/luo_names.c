@@ -96,7 +96,7 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 void luo_session_free(struct liveupdate_session *session)
 {
 	luo_chain_destroy(&session->chain);
-	kfree(session);
+	kfree_rcu(session, rcu);
 }
 
 static int luo_outgoing_reserve(struct luo *luo)
@@ -138,23 +138,21 @@ int luo_session_link(struct liveupdate_session *session)
 		return luo_table_errno(err);
 	}
 
-	if (session->key.side == LUO_OUTGOING)
-		list_add_tail(&session->in_side, &luo->outgoing);
-	if (session->key.side == LUO_INCOMING)
-		list_add_tail(&session->in_side, &luo->incoming);
+	list_add_tail(&session->in_side,
+		      session->key.side == LUO_OUTGOING ? &luo->outgoing : &luo->incoming);
 	return 0;
 }
 
 /**
  * luo_session_unlink() - undo luo_session_link()
- * @session: the session, linked or spent; luo->lock is held
+ * @session: the session, linked or finished; luo->lock is held
  */
 void luo_session_unlink(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 
 	lockdep_assert_held(&luo->lock);
-	if (session->key.side == LUO_SPENT)
+	if (session->key.side == LUO_FINISHED)
 		return;
 	rhashtable_remove_fast(&luo->names, &session->by_name, luo_session_names);
 	list_del_init(&session->in_side);
@@ -165,28 +163,46 @@ void luo_session_unlink(struct liveupdate_session *session)
 }
 
 /**
- * luo_session_move() - the only way for a session to change its side
- * @session: the session; luo->lock is held
- * @side: where to; see enum luo_side
+ * luo_session_is_stale() - Tell whether another session has a finished session's name
+ * @session: the session
  *
- * Return: 0; else as luo_session_link(): it stays where it was, or is spent if its old
- * place is lost too.
+ * Context: Any. Unless luo->lock is held, it may change before the caller looks.
+ * Return: true if the session is finished and an outgoing one of its name exists.
  */
-int luo_session_move(struct liveupdate_session *session, enum luo_side side)
+bool luo_session_is_stale(struct liveupdate_session *session)
 {
-	enum luo_side old = session->key.side;
+	struct luo_session_key key = { .side = LUO_OUTGOING };
+
+	if (READ_ONCE(session->key.side) != LUO_FINISHED)
+		return false;
+	strscpy_pad(key.name, session->key.name);
+	guard(rcu)();
+	return rhashtable_lookup(&session->luo->names, &key, luo_session_names);
+}
+
+/**
+ * luo_session_detach() - Make a session a finished one, which holds no name
+ * @session: the session, linked and without a file; luo->lock is held
+ */
+void luo_session_detach(struct liveupdate_session *session)
+{
+	luo_session_unlink(session);
+	WRITE_ONCE(session->key.side, LUO_FINISHED);
+}
+
+/**
+ * luo_session_reactivate() - Make a finished session an outgoing one again
+ * @session: the session; luo->lock is held
+ *
+ * Return: 0, or as luo_session_link(); then it stays as it was.
+ */
+int luo_session_reactivate(struct liveupdate_session *session)
+{
 	int err;
 
-	luo_session_unlink(session);
-	session->key.side = side;
-	if (side == LUO_SPENT)
-		return 0;
-
+	WRITE_ONCE(session->key.side, LUO_OUTGOING);
 	err = luo_session_link(session);
-	if (err) {
-		session->key.side = old == LUO_REBORN ? old : LUO_SPENT;
-		if (old == LUO_REBORN && luo_session_link(session))
-			session->key.side = LUO_SPENT;
-	}
+	if (err)
+		WRITE_ONCE(session->key.side, LUO_FINISHED);
 	return err;
 }

@@ -27,7 +27,7 @@
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session)
 {
 	u64 start = luo_trace_start(liveupdate_session_create);
-	struct liveupdate_session *new, *reborn;
+	struct liveupdate_session *new;
 	int err;
 
 	err = luo_gate_enter(&luo->gate);
@@ -39,13 +39,8 @@ int luo_session_create(struct luo *luo, const char *name, struct liveupdate_sess
 	if (!new)
 		goto out;
 
-	mutex_lock(&luo->lock);
-	err = luo_session_link(new);
-	reborn = err ? NULL : luo_session_find(luo, name, LUO_REBORN);
-	if (reborn)
-		luo_session_move(reborn, LUO_SPENT);
-	mutex_unlock(&luo->lock);
-
+	scoped_guard(mutex, &luo->lock)
+		err = luo_session_link(new);
 	if (err)
 		luo_session_free(new);
 	else
@@ -223,32 +218,28 @@ static void luo_session_leave(struct liveupdate_session *session)
 
 static bool luo_session_is_outgoing(struct liveupdate_session *session)
 {
-	guard(mutex)(&session->luo->lock);
-	return session->key.side == LUO_OUTGOING || session->key.side == LUO_REBORN;
+	lockdep_assert_held(&session->lock);
+	return session->key.side != LUO_INCOMING && !luo_session_is_stale(session);
 }
 
-/*
- * A reborn session takes its name back with the first file, if it still can.
- *
- * Return: 1: it did; 0: it has it; else an errno.
- */
-static int luo_session_revive(struct liveupdate_session *session)
+/* Returns 1 if the session was a finished one and has its name again, or an errno. */
+static int luo_session_take_name(struct liveupdate_session *session)
 {
-	guard(mutex)(&session->luo->lock);
-	switch (session->key.side) {
-	case LUO_OUTGOING:
+	int err;
+
+	if (session->key.side == LUO_OUTGOING)
 		return 0;
-	case LUO_REBORN:
-		return luo_session_move(session, LUO_OUTGOING) ?: 1;
-	default:
+	guard(mutex)(&session->luo->lock);
+	err = luo_session_reactivate(session);
+	if (err == -EEXIST)
 		return -EINVAL;
-	}
+	return err ?: 1;
 }
 
 static int luo_session_preserve_locked(struct liveupdate_session *session, struct file *file,
 				       u64 token)
 {
-	int revived, err;
+	int named, err;
 
 	lockdep_assert_held_write(&session->lock);
 	if (!luo_session_is_outgoing(session))
@@ -256,13 +247,13 @@ static int luo_session_preserve_locked(struct liveupdate_session *session, struc
 	if (session->state == LUO_SESSION_FROZEN)
 		return -EBUSY;
 
-	revived = luo_session_revive(session);
-	if (revived < 0)
-		return revived;
+	named = luo_session_take_name(session);
+	if (named < 0)
+		return named;
 	err = luo_file_preserve(session, file, token);
-	if (err && revived) {
+	if (err && named) {
 		guard(mutex)(&session->luo->lock);
-		luo_session_move(session, LUO_REBORN);
+		luo_session_detach(session);
 	}
 	return err;
 }
@@ -316,21 +307,18 @@ int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, str
 	return err;
 }
 
-/* Empty and outgoing from now on, without a name until it holds something */
-static void luo_session_rebirth(struct liveupdate_session *session)
+/* The session is empty and outgoing from now on, see enum luo_side. */
+static void luo_session_become_finished(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 	bool last;
 
 	lockdep_assert_held_write(&session->lock);
 	scoped_guard(mutex, &luo->lock) {
-		session->state = LUO_SESSION_OPEN;
+		WRITE_ONCE(session->state, LUO_SESSION_OPEN);
 		session->keep = false;
 		session->err = 0;
-		if (luo_session_find(luo, session->key.name, LUO_OUTGOING))
-			luo_session_move(session, LUO_SPENT);
-		else
-			luo_session_move(session, LUO_REBORN);
+		luo_session_detach(session);
 		last = luo_incoming_session_done(luo);
 	}
 	if (last)
@@ -348,7 +336,7 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
 	if (err)
 		return err;
 	luo_incoming_drop_files(session);
-	luo_session_rebirth(session);
+	luo_session_become_finished(session);
 	return 0;
 }
 

@@ -14,17 +14,15 @@
 
 #include "luo_internal.h"
 
-static const char *luo_session_side_word(const struct liveupdate_session *session)
+static const char *luo_session_side_word(struct liveupdate_session *session)
 {
 	switch (READ_ONCE(session->key.side)) {
 	case LUO_OUTGOING:
 		return "outgoing";
 	case LUO_INCOMING:
 		return "incoming";
-	case LUO_REBORN:
-		return "finished";
 	default:
-		return "spent";
+		return luo_session_is_stale(session) ? "stale" : "finished";
 	}
 }
 

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -96,14 +99,18 @@ static void reuse_3(void)
 	test_finish(s);
 }
 
-/* Finished and empty, it holds no name; once that is taken the old descriptor is spent. */
-static void spent_1(void)
+/*
+ * Finished and empty, a session holds no name; while another has that, the old descriptor is
+ * stale. A session whose descriptor could not be delivered has never been there.
+ */
+static void stale_1(void)
 {
-	make("spent", 1, 3000);
-	make("spent too", 1, 3000);
+	make("stale", 1, 3000);
+	make("stale too", 1, 3000);
+	make("undelivered", 1, 3000);
 }
 
-static void expect_spent(int s, const char *name)
+static void expect_stale(int s, const char *name)
 {
 	char got[LIVEUPDATE_SESSION_NAME_LENGTH];
 
@@ -116,24 +123,75 @@ static void expect_spent(int s, const char *name)
 	test_err_thaw(EINVAL, s);
 }
 
-static void spent_2(void)
+static void stale_2(void)
 {
-	int s = retrieve("spent"), other;
+	int s = retrieve("stale"), other;
 
 	test_finish(s);
-	other = create("spent");
-	expect_spent(s, "spent");
-	test_preserve(other, test_memfd(PAGE), 1);
-	close(s);
-	EXPECT_EQ(-EEXIST, with_device(luo_create(dev, "spent")));
+	other = create("stale");
+	expect_stale(s, "stale");
+	close(other);
+	test_preserve(s, test_memfd(PAGE), 1);
+	EXPECT_EQ(-EEXIST, with_device(luo_create(dev, "stale")));
 
 	/* The other way round: the name is taken when FINISH comes. */
-	other = create("spent too");
-	s = retrieve("spent too");
+	other = create("stale too");
+	s = retrieve("stale too");
 	test_finish(s);
-	expect_spent(s, "spent too");
+	expect_stale(s, "stale too");
 	close(s);
-	EXPECT_EQ(-EEXIST, with_device(luo_create(dev, "spent too")));
+	EXPECT_EQ(-EEXIST, with_device(luo_create(dev, "stale too")));
+}
+
+/* The same name again, while no descriptor is to be had */
+static int create_without_fd(const char *name)
+{
+	struct rlimit old, none = { 0 };
+	int dev = test_open(), ret;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	none.rlim_max = old.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	ret = luo_create(dev, name);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	close(dev);
+	return ret;
+}
+
+/* The kernel can read the argument, but not write to it. */
+static int create_without_reply(const char *name)
+{
+	struct liveupdate_ioctl_create_session *args;
+	int dev = test_open(), ret;
+
+	args = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, args);
+	args->size = sizeof(*args);
+	strcpy((char *)args->name, name);
+	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ));
+	ret = ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, args) < 0 ? -errno : 0;
+	munmap(args, PAGE);
+	close(dev);
+	return ret;
+}
+
+static void undelivered_2(void)
+{
+	int s = retrieve("undelivered"), fd = check_file(s, 0, 3000);
+
+	test_finish(s);
+	EXPECT_EQ(-EMFILE, create_without_fd("undelivered"));
+	EXPECT_EQ(-EFAULT, create_without_reply("undelivered"));
+	test_preserve(s, fd, 0);
+	test_freeze(s);
+}
+
+static void undelivered_3(void)
+{
+	int s = retrieve("undelivered");
+
+	check_file(s, 0, 3000);
+	test_finish(s);
 }
 
 /* A finished empty session is not handed over, whether its descriptor is open or not. */
@@ -421,7 +479,8 @@ static void passed_2(void)
 const struct scenario session_scenarios[] = {
 	{ "many", { many_1, many_2 } },
 	{ "reused for the next update", { reuse_1, reuse_2, reuse_3 } },
-	{ "spent", { spent_1, spent_2 } },
+	{ "stale", { stale_1, stale_2 } },
+	{ "undelivered", { NULL, undelivered_2, undelivered_3 } },
 	{ "finished and unused", { unused_1, unused_2, unused_3 } },
 	{ "finished in part", { partial_1, partial_2 } },
 	{ "closed without finish", { close_1, close_2, close_3 } },

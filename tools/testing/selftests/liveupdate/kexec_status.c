@@ -50,7 +50,7 @@ static void status_1(void)
 static void status_2(void)
 {
 	long long bytes = luo_bytes_preserved("incoming");
-	int first;
+	int first, other;
 
 	EXPECT_GE(bytes, 101 * PAGE);
 	expect_status("number", "1");
@@ -74,8 +74,10 @@ static void status_2(void)
 	expect_fdinfo(first, "liveupdate-side:\tfinished\n");
 	expect_fdinfo(first, "liveupdate-files:\t0");
 	expect_status("incoming", "present");
-	close(create("first"));
-	expect_fdinfo(first, "liveupdate-side:\tspent\n");
+	other = create("first");
+	expect_fdinfo(first, "liveupdate-side:\tstale\n");
+	close(other);
+	expect_fdinfo(first, "liveupdate-side:\tfinished\n");
 	test_finish(retrieve("second"));
 	expect_status("incoming", "none");
 	expect_incoming("");
