@@ -592,6 +592,9 @@ def suites(opts: Options) -> list[Suite]:
         jump("kho-off", 3, "handover off in the next kernel", ("check", "all")),
         programs("status", EXTENDED, "what /sys and /proc say", ["luo_status"], image=True),
         jump("status", 3, "the same over three kernels"),
+        jump("published", 3, "what KHO's debugfs shows stays what it was"),
+        Suite("kexec-unwanted", EXTENDED, "sessions that no program wants, named in the log",
+              lambda r: run_unwanted(r, opts)),
         jump("trace", 2, "the tracepoints", ("debug",)),
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
         jump("scale", 2, "ten thousand sessions, ten thousand files", ("all",)),
@@ -650,11 +653,11 @@ def suites(opts: Options) -> list[Suite]:
     if (ROOT / "scripts/style.sh").exists():
         some.append(Suite("style", ("check", "all"), "checkpatch, kernel-doc, originality",
                           lambda r: run_script(r, "style.sh")))
+    some.append(Suite("uapi", ("check", "all"), "our uapi header offers all that the base's does",
+                      lambda r: run_script(r, "uapi.py")))
     return some
 
 
-    some.append(Suite("uapi", ("check", "all"), "our uapi header offers all that the base's does",
-                      lambda r: run_script(r, "uapi.py")))
 def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
     """Objects that files share, over two and three kernels."""
     # Linux 7.2 has no kho_memory_init_early(): nothing can be asked before slab.
@@ -691,6 +694,14 @@ def run_hostile(res: Result, opts: Options, damages: int) -> None:
     env = f"luo_stage=1 luo_test=hostile luo_flb_test.links=3 luo_damages={damages % HOSTILE}"
     log = run_programs(res, opts, ["luo_kexec"], damages + 1, env)
     expect_lines(res, log, "luo: the handover is damaged, as was asked for", damages)
+
+
+def run_unwanted(res: Result, opts: Options) -> None:
+    """Ten of twelve are named, on a line each whatever their names are."""
+    log = run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=unwanted")
+    dropped = "not finished and (is|are) dropped by this reboot"
+    expect_lines(res, log, rf"luo: session 'unwanted\\012\d\d' was {dropped}", 10)
+    expect_lines(res, log, rf"luo: 2 more sessions were {dropped}")
 
 
 def run_crash(res: Result, opts: Options) -> None:
@@ -909,7 +920,7 @@ def run_systemd(res: Result, opts: Options) -> None:
                        env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
                            "systemd.show_status=no TERM=dumb printk.devkmsg=on")
     expect_lines(res, log, "luo-hijack.service.* infringes systemd's namespace", 2)
-    unfinished = "of the last kernel is not finished, and not carried on"
+    unfinished = "was not finished and is dropped by this reboot"
     for unit, times in (("", 3), ("luo-sessions", 1), ("luo-names", 2)):
         expect_lines(res, log, f"luo: session '{unit}[^']*' {unfinished}", times)
 

@@ -157,6 +157,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	u64 start = luo_trace_start(liveupdate_reboot);
 	int err;
 
+	luo_incoming_name_unfinished(luo);
 	err = luo_gate_shut(&luo->gate);
 	if (err) {
 		pr_warn("reboot refused: a call does not come to its end: %pe\n", ERR_PTR(err));
@@ -178,7 +179,6 @@ int luo_reboot(struct luo *luo, bool handover)
 		goto err_open;
 	luo_stamp(luo, LIVEUPDATE_STAMP_FROZEN);
 
-	luo_incoming_name_unfinished(luo);
 	luo_outgoing_write(luo);
 	luo_stamp(luo, LIVEUPDATE_STAMP_SERIALIZED);
 	luo_wire_write_stamp(luo->ext, LUO_STAMP_REAL, ktime_get_real_ns(), get_cycles());

@@ -113,7 +113,8 @@ static void luo_incoming_sessions_drop(struct luo *luo)
 	luo->in.unfinished = 0;
 }
 
-static int luo_incoming_sessions_add(struct luo *luo)
+/* Validates all sessions before it calls @fn with any; makes nothing of them itself. */
+static int each_session(struct luo *luo, int (*fn)(const void *entry, void *arg), void *arg)
 {
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
 	struct luo_incoming *in = &luo->in;
@@ -131,6 +132,12 @@ static int luo_incoming_sessions_add(struct luo *luo)
 				luo_incoming_session_check, NULL);
 	if (err)
 		return err;
+	return luo_wire_for_each(&pages, first, sizeof(struct luo_session_ser), fn, arg);
+}
+
+static int luo_incoming_sessions_add(struct luo *luo)
+{
+	int err = each_session(luo, luo_incoming_session_add, luo);
 
 	err = luo_wire_for_each(&pages, first, sizeof(struct luo_session_ser),
 				luo_incoming_session_add, luo);
@@ -356,6 +363,7 @@ int luo_incoming_peek_files(struct liveupdate_session *session,
 
 static int luo_incoming_file_count(const void *entry, void *arg)
 {
+/* A session that was retrieved has been validated by then. */
 	const struct luo_file_ser *ser = entry;
 
 	return luo_pending_add(arg, ser->compatible);
@@ -365,17 +373,18 @@ static int luo_incoming_count_all(struct luo *luo)
 {
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
 	struct liveupdate_session *session;
-	int err = 0;
+	int err;
 
 	list_for_each_entry(session, &luo->incoming, in_side) {
-		if (!luo_incoming_files_judge(session))
+		err = session->adopted ? session->err : luo_incoming_files_judge(session);
+		if (!err)
 			err = luo_wire_for_each(&pages, session->files_pa,
 						sizeof(struct luo_file_ser),
 						luo_incoming_file_count, &luo->pending);
-		if (err)
-			break;
+		if (err == -ENOMEM)
+			return err;
 	}
-	return err;
+	return 0;
 }
 
 /**
@@ -447,25 +456,48 @@ int luo_incoming_state(struct luo *luo)
 	int err;
 
 	guard(mutex)(&luo->lock);
-	err = luo_incoming_read_flbs(luo);
-	if (!err && luo->ser)
-		err = luo_incoming_read_sessions(luo);
-	return err ?: luo_incoming_is_left(luo);
+	return in->err ?: in->flbs_err ?: in->sessions_err ?: luo_incoming_is_left(luo);
+}
+
+/* More sessions than that are only counted: printing takes longer than all the rest. */
+#define UNFINISHED_NAMED	10
+
+static void name_unfinished(const char *name, unsigned long *nr)
+{
+	if (++*nr <= UNFINISHED_NAMED)
+		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
+			luo_name_escape(name, (char[LUO_NAME_TEXT]){}));
+}
+
+static int name_unread(const void *entry, void *arg)
+{
+	const struct luo_session_ser *ser = entry;
+
+	name_unfinished(ser->name, arg);
+	return 0;
 }
 
 /**
- * luo_incoming_name_unfinished() - the reboot has come; say what is left behind
- * @luo: where
+ * luo_incoming_name_unfinished() - Name the sessions that a reboot leaves behind
+ * @luo: the orchestrator; its gate is open, as this is no part of the blackout
+ *
+ * Sessions that no program has asked for are looked at where they lie.
  */
 void luo_incoming_name_unfinished(struct luo *luo)
 {
+	unsigned long nr = 0;
 	struct liveupdate_session *session;
 
 	guard(mutex)(&luo->lock);
-	luo_incoming_read_sessions(luo);
+	if (luo->in.err)
+		return;
+	if (!luo->in.sessions_read)
+		each_session(luo, name_unread, &nr);
 	list_for_each_entry(session, &luo->incoming, in_side)
-		pr_warn("session '%s' of the last kernel is not finished, and not carried on\n",
-			luo_session_name(session));
+		name_unfinished(luo_session_name(session), &nr);
+	if (nr > UNFINISHED_NAMED)
+		pr_warn("%lu more sessions were not finished and are dropped by this reboot\n",
+			nr - UNFINISHED_NAMED);
 }
 
 /**

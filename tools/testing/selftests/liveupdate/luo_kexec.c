@@ -65,6 +65,8 @@ static const struct scenario_group groups[] = {
 	{ "hostile", hostile_scenarios },
 	{ "repeat", repeat_scenarios },
 	{ "status", status_scenarios },
+	{ "published", published_scenarios },
+	{ "unwanted", unwanted_scenarios },
 	{ "trace", trace_scenarios },
 	{ "luoctl", luoctl_scenarios },
 	{ "luoctl-off", luoctl_off_scenarios, { NULL, "liveupdate=off" } },

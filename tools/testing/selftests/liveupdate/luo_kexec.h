@@ -74,6 +74,8 @@ extern const struct scenario plain_scenarios[];
 extern const struct scenario hostile_scenarios[];
 extern const struct scenario repeat_scenarios[];
 extern const struct scenario status_scenarios[];
+extern const struct scenario published_scenarios[];
+extern const struct scenario unwanted_scenarios[];
 extern const struct scenario trace_scenarios[];
 extern const struct scenario luoctl_scenarios[];
 extern const struct scenario luoctl_off_scenarios[];
