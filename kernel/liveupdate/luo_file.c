@@ -59,7 +59,7 @@ static struct luo_file *luo_file_of_object(struct luo *luo, const struct luo_han
 
 /**
  * luo_file_claim() - keep others from preserving the same object
- * @lf: the file, its id set
+ * @lf: the file, its handler and id set
  *
  * Return: 0; -EBUSY: the object is claimed.
  */
@@ -87,7 +87,7 @@ void luo_file_unclaim(struct luo_file *lf)
 static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
 {
 	guard(spinlock)(&lf->key.session->luo->state_lock);
-	lf->state = state;
+	WRITE_ONCE(lf->state, state);
 }
 
 /* Charged is what a program has asked for, not what the last kernel handed over. */
@@ -330,13 +330,13 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 	}
 }
 
-/**
- * luo_file_token_outgoing() - which token has this file in this session?
 static bool luo_file_is_preserved(const struct luo_file *lf)
 {
 	return lf->state == LUO_FILE_PRESERVED || lf->state == LUO_FILE_FROZEN;
 }
 
+/**
+ * luo_file_token_outgoing() - which token has this file in this session?
  * @session: the session, outgoing, from inside a handler's op
  * @file: the file, or another of the same object
  * @token: set to the token; may be NULL
@@ -349,9 +349,9 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
 	struct luo *luo = session->luo;
 	struct luo_handler *handler;
 	struct luo_file *lf;
+	int err = -ENOENT;
 	unsigned long id;
 
-	int err = -ENOENT;
 	handler = luo_handler_for_file(luo, file);
 	if (!handler)
 		return -ENOENT;

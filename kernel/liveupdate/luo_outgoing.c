@@ -111,7 +111,7 @@ static void luo_outgoing_thaw_session(struct liveupdate_session *session)
 		return;
 	session->reboot_froze = false;
 	luo_file_thaw_all(session);
-	session->state = LUO_SESSION_OPEN;
+	WRITE_ONCE(session->state, LUO_SESSION_OPEN);
 }
 
 static int luo_outgoing_freeze_session(struct liveupdate_session *session)
@@ -125,7 +125,7 @@ static int luo_outgoing_freeze_session(struct liveupdate_session *session)
 	err = luo_file_freeze_all(session, &token);
 	if (err)
 		return err;
-	session->state = LUO_SESSION_FROZEN;
+	WRITE_ONCE(session->state, LUO_SESSION_FROZEN);
 	session->reboot_froze = true;
 	return 0;
 }

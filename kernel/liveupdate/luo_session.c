@@ -68,7 +68,7 @@ static int luo_session_claim(struct luo *luo, const char *name,
 		return -ENOENT;
 	if (session->state != LUO_SESSION_WAITING)
 		return -EINVAL;
-	session->state = LUO_SESSION_RETRIEVED;
+	WRITE_ONCE(session->state, LUO_SESSION_RETRIEVED);
 	*found = session;
 	return 0;
 }
@@ -100,7 +100,8 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 	if (err)
 		goto out;
 
-	scoped_guard(rwsem_write, &found->lock) {
+	err = down_write_killable(&found->lock);
+	if (!err) {
 		found->keep = keep;
 		err = luo_incoming_adopt_files(found);
 	}
@@ -122,7 +123,7 @@ out_trace:
 void luo_session_unclaim(struct liveupdate_session *session)
 {
 	guard(mutex)(&session->luo->lock);
-	session->state = LUO_SESSION_WAITING;
+	WRITE_ONCE(session->state, LUO_SESSION_WAITING);
 }
 
 static void luo_session_give_up(struct liveupdate_session *session)
@@ -205,8 +206,11 @@ static int luo_session_enter(struct liveupdate_session *session)
 {
 	int err = luo_gate_enter(&session->luo->gate);
 
-	if (!err)
-		down_write(&session->lock);
+	if (err)
+		return err;
+	err = down_write_killable(&session->lock);
+	if (err)
+		luo_gate_leave(&session->luo->gate);
 	return err;
 }
 
@@ -297,7 +301,8 @@ int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, str
 	err = luo_gate_enter(gate);
 	if (err)
 		return err;
-	scoped_guard(rwsem_read, &session->lock) {
+	err = down_read_killable(&session->lock);
+	if (!err) {
 		if (session->key.side == LUO_INCOMING)
 			err = luo_file_retrieve(session, token, file);
 		else
@@ -372,7 +377,7 @@ static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *to
 		return -EBUSY;
 	err = luo_file_freeze_all(session, token);
 	if (!err)
-		session->state = LUO_SESSION_FROZEN;
+		WRITE_ONCE(session->state, LUO_SESSION_FROZEN);
 	return err;
 }
 
@@ -404,7 +409,7 @@ static int luo_session_thaw_locked(struct liveupdate_session *session)
 	if (!luo_session_is_outgoing(session) || session->state != LUO_SESSION_FROZEN)
 		return -EINVAL;
 	luo_file_thaw_all(session);
-	session->state = LUO_SESSION_OPEN;
+	WRITE_ONCE(session->state, LUO_SESSION_OPEN);
 	return 0;
 }
 

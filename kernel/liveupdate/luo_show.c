@@ -28,7 +28,7 @@ static const char *luo_session_side_word(struct liveupdate_session *session)
 
 static const char *luo_session_state_word(const struct liveupdate_session *session)
 {
-	switch (session->state) {
+	switch (READ_ONCE(session->state)) {
 	case LUO_SESSION_OPEN:
 		return "open";
 	case LUO_SESSION_FROZEN:
@@ -116,9 +116,9 @@ static void luo_show_file(struct seq_file *m, struct luo_file *lf)
 {
 	seq_printf(m, "  token %llu: %s, %s", lf->key.token, lf->args.compatible,
 		   luo_file_state_word(READ_ONCE(lf->state)));
-	if (lf->args.retrieve_status < 0)
-		seq_printf(m, " %d", lf->args.retrieve_status);
-	if (!lf->handler)
+	if (READ_ONCE(lf->args.retrieve_status) < 0)
+		seq_printf(m, " %d", READ_ONCE(lf->args.retrieve_status));
+	if (!READ_ONCE(lf->handler))
 		luo_show_fit(m, lf->key.session->luo, lf->found);
 	seq_putc(m, '\n');
 }

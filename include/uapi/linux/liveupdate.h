@@ -16,6 +16,7 @@
  *   E2BIG       the part that the kernel does not know is not zero
  *   EFAULT      the argument cannot be read or written; nothing has changed
  *   EBUSY       the reboot has begun
+ *   EINTR       the task was killed while it waited for another call on the session
  *
  * Each structure below lists what its call adds to these.
  */
@@ -27,7 +28,6 @@
 
 #define LIVEUPDATE_IOCTL_TYPE		0xBA
 
-/* Room for the name of a session, with its terminating zero */
 /* The numbers of the ioctls below, for programs that were written to Linux 7.3's header */
 enum {
 	LIVEUPDATE_CMD_CREATE_SESSION		= 0x00,
@@ -40,6 +40,7 @@ enum {
 	LIVEUPDATE_CMD_SESSION_GET_NAME		= 0x43,
 };
 
+/* Room for the name of a session, with its terminating zero */
 #define LIVEUPDATE_SESSION_NAME_LENGTH	64
 
 /**
