@@ -450,6 +450,12 @@ static int __init luo_setup(void)
 {
 	int err;
 
+	/* For /sys, which only shows what is known */
+	scoped_guard(mutex, &luo_global.lock) {
+		luo_incoming_read_head(&luo_global);
+		if (!luo_enabled(&luo_global))
+			luo_incoming_read_flbs(&luo_global);
+	}
 	err = luo_sysfs_init(&luo_global);
 	if (err)
 		pr_warn("no /sys/kernel/liveupdate: %pe\n", ERR_PTR(err));

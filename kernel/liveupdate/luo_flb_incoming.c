@@ -203,9 +203,6 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 
 	scoped_guard(mutex, &luo->lock)
 		err = luo_incoming_read_flbs(luo);
-	if (err)
-		return err;
-
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
 		err = luo_flb_ask(luo, flb, objp);
@@ -227,7 +224,8 @@ static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	entry->args.flb->ops->finish(&entry->args);
 	trace_liveupdate_flb_finish(entry->name, 0, start);
 	module_put(owner);
-	luo_incoming_flbs_done(luo);
+	scoped_guard(mutex, &luo->lock)
+		luo_incoming_free_flbs(luo);
 	spin_lock(&luo->state_lock);
 	entry->flb = NULL;
 }
@@ -394,8 +392,11 @@ void luo_flb_finish_rest(struct luo *luo)
 			luo_flb_finish_others(luo);
 		}
 	}
-	if (!err)
-		luo_flb_name_unread(luo);
+	if (err)
+		return;
+	luo_flb_name_unread(luo);
+	guard(mutex)(&luo->lock);
+	luo_incoming_free_flbs(luo);
 }
 
 /**

@@ -5,8 +5,8 @@
  *
  * Each level is judged when it is first asked for, once: the root, the chain of sessions,
  * a session's chain of files. All of a chain is checked before anything is made of it.
- * What does not check out is refused with an errno that stays, and is left in memory
- * untouched; what does is given back when the last session is finished.
+ * What is corrupted is refused with an errno that stays, and is left in memory untouched;
+ * the rest is freed when the last session is finished. Reading frees nothing.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -139,8 +139,6 @@ static int luo_incoming_sessions_add(struct luo *luo)
 {
 	int err = each_session(luo, luo_incoming_session_add, luo);
 
-	err = luo_wire_for_each(&pages, first, sizeof(struct luo_session_ser),
-				luo_incoming_session_add, luo);
 	if (err)
 		luo_incoming_sessions_drop(luo);
 	return err;
@@ -200,7 +198,6 @@ static void luo_incoming_release_sessions(struct luo *luo)
 	if (in->has_file_crcs)
 		luo_incoming_release_chain(luo, in->ext.files_crcs_pa);
 	in->has_file_crcs = false;
-	luo_incoming_release_root(luo);
 }
 
 /**
@@ -235,8 +232,6 @@ int luo_incoming_read_sessions(struct luo *luo)
 		return err;
 	}
 	luo_incoming_crcs_add(luo);
-	if (!in->unfinished)
-		luo_incoming_release_sessions(luo);
 	return 0;
 }
 
@@ -363,12 +358,12 @@ int luo_incoming_peek_files(struct liveupdate_session *session,
 
 static int luo_incoming_file_count(const void *entry, void *arg)
 {
-/* A session that was retrieved has been validated by then. */
 	const struct luo_file_ser *ser = entry;
 
 	return luo_pending_add(arg, ser->compatible);
 }
 
+/* A session that was retrieved has been validated by then. */
 static int luo_incoming_count_all(struct luo *luo)
 {
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
@@ -436,7 +431,6 @@ static bool luo_incoming_is_left(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
 
-	/* Switched off, sessions are not even read. */
 	if (in->unfinished || (!in->sessions_read && in->head.sessions_pa))
 		return true;
 	guard(spinlock)(&luo->state_lock);
@@ -444,16 +438,21 @@ static bool luo_incoming_is_left(struct luo *luo)
 }
 
 /**
- * luo_incoming_state() - is anything of the last kernel there, and can it be read?
- * @luo: where; set up, or switched off
+ * luo_incoming_state() - Tell what is known of the incoming handover
+ * @luo: the orchestrator, set up or switched off
  *
- * Context: Process context. May sleep.
- * Return: 0: nothing, or it is finished. 1: yes. -EPROTONOSUPPORT: it is of an unknown
- * version. -EUCLEAN: all of it, the sessions or the FLBs are damaged. -ENOMEM: ask again.
+ * Anybody may ask, so this looks at results only: sessions and FLBs that were not validated
+ * yet count as present.
+ *
+ * Return:
+ * * 0 - there is none, or all of it is finished
+ * * 1 - something is not finished
+ * * %-EPROTONOSUPPORT - it is of an unknown version
+ * * %-EUCLEAN - all of it, the sessions or the FLBs are corrupted
  */
 int luo_incoming_state(struct luo *luo)
 {
-	int err;
+	struct luo_incoming *in = &luo->in;
 
 	guard(mutex)(&luo->lock);
 	return in->err ?: in->flbs_err ?: in->sessions_err ?: luo_incoming_is_left(luo);
@@ -485,8 +484,8 @@ static int name_unread(const void *entry, void *arg)
  */
 void luo_incoming_name_unfinished(struct luo *luo)
 {
-	unsigned long nr = 0;
 	struct liveupdate_session *session;
+	unsigned long nr = 0;
 
 	guard(mutex)(&luo->lock);
 	if (luo->in.err)

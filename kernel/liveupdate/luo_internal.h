@@ -73,8 +73,6 @@ struct seq_file;
  * @has_file_crcs: so is the chain of checksums that it points to
  * @head: the root
  * @ext: copy of the checksums
- * @ser_phys: where the root lies; 0: there was no handover
- * @ext_phys: where the checksums lie; 0: there are none
  * @unfinished: sessions not yet finished; with the last one the memory is given back
  * @over: no session is left to finish; set once
  * @flbs: the FLBs; constant once read, what they point to is under luo->state_lock
@@ -93,8 +91,6 @@ struct luo_incoming {
 	bool has_file_crcs;
 	struct luo_wire_head head;
 	struct luo_ext_ser ext;
-	u64 ser_phys;
-	u64 ext_phys;
 	unsigned long unfinished;
 	bool over;
 	struct luo_flb_entry *flbs;
@@ -135,11 +131,11 @@ struct luo_refusal {
  * @in: what was handed over
  * @pending: of that, how many files of each kind are not finished
  * @ser: the root for the next kernel
- * @retrieving: files whose retrieve() is running
  * @ext: its checksums and times
  * @state_lock: see the top of this file
  * @tokens: files by session and token
  * @claims: files by the object they stand for
+ * @retrieving: files whose retrieve() is running
  * @flbs: struct luo_flb, in order of registration
  * @flb_seq: the last number that was given to an FLB or a link to one
  * @waiters: tasks that wait for a turn, struct luo_waiter
@@ -169,11 +165,11 @@ struct luo {
 	struct luo_pending pending;
 	struct luo_ser *ser;
 	struct luo_ext_ser *ext;
-	struct list_head retrieving;
 
 	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;
 	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
+	struct list_head retrieving;
 	struct list_head flbs;
 	unsigned long flb_seq;
 	struct list_head waiters;
@@ -239,11 +235,11 @@ struct luo_session_key {
  * @reboot_froze: the reboot froze it, and thaws it if it fails
  * @adopted: incoming: @files is filled
  * @err: incoming: what is wrong with its file chain
- * @rcu: for luo_session_is_stale(), which looks at luo->names without luo->lock
  * @files_pa: incoming: first block of its file chain
  * @files_count: incoming: how many entries that shall have
  * @files_crc: incoming: checksum that it shall have
  * @deferred: a close that came while the gate was shut
+ * @rcu: for luo_session_is_stale(), which looks at luo->names without luo->lock
  */
 struct liveupdate_session {
 	struct luo *luo;
@@ -258,11 +254,11 @@ struct liveupdate_session {
 	bool reboot_froze;
 	bool adopted;
 	int err;
-	struct rcu_head rcu;
 	u64 files_pa;
 	u64 files_count;
 	u32 files_crc;
 	struct luo_gate_deferred deferred;
+	struct rcu_head rcu;
 };
 
 /**
@@ -277,8 +273,8 @@ struct luo_handler {
 	struct list_head in_list;
 	struct liveupdate_file_handler *fh;
 	refcount_t refs;
-	struct list_head flbs;
 	atomic_long_t nr_files;
+	struct list_head flbs;
 };
 
 /*
@@ -316,10 +312,10 @@ struct luo_file_key {
  * @by_id: in luo->claims while the object is preserved or retrieved
  * @id: what the handler says the object is
  * @state: see above
+ * @turn: in state RETRIEVING, whose it is
  * @in_retrieving: in state RETRIEVING, in luo->retrieving
  * @transient: the last errno that retrieve() was told of another object and that is not
  *	final; under luo->state_lock while in state RETRIEVING
- * @turn: in state RETRIEVING, whose it is
  * @handler: who looks after it; NULL: nobody yet, or no more
  * @flbs: outgoing: struct luo_flb_use: what it depends on, in order of preservation
  * @args: what the handler's ops are called with; keeps their values between calls
@@ -333,15 +329,16 @@ struct luo_file {
 	struct hlist_node by_id;
 	unsigned long id;
 	enum luo_file_state state;
+	struct luo_turn turn;
 	struct list_head in_retrieving;
 	int transient;
-	struct luo_turn turn;
 	struct luo_handler *handler;
 	struct list_head flbs;
 	struct liveupdate_file_op_args args;
 	char found[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	struct rcu_head rcu;
 };
+
 /*
  * What an op of a driver has returned: 0 or an errno. A driver that returns anything else is
  * wrong about its own op, so nothing that it says of the object can be relied on.
@@ -353,7 +350,6 @@ struct luo_file {
 	WARN_ONCE(__ret > 0, "luo: " op "() of '%s' returned %d\n", compatible, __ret) ?	\
 		-EUCLEAN : __ret;							\
 })
-
 
 /* luo_core.c */
 void luo_init_early(struct luo *luo, struct luo_store *store);
@@ -415,11 +411,25 @@ static inline const char *luo_session_name(const struct liveupdate_session *sess
 	return session->key.name;
 }
 
+/* Room for a name with each byte escaped */
+#define LUO_NAME_TEXT	(4 * LIVEUPDATE_SESSION_NAME_LENGTH)
+
+const char *luo_name_escape(const char *name, char *text);
+
+/* A session's name for the log: on one line, whatever a program has put into it. */
+#define luo_session_text(session) \
+	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]){})
+
+/* rhashtable's own errnos mean nothing to a program: it could not grow. */
+static inline int luo_table_errno(int err)
+{
+	return err && err != -EEXIST ? -ENOMEM : err;
+}
+
 /* luo_root.c */
 int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in);
 void luo_incoming_read_head(struct luo *luo);
-void luo_incoming_release_root(struct luo *luo);
-void luo_incoming_flbs_done(struct luo *luo);
+void luo_incoming_free_flbs(struct luo *luo);
 
 /* luo_incoming.c */
 int luo_incoming_read_sessions(struct luo *luo);
@@ -437,21 +447,6 @@ void luo_incoming_forget(struct luo *luo);
 /* luo_outgoing.c */
 void luo_outgoing_write_nothing(struct luo *luo);
 int luo_outgoing_start(struct luo *luo);
-/* Room for a name with each byte escaped */
-#define LUO_NAME_TEXT	(4 * LIVEUPDATE_SESSION_NAME_LENGTH)
-
-const char *luo_name_escape(const char *name, char *text);
-
-/* A session's name for the log: on one line, whatever a program has put into it. */
-#define luo_session_text(session) \
-	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]){})
-
-/* rhashtable's own errnos mean nothing to a program: it could not grow. */
-static inline int luo_table_errno(int err)
-{
-	return err && err != -EEXIST ? -ENOMEM : err;
-}
-
 void luo_outgoing_stop(struct luo *luo);
 int luo_outgoing_freeze(struct luo *luo);
 void luo_outgoing_thaw(struct luo *luo);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The root of what the last kernel handed over: found, judged, and given back in the end.
+ * The root of what the previous kernel handed over: found and validated.
+ *
+ * The root and its checksums are never freed: KHO shows them in debugfs for as long as this
+ * kernel runs. The next kernel does not preserve them again, so they do not add up.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -26,16 +29,17 @@ static const void *luo_incoming_peek(struct luo_store *store, u64 phys, unsigned
 }
 
 /* What was published under a name: 0, -ENOENT or -EUCLEAN */
-static int luo_incoming_find(struct luo_store *store, const char *name, u64 *phys,
-			     const void **mem, size_t *size)
+static int luo_incoming_find(struct luo_store *store, const char *name, const void **mem,
+			     size_t *size)
 {
 	unsigned int order;
+	u64 phys;
 	int err;
 
-	err = store->ops->find(store, name, phys, size);
+	err = store->ops->find(store, name, &phys, size);
 	if (err)
 		return err;
-	*mem = luo_incoming_peek(store, *phys, &order);
+	*mem = luo_incoming_peek(store, phys, &order);
 	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
 }
 
@@ -45,10 +49,8 @@ static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming 
 	size_t size;
 	int err;
 
-	err = luo_incoming_find(store, LUO_EXT_KHO_ENTRY_NAME, &in->ext_phys, &page, &size);
-	if (err)
-		in->ext_phys = 0;
-	else
+	err = luo_incoming_find(store, LUO_EXT_KHO_ENTRY_NAME, &page, &size);
+	if (!err)
 		in->has_ext = luo_wire_read_ext(page, size, &in->ext);
 	in->bad_ext = !in->has_ext && err != -ENOENT;
 }
@@ -71,11 +73,9 @@ int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
 	if (err)
 		return err;
 
-	err = luo_incoming_find(store, LUO_KHO_ENTRY_NAME, &in->ser_phys, &page, &size);
-	if (err) {
-		in->ser_phys = 0;
+	err = luo_incoming_find(store, LUO_KHO_ENTRY_NAME, &page, &size);
+	if (err)
 		return err == -ENOENT ? 0 : err;
-	}
 	luo_incoming_judge_ext(store, in);
 	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
 }
@@ -107,50 +107,28 @@ void luo_incoming_read_head(struct luo *luo)
 		in->over = true;
 }
 
-/* Not if a handler has made something of it: what is not checksummed may name any folio */
-static void luo_incoming_release_folio(struct luo *luo, u64 *phys)
-{
-	unsigned int order;
-
-	if (*phys && luo_incoming_peek(luo->store, *phys, &order))
-		luo->store->ops->release(luo->store, *phys);
-	*phys = 0;
-}
-
-static bool luo_incoming_flbs_left(struct luo *luo)
+static bool flbs_are_left(struct luo *luo)
 {
 	guard(spinlock)(&luo->state_lock);
 	return luo->in.flbs_left;
 }
 
 /**
- * luo_incoming_release_root() - give the root back, if nothing of what it led to is left
- * @luo: where; luo->lock is held
+ * luo_incoming_free_flbs() - free the FLB area once no FLB is left in it
+ * @luo: the orchestrator; luo->lock is held
  *
- * Context: Process context. May sleep.
+ * Without a checksum the address may point anywhere: a folio that a handler has restored by
+ * now is not freed.
  */
-void luo_incoming_release_root(struct luo *luo)
+void luo_incoming_free_flbs(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
+	unsigned int order;
 
 	lockdep_assert_held(&luo->lock);
-	if (!in->sessions_read || in->sessions_err || in->unfinished)
+	if (!in->flbs_read || in->flbs_err || flbs_are_left(luo))
 		return;
-	if (luo_incoming_read_flbs(luo) || luo_incoming_flbs_left(luo))
-		return;
-	luo_incoming_release_folio(luo, &in->head.flbs_pa);
-	luo_incoming_release_folio(luo, &in->ext_phys);
-	luo_incoming_release_folio(luo, &in->ser_phys);
-}
-
-/**
- * luo_incoming_flbs_done() - an FLB is finished
- * @luo: where
- *
- * Context: Process context. May sleep.
- */
-void luo_incoming_flbs_done(struct luo *luo)
-{
-	guard(mutex)(&luo->lock);
-	luo_incoming_release_root(luo);
+	if (in->head.flbs_pa && luo_incoming_peek(luo->store, in->head.flbs_pa, &order))
+		luo->store->ops->release(luo->store, in->head.flbs_pa);
+	in->head.flbs_pa = 0;
 }

@@ -104,6 +104,7 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 	if (!err) {
 		found->keep = keep;
 		err = luo_incoming_adopt_files(found);
+		up_write(&found->lock);
 	}
 	if (err)
 		luo_session_unclaim(found);
@@ -307,6 +308,7 @@ int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, str
 			err = luo_file_retrieve(session, token, file);
 		else
 			err = -EINVAL;
+		up_read(&session->lock);
 	}
 	luo_gate_leave(gate);
 	return err;

@@ -2,8 +2,9 @@
 /*
  * /sys/kernel/liveupdate: what programs ask before they do anything, one answer to a file.
  *
- * It is there as soon as the first program is, also with live update switched off, and
- * never in the way of an update. See Documentation/ABI/testing/sysfs-kernel-liveupdate.
+ * It is there as soon as the first program is, also with live update switched off. Anybody
+ * may read it as often as he likes, so reading validates nothing, frees nothing, and takes
+ * no lock that others only try for. See Documentation/ABI/testing/sysfs-kernel-liveupdate.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -27,21 +28,14 @@ static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 	struct luo *luo = luo_shown;
 
 	guard(mutex)(&luo->lock);
-	luo_incoming_read_head(luo);
 	return sysfs_emit(buf, "%llu\n", luo->in.err ? 0 : luo->in.head.liveupdate_num);
 }
 
 static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	const char *word = luo_incoming_word(luo_incoming_state(luo_shown));
-
-	return word ? sysfs_emit(buf, "%s\n", word) : -ENOMEM;
+	return sysfs_emit(buf, "%s\n", luo_incoming_word(luo_incoming_state(luo_shown)));
 }
 
-/*
- * Whoever loads an image or starts it does not wait for the lock but fails. Preemption is
- * off so that a reader is hardly ever the reason.
- */
 static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	static const char *const names[] = {

@@ -201,11 +201,13 @@ void print_json(struct json_object *json)
 
 struct json_object *view_read(void)
 {
-	struct json_object *view;
+	struct json_object *view, *last;
 	char *enabled = status("enabled"), *updates = status("number");
 
 	if (!enabled)
 		return NULL;
+	/* First: the kernel validates sessions for that, and "incoming" says how it went. */
+	last = details("incoming");
 	view = json_object_new_object();
 	json_object_object_add(view, "enabled", json_object_new_boolean(*enabled == '1'));
 	json_object_object_add(view, "number", number(updates ?: "0"));
@@ -214,7 +216,7 @@ struct json_object *view_read(void)
 	json_object_object_add(view, "handlers", formats("handlers"));
 	json_object_object_add(view, "flbs", formats("flbs"));
 	json_object_object_add(view, "next_kernel", details("outgoing"));
-	json_object_object_add(view, "last_kernel", details("incoming"));
+	json_object_object_add(view, "last_kernel", last);
 	json_object_object_add(view, "last_update", timeline_read());
 	free(enabled);
 	free(updates);

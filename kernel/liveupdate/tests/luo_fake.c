@@ -333,6 +333,23 @@ void luo_fake_forget_name(struct luo_fake *fake, const char *name)
 		slot->name = NULL;
 }
 
+/* All that came in is freed, but for what was published, which is never freed. */
+void luo_fake_expect_freed(struct kunit *test, struct luo_fake *fake)
+{
+	unsigned long published = 0;
+
+	for (int i = 0; i < LUO_FAKE_NAMES; i++) {
+		struct luo_fake_name *slot = &fake->store.in_names[i];
+
+		if (!slot->name)
+			continue;
+		published++;
+		KUNIT_EXPECT_NOT_NULL_MSG(test, xa_load(&fake->store.in, PHYS_PFN(slot->phys)),
+					  "%s was freed", slot->name);
+	}
+	KUNIT_EXPECT_EQ(test, fake->store.nr_in, published);
+}
+
 static const struct file_operations luo_script_fops = {
 	.owner = THIS_MODULE,
 };

@@ -173,6 +173,7 @@ void luo_fake_arrive(struct kunit *test, struct luo_fake *to);
 struct luo_fake *luo_fake_kexec(struct kunit *test, struct luo_fake *from);
 void *luo_fake_published(struct luo_fake *fake, const char *name);
 void luo_fake_forget_name(struct luo_fake *fake, const char *name);
+void luo_fake_expect_freed(struct kunit *test, struct luo_fake *fake);
 void luo_fake_expect_in_use(struct kunit *test, int warnings);
 
 void luo_script_init(struct luo_script *script, const char *compatible, unsigned int kind);

@@ -152,7 +152,7 @@ static void expect_siblings(struct kunit *test, bool claimer_first)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(v1), -ENODATA);
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(v2), -ENODATA);
 	luo_fake_expect_log(fake, "r2 C1 D1 d2");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 static void sibling_claims_its_own(struct kunit *test)

@@ -22,7 +22,7 @@ static void asked_for_but_never_registered(struct kunit *test)
 	luo_flb_put_incoming(fake->luo, &fake->flb[1].flb);
 	luo_fake_expect_log(fake, "d2");
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[1]), -ENODATA);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* No memory to count files with: an FLB does not know which file is its last one */
@@ -35,7 +35,7 @@ static void files_were_not_counted(struct kunit *test)
 	luo_fake_finish(fake, "a");
 	luo_fake_finish(fake, "b");
 	luo_fake_expect_log(fake, "C1 D1 C2 D2 r2 d2 r1 d1");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* Files that nobody can finish, in a session that can be */
@@ -84,7 +84,7 @@ static void nobody_knows_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(luo_fake_flb(fake, 1)), 0);
 	luo_fake_expect_log(fake, "r1 d1");
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), -ENODATA);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* ---------------------------------------------------------- going away, and on and on */
@@ -133,7 +133,7 @@ static void handler_goes_away(struct kunit *test)
 	luo_fake_expect_log(fake, "r1 C1 D1 C2 D2");
 	luo_flb_put_incoming(fake->luo, &flb->flb);
 	luo_fake_expect_log(fake, "d1");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 static void object_holds_the_module(struct kunit *test)

@@ -18,7 +18,7 @@ static void retrieved_when_asked_for(struct kunit *test)
 	luo_fake_finish(fake, "b");
 	luo_fake_expect_log(fake, "C2 D2 d1");
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODATA);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 static void retrieved_just_before_it_is_finished(struct kunit *test)
@@ -30,7 +30,7 @@ static void retrieved_just_before_it_is_finished(struct kunit *test)
 	luo_fake_finish(fake, "a");
 	luo_fake_expect_log(fake, "C1 C2 D2 D1 r1 d1");
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), -ENODATA);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 	luo_fake_expect_log(fake, "");
 }
 
@@ -109,7 +109,7 @@ static void each_file_is_followed_by_its_own(struct kunit *test)
 
 	luo_fake_finish(fake, "a");
 	luo_fake_expect_log(fake, "C1 C2 C3 D3 D2 r3 d3 D1 r2 d2 r1 d1");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* The last file of them all may be of any handler, in any session */
@@ -136,7 +136,7 @@ static void last_file_over_sessions_and_handlers(struct kunit *test)
 	luo_fake_expect_log(fake, "C3 D3 C2 D2 C1 D1");
 	luo_fake_finish(fake, "d");
 	luo_fake_expect_log(fake, "C4 D4 r1 d1");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* Which files depend on it is for this kernel's handlers to say */
@@ -177,7 +177,7 @@ static void other_files_do_not_count(struct kunit *test)
 	luo_fake_expect_log(fake, "C1 D1 r1 d1");
 	KUNIT_EXPECT_GT(test, fake->store.nr_in, 0);
 	luo_fake_finish(fake, "b");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 static void parked_session_finishes_nothing(struct kunit *test)
@@ -220,7 +220,7 @@ static void held_reference_delays_finish(struct kunit *test)
 	luo_flb_put_incoming(fake->luo, &flb->flb);
 	luo_fake_expect_log(fake, "d1");
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENODATA);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 static void put_without_get(struct kunit *test)

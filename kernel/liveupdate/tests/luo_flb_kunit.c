@@ -271,7 +271,7 @@ static void more_than_a_page_of_them(struct kunit *test)
 	luo_session_close(luo_fake_retrieved(test, to.fake, "a"));
 	for (int i = 0; i < MANY; i++)
 		KUNIT_EXPECT_FALSE(test, to.flb[i].in || to.flb[i].wrong);
-	KUNIT_EXPECT_EQ(test, to.fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, to.fake);
 }
 
 static void no_memory_for_more_than_a_page(struct kunit *test)

@@ -25,7 +25,7 @@ static void handler_comes_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), 0);
 	luo_fake_finish(fake, "b");
 	luo_fake_expect_log(fake, "r1 C2 D2 d1");
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 }
 
 /* The count that was handed over says that there is nothing to wait for: it is only a hint */

@@ -311,7 +311,7 @@ static void incoming(struct kunit *test)
 
 		for (int kernel = 0; kernel < KERNELS; kernel++) {
 			fake = workers[kernel * WORKERS].fake;
-			KUNIT_ASSERT_EQ(test, fake->store.nr_in, 0);
+			luo_fake_expect_freed(test, fake);
 			for (int i = 0; i < 2; i++) {
 				KUNIT_EXPECT_EQ(test, fake->flb[i].calls, 2);
 				KUNIT_EXPECT_FALSE(test, fake->flb[i].in);

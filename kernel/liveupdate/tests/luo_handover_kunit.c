@@ -37,7 +37,7 @@ static void there_and_finished(struct kunit *test)
 	KUNIT_EXPECT_GT(test, fake->script.status, 0);
 	KUNIT_EXPECT_GT(test, fake->store.nr_in, 0);
 	KUNIT_EXPECT_EQ(test, luo_session_finish(b), 0);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 	luo_session_close(a);
 	luo_session_close(b);
 }
@@ -313,7 +313,7 @@ static void chains_span_blocks(struct kunit *test)
 	for (i = 199; i >= 0; i--)
 		KUNIT_EXPECT_EQ(test, luo_fake_get(session, i), i);
 	KUNIT_EXPECT_EQ(test, luo_session_finish(session), 0);
-	KUNIT_EXPECT_EQ(test, fake->store.nr_in, 0);
+	luo_fake_expect_freed(test, fake);
 	luo_session_close(session);
 }
 
