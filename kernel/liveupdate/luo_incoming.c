@@ -465,7 +465,7 @@ static void name_unfinished(const char *name, unsigned long *nr)
 {
 	if (++*nr <= UNFINISHED_NAMED)
 		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
-			luo_name_escape(name, (char[LUO_NAME_TEXT]){}));
+			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
 }
 
 static int name_unread(const void *entry, void *arg)

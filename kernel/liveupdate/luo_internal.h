@@ -418,7 +418,7 @@ const char *luo_name_escape(const char *name, char *text);
 
 /* A session's name for the log: on one line, whatever a program has put into it. */
 #define luo_session_text(session) \
-	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]){})
+	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]) {})
 
 /* rhashtable's own errnos mean nothing to a program: it could not grow. */
 static inline int luo_table_errno(int err)

@@ -229,7 +229,7 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 		return;
 	}
 	seq_printf(m, "token %llu: %s, session %s\n", refusal.token, refusal.compatible,
-		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]){}));
+		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]) {}));
 }
 
 /**
