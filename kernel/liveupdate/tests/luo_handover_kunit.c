@@ -421,6 +421,8 @@ static void looking_validates_and_frees_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_finish(b), 0);
 	KUNIT_EXPECT_EQ(test, luo_incoming_state(fake->luo), 0);
 	luo_fake_expect_freed(test, fake);
+	luo_session_close(a);
+	luo_session_close(b);
 }
 
 static int positive(struct liveupdate_file_op_args *args)
