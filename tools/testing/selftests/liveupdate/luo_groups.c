@@ -50,6 +50,11 @@ bool luo_group_limit(const char *max)
 	return luo_write_text(GROUP "/memory.max", max);
 }
 
+bool luo_group_high(const char *high)
+{
+	return luo_write_text(GROUP "/memory.high", high);
+}
+
 static FILE *open_file(const char *file)
 {
 	char path[128];

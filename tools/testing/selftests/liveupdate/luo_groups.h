@@ -16,6 +16,9 @@ bool luo_group_leave(void);
 /* "max", or so many bytes */
 bool luo_group_limit(const char *max);
 
+/* The same for the limit above which it is only throttled */
+bool luo_group_high(const char *high);
+
 /* What a file of the group says; a line "KEY NUMBER" of memory.stat */
 long long luo_group_number(const char *file);
 long long luo_group_stat(const char *key);
