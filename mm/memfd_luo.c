@@ -23,6 +23,7 @@
 #include <linux/moduleparam.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
+#include <linux/reboot.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
@@ -47,6 +48,10 @@ static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs,
 
 	if (attrs->seals & ~MEMFD_LUO_ALL_SEALS)
 		return -EOPNOTSUPP;
+	if (attrs->extended) {
+		pr_warn_ratelimited("cannot preserve ACLs, extended attributes and inode flags\n");
+		return -EOPNOTSUPP;
+	}
 	if (extents)
 		return 0;
 	if ((attrs->mode & S_IALLUGO) != memfd_mode_of(attrs->seals) ||
@@ -120,8 +125,10 @@ static u32 memfd_open_flags(const struct file *file)
 		return MEMFD_EXTENT_RDONLY;
 	case FMODE_WRITE:
 		return MEMFD_EXTENT_WRONLY;
-	default:
+	case FMODE_READ | FMODE_WRITE:
 		return 0;
+	default:
+		return MEMFD_EXTENT_RDONLY | MEMFD_EXTENT_WRONLY;
 	}
 }
 
@@ -192,7 +199,7 @@ static int memfd_preserve_as(struct liveupdate_file_op_args *args, bool extents)
 	if (err)
 		goto err_unpreserve;
 
-	mp->keep.inode = inode;
+	memfd_keep_begin(&mp->keep, inode);
 	err = memfd_keep_fresh(&mp->keep, args->file);
 	if (err)
 		goto err_keep_none;
@@ -312,6 +319,18 @@ static struct liveupdate_file_handler memfd_extent_handler = {
 
 LIVEUPDATE_NOTE_HANDLER(MEMFD_EXTENT_FH_COMPATIBLE);
 
+/* Nothing is thawed from here on: see shmem_end_frozen_waits(). */
+static int memfd_system_goes_down(struct notifier_block *nb, unsigned long action, void *data)
+{
+	shmem_end_frozen_waits();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block memfd_reboot_notifier = {
+	.notifier_call = memfd_system_goes_down,
+	.priority = INT_MAX,	/* others may take locks that a waiter holds */
+};
+
 /* Handlers are asked in the order of their registration. */
 static int __init memfd_liveupdate_init(void)
 {
@@ -321,6 +340,7 @@ static int __init memfd_liveupdate_init(void)
 		err = liveupdate_register_file_handler(&memfd_liveupdate_handler);
 	if (err)
 		pr_err("not available: %pe\n", ERR_PTR(err));
+	register_reboot_notifier(&memfd_reboot_notifier);
 	return err;
 }
 late_initcall(memfd_liveupdate_init);

@@ -78,9 +78,10 @@ void memfd_extents_drop(struct memfd_extents *extents);
 /**
  * struct memfd_keep - the folios of a memfd that are kept for the next kernel
  * @inode: the memfd, preserved in the sense of shmem_preserve()
+ * @settled: what is in the file without SHMEM_MARK_NEW is preserved
+ * @poisoned: how many poisoned pages the system had when this file had none
  * @pages: how many pages these have
- * @extents: what lists them, in memfd-extent-v1; each folio is pinned, preserved, and
- *	marked in the page cache
+ * @extents: what lists them, in memfd-extent-v1
  * @open: the last extent, not preserved and listed yet; only while folios are looked for
  * @entries: what lists them, in memfd-v2: one for each
  * @nr: how many @entries there are
@@ -91,6 +92,8 @@ void memfd_extents_drop(struct memfd_extents *extents);
  */
 struct memfd_keep {
 	struct inode *inode;
+	bool settled;
+	long poisoned;
 	unsigned long pages;
 	struct memfd_extents extents;
 	struct memfd_extent open;
@@ -104,10 +107,11 @@ struct memfd_keep {
 #define MEMFD_BATCH		512
 
 unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
-			       pgoff_t end, bool marked);
+			       pgoff_t end, bool only_new);
 
+void memfd_keep_begin(struct memfd_keep *keep, struct inode *inode);
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
-bool memfd_keep_has_poison(const struct memfd_keep *keep);
+bool memfd_keep_has_poison(struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
 
 extern struct mutex memfd_image_lock;

@@ -3,8 +3,8 @@
  * Preserving memfds across live updates: taking hold of many pages at once.
  *
  * Most of a memfd's pages are in memory, up to date, unlocked, and may stay where they
- * are. Those are pinned and marked in one pass over the page cache, under its lock: what
- * is in the file then stays in it. A folio's lock is only tried, but it is needed: whoever
+ * are. Those are pinned, and lose SHMEM_MARK_NEW, in one pass over the page cache, under its
+ * lock: what is in the file then stays in it. A folio's lock is only tried, but it is needed: whoever
  * has it may be about to take the folio out, having seen that nobody else uses it.
  *
  * Where a folio needs more than that the pass ends, and memfd_pin_folios() goes on.
@@ -77,18 +77,18 @@ static bool grab_folio(struct grab *grab, struct folio *folio)
 }
 
 /**
- * memfd_grab_folios() - pin and mark what is in the file and has no mark
+ * memfd_grab_folios() - pin what is in the file, and take SHMEM_MARK_NEW away
  * @inode: the file
  * @folios: filled in; there is room for MEMFD_BATCH
  * @from: where to begin; where the pass ended
  * @end: where to end
- * @marked: whether there may be marks behind @from
+ * @only_new: pass over what has no mark
  *
  * Context: Does not sleep.
  * Return: how many; if less than MEMFD_BATCH, what is at *@from needs more, or there is no more.
  */
 unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
-			       pgoff_t end, bool marked)
+			       pgoff_t end, bool only_new)
 {
 	XA_STATE(xas, &inode->i_mapping->i_pages, *from);
 	struct grab grab = { .block = ULONG_MAX };
@@ -96,13 +96,16 @@ unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff
 	void *entry;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, entry, end - 1) {
-		if (marked && xas_get_mark(&xas, SHMEM_MARK_KEPT))
-			continue;
+	entry = only_new ? xas_find_marked(&xas, end - 1, SHMEM_MARK_NEW) :
+			   xas_find(&xas, end - 1);
+	while (entry) {
 		if (nr == MEMFD_BATCH || xa_is_value(entry) || !grab_folio(&grab, entry))
 			break;
-		xas_set_mark(&xas, SHMEM_MARK_KEPT);
+		if (only_new || xas_get_mark(&xas, SHMEM_MARK_NEW))
+			xas_clear_mark(&xas, SHMEM_MARK_NEW);
 		folios[nr++] = entry;
+		entry = only_new ? xas_next_marked(&xas, end - 1, SHMEM_MARK_NEW) :
+				   xas_next_entry(&xas, end - 1);
 	}
 	*from = entry ? xas.xa_index : end;
 	grab_count(&grab);

@@ -2,11 +2,11 @@
 /*
  * Preserving memfds across live updates: keeping the folios.
  *
- * A folio is *kept* when it is pinned, so that it stays where it is in the file and in
- * memory, preserved by KHO, listed in the array, and marked in the page cache. All of
- * it is true, or nothing. The mark tells what is new at the next look: each look walks
- * the page cache and keeps what is not marked. That is done twice: when the file is
- * preserved, and when it is frozen and nothing can be added any more.
+ * A preserved folio is pinned, so that it stays where it is in the file and in memory,
+ * known to KHO, and listed for the next kernel: all three or none. When a file is preserved
+ * everything in it is looked at; what is added from then on carries SHMEM_MARK_NEW, also
+ * once it is swapped out, split or collapsed. Freezing preserves what carries the mark and
+ * takes the mark away, so its cost is that of what was added.
  *
  * Only what is there is looked at. memfd_pin_folios() would fill the holes, and a hole
  * is worth keeping too.
@@ -76,35 +76,52 @@ static int keep_reserve(struct memfd_keep *keep, u64 want)
 	return 0;
 }
 
-/* All folios from @index on that begin within @nr pages, which are in the file */
-static void keep_mark(struct memfd_keep *keep, pgoff_t index, unsigned long nr, bool kept)
+/* The folio at @index, which stays in the file, is not preserved yet, or is now. */
+static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool new)
 {
 	XA_STATE(xas, &keep->inode->i_mapping->i_pages, index);
-	void *entry;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, entry, index + nr - 1) {
-		if (kept)
-			xas_set_mark(&xas, SHMEM_MARK_KEPT);
+	if (xas_load(&xas)) {
+		if (new)
+			xas_set_mark(&xas, SHMEM_MARK_NEW);
 		else
-			xas_clear_mark(&xas, SHMEM_MARK_KEPT);
+			xas_clear_mark(&xas, SHMEM_MARK_NEW);
 	}
 	xas_unlock_irq(&xas);
 }
 
-/*
- * Whether all of the file is kept, without a look at each page: kept folios stay in the
- * file, so that they are all if they have as many pages as the file has. What lies behind
- * its end makes this false; then the walk decides.
- */
-static bool keep_is_complete(const struct memfd_keep *keep)
+/* What lies behind the end of the file is not preserved, and has to say so. */
+static void keep_mark_behind(struct memfd_keep *keep, pgoff_t end)
 {
-	return READ_ONCE(keep->inode->i_mapping->nrpages) == keep->pages &&
-	       !READ_ONCE(SHMEM_I(keep->inode)->swapped);
+	XA_STATE(xas, &keep->inode->i_mapping->i_pages, end);
+	unsigned int nr = 0;
+	void *entry;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		/* A large folio may lie on both sides of the end; that one is preserved. */
+		if (round_down(xas.xa_index, 1UL << xas_get_order(&xas)) >= end)
+			xas_set_mark(&xas, SHMEM_MARK_NEW);
+		if (++nr % MEMFD_BATCH)
+			continue;
+		xas_pause(&xas);
+		xas_unlock_irq(&xas);
+		cond_resched();
+		xas_lock_irq(&xas);
+	}
+	xas_unlock_irq(&xas);
+}
+
+/* What is in the file, or only what is new in it, from xas on and before @end */
+static void *keep_find(const struct memfd_keep *keep, struct xa_state *xas, pgoff_t end)
+{
+	return keep->settled ? xas_find_marked(xas, end - 1, SHMEM_MARK_NEW) :
+			       xas_find(xas, end - 1);
 }
 
 /*
- * Count what is in the file before @end, in memory or swapped out, and not kept: large
+ * Count what is in the file before @end, in memory or swapped out, and not preserved: large
  * swap entries may come in as many folios, so it can become more.
  */
 static u64 keep_count_fresh(struct memfd_keep *keep, pgoff_t end)
@@ -114,11 +131,10 @@ static u64 keep_count_fresh(struct memfd_keep *keep, pgoff_t end)
 	void *entry;
 
 	rcu_read_lock();
-	xas_for_each(&xas, entry, end - 1) {
+	while ((entry = keep_find(keep, &xas, end))) {
 		if (xas_retry(&xas, entry))
 			continue;
-		if (!xas_get_mark(&xas, SHMEM_MARK_KEPT))
-			nr++;
+		nr++;
 		if (need_resched()) {
 			xas_pause(&xas);
 			cond_resched_rcu();
@@ -138,7 +154,7 @@ static int keep_reserve_fresh(struct memfd_keep *keep, pgoff_t end)
 
 /*
  * Find the next run of pages from *@first on and before @end that are in the file and
- * not kept, without a hole in between.
+ * not preserved, without a hole in between.
  */
 static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last, pgoff_t end)
 {
@@ -147,7 +163,7 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 	void *entry;
 
 	rcu_read_lock();
-	xas_for_each(&xas, entry, end - 1) {
+	while ((entry = keep_find(keep, &xas, end))) {
 		unsigned long pages;
 		pgoff_t base;
 
@@ -156,17 +172,13 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 		pages = 1UL << xas_get_order(&xas);
 		base = round_down(xas.xa_index, pages);
 
-		if (!xas_get_mark(&xas, SHMEM_MARK_KEPT)) {
-			if (!nr)
-				*first = base;
-			else if (base != *last + 1)
-				break;
-			*last = base + pages - 1;
-			if (++nr == MEMFD_BATCH)
-				break;
-		} else if (nr) {
+		if (!nr)
+			*first = base;
+		else if (base != *last + 1)
 			break;
-		}
+		*last = base + pages - 1;
+		if (++nr == MEMFD_BATCH)
+			break;
 
 		if (need_resched()) {
 			xas_pause(&xas);
@@ -212,18 +224,17 @@ static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
 	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
 }
 
-/* The folios may go. Not all at once: interrupts are off while marks are taken away. */
-static void keep_not(struct memfd_keep *keep, const struct memfd_extent *extent)
+/* It cannot be preserved: let the next look find it. */
+static void keep_not(struct memfd_keep *keep, struct folio *folio)
 {
-	const unsigned long step = max(MEMFD_BATCH >> extent->order, 1);
+	keep_mark(keep, folio->index, true);
+	unpin_folio(folio);
+}
 
-	for (u32 i = 0; i < extent->nr;) {
-		const u32 end = min(i + step, extent->nr);
-
-		keep_mark(keep, extent->index + ((pgoff_t)i << extent->order),
-			  (unsigned long)(end - i) << extent->order, false);
-		for (; i < end; i++)
-			unpin_folio(extent_folio(extent, i));
+static void keep_not_extent(struct memfd_keep *keep, const struct memfd_extent *extent)
+{
+	for (u32 i = 0; i < extent->nr; i++) {
+		keep_not(keep, extent_folio(extent, i));
 		cond_resched();
 	}
 }
@@ -240,7 +251,7 @@ static int keep_close_extent(struct memfd_keep *keep)
 	keep->open.nr = 0;
 	err = memfd_extents_add(&keep->extents, &extent);
 	if (err)
-		keep_not(keep, &extent);
+		keep_not_extent(keep, &extent);
 	else
 		keep->pages += memfd_extent_pages(&extent);
 	return err;
@@ -326,7 +337,7 @@ static int keep_entry(struct memfd_keep *keep, struct folio *folio)
 	return 1;
 }
 
-/* Preserve and list folios that are pinned and marked; those that cannot be are let go. */
+/* Preserve and list folios that are pinned; those that cannot be are unpinned. */
 static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 {
 	int kept;
@@ -337,10 +348,8 @@ static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 		else
 			kept = keep_entry(keep, batch[i]);
 		if (kept < 0) {
-			for (; i < nr; i++) {
-				keep_mark(keep, batch[i]->index, 1, false);
-				unpin_folio(batch[i]);
-			}
+			for (; i < nr; i++)
+				keep_not(keep, batch[i]);
 			return kept;
 		}
 	}
@@ -349,16 +358,19 @@ static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 
 /*
  * Pin what may have to be migrated, read back from swap, zeroed or waited for. @batch has
- * room for MEMFD_BATCH folios. If there are more, the others stay fresh.
+ * room for MEMFD_BATCH folios. *@first is moved behind what has been preserved.
  */
 static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **batch,
-		    pgoff_t first, pgoff_t last)
+		    pgoff_t *first, pgoff_t last)
 {
-	loff_t start = (loff_t)first << PAGE_SHIFT;
-	loff_t end = min(((loff_t)last + 1) << PAGE_SHIFT, i_size_read(keep->inode)) - 1;
+	loff_t start = (loff_t)*first << PAGE_SHIFT, end = i_size_read(keep->inode) - 1;
 	pgoff_t offset;
 	int err = 0, ret;
 	long nr, i;
+
+	/* One byte behind the last page of the largest file there can be is no loff_t. */
+	if (last < end >> PAGE_SHIFT)
+		end = ((loff_t)(last + 1) << PAGE_SHIFT) - 1;
 
 	nr = memfd_pin_folios(file, start, end, batch, MEMFD_BATCH, &offset);
 	if (nr < 0)
@@ -370,23 +382,24 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 			unpin_folios(&batch[i], nr - i);
 			break;
 		}
-		keep_mark(keep, batch[i]->index, 1, true);
+		keep_mark(keep, batch[i]->index, false);
 	}
 	ret = keep_list(keep, batch, i);
+	if (!ret && i)
+		*first = folio_next_index(batch[i - 1]);
 	return ret ?: err;
 }
 
 /* Keep what can be had without more ado, from *@first on; leave *@first at what cannot. */
 static int keep_easy(struct memfd_keep *keep, struct folio **batch, pgoff_t *first, pgoff_t end)
 {
-	const bool marked = keep->pages || keep->open.nr;
 	unsigned int nr;
 	int err;
 
 	do {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		nr = memfd_grab_folios(keep->inode, batch, first, end, marked);
+		nr = memfd_grab_folios(keep->inode, batch, first, end, keep->settled);
 		err = keep_list(keep, batch, nr);
 		if (err)
 			return err;
@@ -413,7 +426,7 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 		 * it has left, which cannot be filled if the file is frozen. Look once
 		 * more: then nothing else will come there.
 		 */
-		err = keep_run(keep, file, batch, first, last);
+		err = keep_run(keep, file, batch, &first, last);
 		if (!err)
 			retries = 0;
 		else if ((err != -EAGAIN && err != -EBUSY) || ++retries > KEEP_MAX_RETRIES)
@@ -421,13 +434,26 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 	}
 }
 
+/* How many pages the file has; its size may be the largest there can be. */
+static pgoff_t keep_end(const struct memfd_keep *keep)
+{
+	const loff_t size = i_size_read(keep->inode);
+
+	return size ? ((size - 1) >> PAGE_SHIFT) + 1 : 0;
+}
+
+static bool keep_has_nothing_new(const struct memfd_keep *keep)
+{
+	return keep->settled && !mapping_tagged(keep->inode->i_mapping, SHMEM_MARK_NEW);
+}
+
 /**
- * memfd_keep_fresh() - keep what is in the file and not kept yet
- * @keep: what is kept already
+ * memfd_keep_fresh() - preserve what is in the file and not preserved yet
+ * @keep: what is preserved already
  * @file: the memfd
  *
- * What lies behind the end of the file does not count. On error all that has been kept
- * stays so.
+ * The first time that is everything, afterwards what was added. What lies behind the end
+ * of the file does not count. On error all that has been preserved stays so.
  *
  * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
  * swap; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be
@@ -435,11 +461,11 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
  */
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 {
-	pgoff_t end = DIV_ROUND_UP(i_size_read(keep->inode), PAGE_SIZE);
+	pgoff_t end = keep_end(keep);
 	struct folio **batch;
 	int err, ret;
 
-	if (!end || keep_is_complete(keep))
+	if (!end || keep_has_nothing_new(keep))
 		return 0;
 
 	batch = kmalloc_objs(*batch, MEMFD_BATCH);
@@ -455,7 +481,13 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	if (!keep->nr)
 		keep_drop_array(keep);
 	kfree(batch);
-	return err ?: ret;
+	if (err || ret || keep->settled)
+		return err ?: ret;
+
+	keep_mark_behind(keep, end);
+	keep->settled = true;
+	shmem_set_pinned(keep->inode, true);
+	return 0;
 }
 
 static int extent_find_poison(const struct memfd_extent *extent, void *data)
@@ -469,23 +501,18 @@ static int extent_find_poison(const struct memfd_extent *extent, void *data)
 static int extent_unkeep(const struct memfd_extent *extent, void *data)
 {
 	memfd_extent_unpreserve(extent);
-	keep_not(data, extent);
+	for (u32 i = 0; i < extent->nr; i++)
+		unpin_folio(extent_folio(extent, i));
 	return 0;
 }
 
-/**
- * memfd_keep_has_poison() - whether a page was poisoned after it was kept
- * @keep: what is kept
- *
- * A poisoned page stays in the file while it is pinned. The next kernel would not know.
- *
- * Return: true if one was.
- */
-bool memfd_keep_has_poison(const struct memfd_keep *keep)
+static long keep_nr_poisoned(void)
 {
-	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) || !atomic_long_read(&num_poisoned_pages))
-		return false;
+	return IS_ENABLED(CONFIG_MEMORY_FAILURE) ? atomic_long_read(&num_poisoned_pages) : 0;
+}
 
+static bool keep_find_poison(const struct memfd_keep *keep)
+{
 	if (keep->extents.ser)
 		return memfd_extent_for_each(keep->extents.ser, extent_find_poison, NULL);
 
@@ -498,15 +525,50 @@ bool memfd_keep_has_poison(const struct memfd_keep *keep)
 }
 
 /**
+ * memfd_keep_has_poison() - whether a page was poisoned after it was preserved
+ * @keep: what is preserved
+ *
+ * A poisoned page stays in the file while it is pinned. The next kernel would not know. All
+ * pages are looked at only if one was poisoned, anywhere, since the last look.
+ *
+ * Return: true if one was.
+ */
+bool memfd_keep_has_poison(struct memfd_keep *keep)
+{
+	const long poisoned = keep_nr_poisoned();
+
+	if (poisoned == keep->poisoned)
+		return false;
+	if (keep_find_poison(keep))
+		return true;
+	keep->poisoned = poisoned;
+	return false;
+}
+
+/**
+ * memfd_keep_begin() - begin to preserve a file's folios
+ * @keep: set up
+ * @inode: the memfd, preserved in the sense of shmem_preserve()
+ */
+void memfd_keep_begin(struct memfd_keep *keep, struct inode *inode)
+{
+	keep->inode = inode;
+	/* Whatever is poisoned later is looked for; what is by now is refused where it is met. */
+	keep->poisoned = keep_nr_poisoned();
+}
+
+/**
  * memfd_keep_none() - let go of all folios
  * @keep: what is kept
  */
 void memfd_keep_none(struct memfd_keep *keep)
 {
+	/* Before the first pin goes: nobody is to expect pins that are not there. */
+	shmem_set_pinned(keep->inode, false);
+
 	for (u64 i = 0; i < keep->nr; i++) {
 		struct folio *folio = pfn_folio(keep->entries[i].pfn);
 
-		keep_mark(keep, keep->entries[i].index, 1, false);
 		kho_unpreserve_folio(folio);
 		unpin_folio(folio);
 		cond_resched();
@@ -518,6 +580,6 @@ void memfd_keep_none(struct memfd_keep *keep)
 	if (!keep->extents.ser)
 		return;
 
-	memfd_extent_for_each(keep->extents.ser, extent_unkeep, keep);
+	memfd_extent_for_each(keep->extents.ser, extent_unkeep, NULL);
 	memfd_extents_drop(&keep->extents);
 }

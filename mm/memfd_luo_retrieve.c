@@ -74,10 +74,23 @@ struct memfd_attrs {
 	kgid_t gid;
 };
 
+/* Access mode 3 is neither to read nor to write. */
+static int memfd_access_mode(u32 flags)
+{
+	switch (flags) {
+	case MEMFD_EXTENT_RDONLY:
+		return O_RDONLY;
+	case MEMFD_EXTENT_WRONLY:
+		return O_WRONLY;
+	default:
+		return O_ACCMODE;
+	}
+}
+
 /* The same file, open for less */
 static struct file *memfd_narrow(struct file *file, u32 flags)
 {
-	const int how = flags & MEMFD_EXTENT_RDONLY ? O_RDONLY : O_WRONLY;
+	const int how = memfd_access_mode(flags);
 	struct file *narrow = dentry_open(&file->f_path, how | O_LARGEFILE, current_cred());
 
 	fput(file);

@@ -243,7 +243,8 @@ def modules(opts: Options) -> dict:
     wanted = config.read_text() if config.exists() else ""
     return {f"lib/modules/{path.name}": path for option, path in (
         ("SAMPLE_LIVEUPDATE_FLB", out / "samples/liveupdate/flb_sample.ko"),
-        ("LIVEUPDATE_FLB_TEST", out / "kernel/liveupdate/tests/luo_flb_test.ko"))
+        ("LIVEUPDATE_FLB_TEST", out / "kernel/liveupdate/tests/luo_flb_test.ko"),
+        ("LIVEUPDATE_FLB_TEST", out / "kernel/liveupdate/tests/luo_device_test.ko"))
         if f"CONFIG_{option}=m\n" in wanted}
 
 
@@ -563,6 +564,7 @@ def suites(opts: Options) -> list[Suite]:
         programs("session", EXTENDED, "device, names, preserve", ["luo_session"]),
         programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
         programs("freeze", EXTENDED, "FREEZE and THAW", ["luo_freeze"]),
+        programs("refuse", EXTENDED, "memfds that cannot be carried", ["luo_refuse"]),
         programs("policy", EXTENDED, "what a session allows, and what not", ["luo_policy"]),
         programs("race", EXTENDED, "many threads at once", ["luo_race"]),
         programs("calls", EXTENDED, "calls at random", ["luo_fuzz"],

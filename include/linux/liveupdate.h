@@ -69,7 +69,7 @@ struct liveupdate_file_op_args {
  * @unfreeze: optional. Undo freeze(). Cannot fail, takes no lock that a task waiting
  *	for it might hold.
  * @retrieve: required. Make the file from what was handed over. An error is final for
- *	it unless @retrieve_retry says otherwise.
+ *	it, see @retrieve_retry.
  * @can_finish: optional. Whether finish() may be called now.
  * @finish: required. Free what was handed over and no file uses; also called for files
  *	that nobody retrieved. Cannot fail.
@@ -77,8 +77,10 @@ struct liveupdate_file_op_args {
  *	Constant while the file is open.
  * @owner: the module that these ops are in, NULL if built in. Held by every object that
  *	is preserved or retrieved.
- * @retrieve_retry: a promise that after -ENOMEM or -EINTR retrieve() has consumed
- *	nothing and can be called again.
+ * @retrieve_retry: a promise that retrieve() has consumed nothing, and can be called
+ *	again, after any error but -EUCLEAN, -EOPNOTSUPP and -EIO. Without it, only an errno
+ *	that retrieve() was told of another file or an FLB, not finally, and passes on is
+ *	not final: so ask for them before anything is consumed.
  *
  * Context: all may sleep. The core serializes the ops of one file, no more.
  */

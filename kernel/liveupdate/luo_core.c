@@ -319,6 +319,7 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
  * * -EBUSY - another FLB, which was there earlier, has retrieved what it would read
  * * -EINVAL - an op is missing, or a string is malformed
  * * -ENOMEM - no memory to read the handover with; ask again
+ * * -EINTR - killed while waiting for another task's call
  * * other - what retrieve() said; the same each time, and never one of the above that say
  *   that nothing is there
  */

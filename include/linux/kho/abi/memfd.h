@@ -84,7 +84,7 @@ static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
  */
 #define MEMFD_EXTENT_FH_COMPATIBLE	"memfd-extent-v1"
 
-/* memfd_extent_ser.flags: how the file was opened, if not for both */
+/* memfd_extent_ser.flags: how the file was opened, if not for both; both: for neither */
 #define MEMFD_EXTENT_RDONLY		BIT(0)
 #define MEMFD_EXTENT_WRONLY		BIT(1)
 

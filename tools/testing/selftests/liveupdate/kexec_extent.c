@@ -31,6 +31,7 @@ static const struct attrs {
 	{ "read only", 0777, .how = O_RDONLY },
 	{ "read only, moved", 0444, 1, 1, O_RDONLY, .pos = 77 },
 	{ "write only", 0777, .how = O_WRONLY },
+	{ "neither to read nor to write", 0777, .how = O_ACCMODE },
 	{ "read only and sealed", 0777, .how = O_RDONLY, .seals = F_SEAL_WRITE },
 	{ "sealed not to be executed", 0600, .how = O_RDWR, .seals = F_SEAL_EXEC },
 };
@@ -76,8 +77,8 @@ static void check_attrs(const struct attrs *a, int fd, __u64 seed)
 	EXPECT_EQ(a->how, fcntl(fd, F_GETFL) & O_ACCMODE);
 	EXPECT_EQ(a->seals, luo_seals(fd));
 	EXPECT_EQ(a->pos, lseek(fd, 0, SEEK_CUR));
-	EXPECT_EQ(a->how == O_WRONLY ? -1 : 1, pread(fd, &c, 1, 0));
-	EXPECT_EQ(a->how == O_RDONLY ? -1 : 0, pwrite(fd, NULL, 0, 0));
+	EXPECT_EQ(a->how == O_RDONLY || a->how == O_RDWR ? 1 : -1, pread(fd, &c, 1, 0));
+	EXPECT_EQ(a->how == O_WRONLY || a->how == O_RDWR ? 0 : -1, pwrite(fd, NULL, 0, 0));
 	if (!(a->seals & F_SEAL_WRITE)) {
 		ASSERT_GE(rw, 0);
 		EXPECT_TRUE(luo_holds(rw, seed, 0, PAGE + 5));

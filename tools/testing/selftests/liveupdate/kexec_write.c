@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "luo_flb.h"
 #include "luo_kexec.h"
 
 #define PAGES	32768
@@ -303,7 +304,78 @@ static void lock_2(void)
 	test_finish(s);
 }
 
+/*
+ * A sleeper that holds the lock of a device, which the reboot wants for shutting that down.
+ * Nothing will be thawed any more, so it is let go without what it waits for.
+ */
+static void under_device_lock(void *arg)
+{
+	struct copy *c = arg;
+	ssize_t n = write(c->to, c->from, 1);
+
+	if (n != -1 || errno != EFAULT)
+		_exit(3);
+	pause();
+}
+
+static void device_1(void)
+{
+	static struct luo_child child;
+	static struct copy c;
+	int hole = test_memfd(PAGE), s = create("device");
+
+	test_load(DEVICE_TEST);
+	test_preserve(s, hole, 1);
+	test_freeze(s);
+	c.from = luo_map(hole, PAGE);
+	c.to = open("/sys/kernel/debug/luo_device_test/locked", O_WRONLY);
+	ASSERT_GE(c.to, 0);
+	ASSERT_TRUE(luo_child_start(&child, under_device_lock, &c));
+	ASSERT_TRUE(luo_child_sleeps(&child));
+}
+
+/* And one that comes on its own feet, so to speak, goes on waiting until the jump. */
+static void touch_hole(void *arg)
+{
+	struct copy *c = arg;
+
+	luo_touch(c->from);
+}
+
+static void user_1(void)
+{
+	static struct luo_child child;
+	static struct copy c;
+	int hole = test_memfd(PAGE), s = create("user");
+
+	test_preserve(s, hole, 1);
+	test_freeze(s);
+	c.from = luo_map(hole, PAGE);
+	ASSERT_TRUE(luo_child_start(&child, touch_hole, &c));
+	ASSERT_TRUE(luo_child_sleeps(&child));
+}
+
+static void expect_hole(const char *name)
+{
+	int s = retrieve(name);
+
+	EXPECT_TRUE(luo_is_hole(test_retrieve_fd(s, 1), 0, PAGE));
+	test_finish(s);
+}
+
+static void device_2(void)
+{
+	expect_hole("device");
+}
+
+static void user_2(void)
+{
+	expect_hole("user");
+}
+
 const struct scenario sleeper_scenarios[] = {
 	{ "with the lock of a memfd", { lock_1, lock_2 } },
+	{ "with the lock of a device", { device_1, device_2 } },
+	{ "with no lock", { user_1, user_2 } },
 	{ }
 };

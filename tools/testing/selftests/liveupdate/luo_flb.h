@@ -12,6 +12,7 @@
 
 #define FLB_SAMPLE	"flb_sample"
 #define FLB_TEST	"luo_flb_test"
+#define DEVICE_TEST	"luo_device_test"
 
 /* Is it part of the kernel? Then it is loaded already and cannot be unloaded. */
 bool luo_flb_built_in(const char *module);

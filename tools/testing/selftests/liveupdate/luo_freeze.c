@@ -2,13 +2,17 @@
 /* FREEZE and THAW: what they answer, and what a frozen memfd does. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "luo_busy.h"
 #include "luo_fixture.h"
+#include "luo_flb.h"
 
 #define PAGES	8
 #define EXPECT_ERR(err, call)	({ EXPECT_EQ(-1, call); EXPECT_EQ(err, errno); })
@@ -219,6 +223,110 @@ TEST_F(session, fault_into_hole_can_be_killed)
 	test_thaw(self->one);
 }
 
+/* A fault of user space holds nothing: whatever a signal does, it does. */
+static int handled[2];
+
+static void handler(int sig)
+{
+	if (write(handled[1], "h", 1) != 1)
+		_exit(4);
+}
+
+static void touch_with_handler(void *arg)
+{
+	struct sigaction action = { .sa_handler = handler };
+
+	sigaction(SIGUSR1, &action, NULL);
+	touch(arg);
+}
+
+TEST_F(session, fault_into_hole_lets_signals_in)
+{
+	int memfd = half_a_memfd(), status;
+	struct touch t = { .at = (char *)luo_map(memfd, PAGES * PAGE) + HOLE };
+	struct luo_child c;
+	char byte;
+
+	ASSERT_EQ(0, pipe(handled));
+	test_freeze(self->one);
+	ASSERT_TRUE(luo_child_start(&c, touch_with_handler, &t));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_TRUE(luo_child_sleeps(&c));
+		ASSERT_EQ(0, kill(c.pid, SIGUSR1));
+		ASSERT_EQ(1, read(handled[0], &byte, 1));
+	}
+
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	ASSERT_EQ(0, kill(c.pid, SIGSTOP));
+	ASSERT_EQ(c.pid, waitpid(c.pid, &status, WUNTRACED));
+	EXPECT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, kill(c.pid, SIGCONT));
+
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, c.pid, NULL, NULL));
+	ASSERT_EQ(c.pid, waitpid(c.pid, &status, 0));
+	EXPECT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, c.pid, NULL, NULL));
+
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	EXPECT_TRUE(luo_is_hole(memfd, HOLE, HOLE));
+	test_thaw(self->one);
+	EXPECT_TRUE(luo_child_done(&c));
+	EXPECT_EQ(0, luo_child_exit(&c));
+	EXPECT_EQ('t', *t.at);
+	close(handled[0]);
+	close(handled[1]);
+}
+
+/* A kernel thread does not wait for somebody else's thaw. He can fault, and wait, himself. */
+TEST_F(session, kernel_thread_does_not_wait)
+{
+	int memfd = half_a_memfd(), worker;
+	char *at = (char *)luo_map(memfd, PAGES * PAGE) + HOLE;
+
+	test_load(DEVICE_TEST);
+	worker = open("/sys/kernel/debug/luo_device_test/worker", O_WRONLY | O_CLOEXEC);
+	ASSERT_GE(worker, 0);
+	EXPECT_EQ(1, write(worker, at, 1));
+	test_freeze(self->one);
+	EXPECT_EQ(1, write(worker, at, 1));
+	EXPECT_ERR(EFAULT, write(worker, at + PAGE, 1));
+	test_thaw(self->one);
+	EXPECT_EQ(1, write(worker, at + PAGE, 1));
+	close(worker);
+}
+
+/* In the kernel a signal makes no difference to a fault: it waits on, and does not spin. */
+static void copy_with_handler(void *arg)
+{
+	struct sigaction action = { .sa_handler = handler };
+	struct touch *t = arg;
+	int to = luo_memfd("copy", 0, PAGE);
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (pwrite(to, t->at, 1, 0) != 1)
+		_exit(3);
+}
+
+TEST_F(session, fault_in_the_kernel_does_not_spin)
+{
+	int memfd = half_a_memfd();
+	struct touch t = { .at = (char *)luo_map(memfd, PAGES * PAGE) + HOLE };
+	struct luo_child c;
+
+	ASSERT_EQ(0, pipe(handled));
+	test_freeze(self->one);
+	ASSERT_TRUE(luo_child_start(&c, copy_with_handler, &t));
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	ASSERT_EQ(0, kill(c.pid, SIGUSR1));
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	test_thaw(self->one);
+	EXPECT_TRUE(luo_child_done(&c));
+	EXPECT_EQ(0, luo_child_exit(&c));
+	close(handled[0]);
+	close(handled[1]);
+}
+
 TEST_F(session, many_wait_for_thaw)
 {
 	int memfd = half_a_memfd();
@@ -300,6 +408,50 @@ static bool start_copy(struct luo_child *c, struct touch *t, int from, int to)
 	t->at = (char *)luo_map(from, PAGES * PAGE) + HOLE;
 	t->other = to;
 	return luo_child_start(c, copy, t) && luo_child_sleeps(c);
+}
+
+/* A call that waits for another one on the session can be killed; the other one goes on. */
+struct waiter {
+	int session;
+	int memfd;
+	int other;
+};
+
+static void preserve_that_waits(void *arg)
+{
+	struct waiter *w = arg;
+
+	luo_preserve(w->session, w->memfd, 77);
+}
+
+static void preserve_another(void *arg)
+{
+	struct waiter *w = arg;
+
+	luo_preserve(w->session, w->other, 78);
+}
+
+TEST_F(session, wait_for_another_call_can_be_killed)
+{
+	int memfd = half_a_memfd();
+	struct touch t;
+	struct waiter w = { self->two, test_memfd(PAGES * PAGE), test_memfd(PAGE) };
+	struct luo_child locks, first, second;
+
+	/* Who sleeps in a hole holds the lock of @w.memfd, which PRESERVE of that waits for. */
+	test_freeze(self->one);
+	ASSERT_TRUE(start_copy(&locks, &t, memfd, w.memfd));
+	ASSERT_TRUE(luo_child_start(&first, preserve_that_waits, &w));
+	ASSERT_TRUE(luo_child_sleeps(&first));
+	ASSERT_TRUE(luo_child_start(&second, preserve_another, &w));
+	ASSERT_TRUE(luo_child_sleeps(&second));
+	EXPECT_TRUE(luo_child_kill(&second));
+	test_thaw(self->one);
+	EXPECT_TRUE(luo_child_done(&first));
+	EXPECT_EQ(0, luo_child_exit(&first));
+	EXPECT_TRUE(luo_child_done(&locks));
+	EXPECT_EQ(0, luo_child_exit(&locks));
+	EXPECT_TRUE(luo_is_preserved(w.memfd));
 }
 
 TEST_F(session, sleeper_with_a_lock_and_thaw)
