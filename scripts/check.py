@@ -630,6 +630,8 @@ def suites(opts: Options) -> list[Suite]:
                           lambda r: run_shell(r, opts)))
         some.append(Suite("preflight", ("check", "all"), "which kernels can take over",
                           lambda r: run_preflight(r, opts)))
+        some.append(Suite("refuse-added", ("check", "all"), "memory that was added after boot",
+                          lambda r: run_added(r, opts)))
         for name in ("luoctl", "luoctl-off"):
             some.append(Suite(f"kexec-{name}", EXTENDED, "the tool, in a shell",
                               lambda r, name=name: run_luoctl(r, opts, name)))
@@ -704,6 +706,12 @@ def run_unwanted(res: Result, opts: Options) -> None:
     dropped = "not finished and (is|are) dropped by this reboot"
     expect_lines(res, log, rf"luo: session 'unwanted\\012\d\d' was {dropped}", 10)
     expect_lines(res, log, rf"luo: 2 more sessions were {dropped}")
+def run_added(res: Result, opts: Options) -> None:
+    """The guest begins with a part of its memory, and a test adds the rest."""
+    run_programs(res, replace(opts, memory="1G"), ["luo_refuse"],
+                 env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M")
+
+
 
 
 def run_crash(res: Result, opts: Options) -> None:

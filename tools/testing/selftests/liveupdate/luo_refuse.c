@@ -235,4 +235,49 @@ TEST_F(session, page_poisoned_later_is_found)
 	test_err_freeze(EIO, self->one);
 }
 
+/*
+ * Memory that is added is not in the map that the next kernel gets. scripts/check.py starts
+ * a guest that is to use less than it has; the rest is taken into use as memory for the
+ * kernel, since what is preserved is migrated out of movable memory.
+ */
+#define MEMORY	"/sys/devices/system/memory/"
+
+static long long add_memory(void)
+{
+	long long from, to, size, bytes = 0;
+	char path[128], text[64];
+
+	if (!getenv("luo_added") || sscanf(getenv("luo_added"), "%lli-%lli", &from, &to) != 2 ||
+	    !luo_read_text(MEMORY "block_size_bytes", text, sizeof(text)))
+		return 0;
+	size = strtoll(text, NULL, 16);
+	for (; from + size <= to; from += size) {
+		snprintf(text, sizeof(text), "0x%llx", from);
+		snprintf(path, sizeof(path), MEMORY "memory%lld/state", from / size);
+		if (luo_write_text(MEMORY "probe", text) && luo_write_text(path, "online_kernel"))
+			bytes += size;
+	}
+	return bytes;
+}
+
+TEST_F(session, memory_that_was_added)
+{
+	long long bytes = add_memory();
+	int memfd = test_memfd(1LL << 40), err = 0;
+	long token;
+
+	if (!bytes)
+		SKIP(return, "no memory was added");
+	/* Sooner or later some of it is taken; all before that can be preserved. */
+	for (token = 0; !err && token < bytes / (8 << 20); token++) {
+		close(memfd);
+		memfd = test_memfd(16 << 20);
+		ASSERT_TRUE(luo_fill(memfd, 1, 0, 16 << 20));
+		err = luo_preserve(self->one, memfd, token);
+	}
+	EXPECT_EQ(-EOPNOTSUPP, err);
+	test_err_preserve(EOPNOTSUPP, self->two, memfd, 1);
+	test_freeze(self->one);
+}
+
 TEST_HARNESS_MAIN
