@@ -15,7 +15,6 @@
 #define _MM_MEMFD_LUO_H
 
 #include <linux/kho/abi/memfd.h>
-#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -114,8 +113,6 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
 bool memfd_keep_has_poison(struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
 
-extern struct mutex memfd_image_lock;
-
 /**
  * struct memfd_claims - numbers that may appear once
  * @maps: bitmaps of one page each
@@ -130,14 +127,16 @@ struct memfd_claims {
 
 /**
  * struct memfd_check - where the check of an image stands
- * @pfns: pages that belong to something already
+ * @nr_claimed: blocks of pages that were claimed, and not given back
+ * @undo: give back what was claimed, in the same order, and do nothing else
  * @indexes: places in the file that a folio is at already
  * @gfp: how hard to try for memory
  * @can_fail: whether to give up for want of memory, or when killed
  * @why: what is wrong, in words
  */
 struct memfd_check {
-	struct memfd_claims pfns;
+	unsigned long nr_claimed;
+	bool undo;
 	struct memfd_claims indexes;
 	gfp_t gfp;
 	bool can_fail;
@@ -147,7 +146,8 @@ struct memfd_check {
 void memfd_check_begin(struct memfd_check *check, bool can_fail);
 void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err);
 bool memfd_check_killed(const struct memfd_check *check);
-int memfd_claim_preserved(struct memfd_check *check, unsigned long pfn, unsigned long nr);
+void memfd_check_undo(struct memfd_check *check);
+int memfd_claim_block(struct memfd_check *check, phys_addr_t phys);
 int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order);
 int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr);
 void memfd_free_handed_over(phys_addr_t phys, unsigned int order);
@@ -157,7 +157,7 @@ void memfd_free_handed_over(phys_addr_t phys, unsigned int order);
  * @phys: where
  * @ser: the description that is found there
  *
- * From memfd_image_open() on, all that it leads to is known to be sound.
+ * From memfd_image_open() on, all that it leads to is valid, and claimed.
  */
 struct memfd_image {
 	phys_addr_t phys;
@@ -165,6 +165,7 @@ struct memfd_image {
 };
 
 int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail);
+void memfd_image_close(struct memfd_image *image);
 int memfd_image_adopt(struct memfd_image *image, struct inode *inode);
 void memfd_image_free(struct memfd_image *image);
 
@@ -179,6 +180,7 @@ struct memfd_extent_image {
 };
 
 int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail);
+void memfd_extent_image_close(struct memfd_extent_image *image);
 int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode);
 void memfd_extent_image_free(struct memfd_extent_image *image);
 

@@ -3,8 +3,12 @@
  * Preserving memfds across live updates: what every format's reader has to check.
  *
  * A page may belong to one thing only, and a place in the file to one page. Whoever
- * relies on one *claims* it first; a second claim means that the image is damaged. As
+ * relies on one *claims* it first; a second claim means that the image is corrupted. As
  * each page of a list is claimed too, every list ends.
+ *
+ * Pages are claimed from KHO, against whoever reads another image at the same time. An
+ * image that turns out not to be valid is walked once more, to give back what was claimed
+ * on the way: memory that is claimed does not change, so the walk takes the same way.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -33,7 +37,6 @@ void memfd_check_begin(struct memfd_check *check, bool can_fail)
 		.can_fail = can_fail,
 		.why = "malformed",
 	};
-	xa_init(&check->pfns.maps);
 	xa_init(&check->indexes.maps);
 }
 
@@ -59,7 +62,6 @@ void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
 		pr_warn_ratelimited("handed over at %pa and not usable: %s\n", &phys, check->why);
 
 	drop_claims(&check->indexes);
-	drop_claims(&check->pfns);
 }
 
 /**
@@ -71,7 +73,16 @@ void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
 bool memfd_check_killed(const struct memfd_check *check)
 {
 	cond_resched();
-	return check->can_fail && fatal_signal_pending(current);
+	return check->can_fail && !check->undo && fatal_signal_pending(current);
+}
+
+/**
+ * memfd_check_undo() - from here on the check gives back what it has claimed
+ * @check: the check, which has come to an error; all of it is to be done once more
+ */
+void memfd_check_undo(struct memfd_check *check)
+{
+	check->undo = true;
 }
 
 static unsigned long *find_map(const struct memfd_check *check, struct memfd_claims *claims,
@@ -123,20 +134,27 @@ static int claim(const struct memfd_check *check, struct memfd_claims *claims,
 }
 
 /**
- * memfd_claim_preserved() - claim pages that are known to be preserved as they have to be
+ * memfd_claim_block() - claim pages that have to be preserved as one
  * @check: the check
- * @pfn: the first
- * @nr: how many
+ * @phys: where they are; it may be anything
  *
- * Return: 0; -EUCLEAN: they are claimed; -ENOMEM.
+ * Return: their order; -EUCLEAN: they are not preserved, or are claimed; -ECANCELED: there
+ * is nothing left to give back.
  */
-int memfd_claim_preserved(struct memfd_check *check, unsigned long pfn, unsigned long nr)
+int memfd_claim_block(struct memfd_check *check, phys_addr_t phys)
 {
-	int err = claim(check, &check->pfns, pfn, nr);
+	int order;
 
-	if (err == -EUCLEAN)
-		check->why = "a page appears twice";
-	return err;
+	if (check->undo)
+		return check->nr_claimed-- ? kho_unclaim(phys) : -ECANCELED;
+
+	order = kho_claim(phys);
+	if (order < 0) {
+		check->why = "a page is not preserved, or appears twice";
+		return -EUCLEAN;
+	}
+	check->nr_claimed++;
+	return order;
 }
 
 /**
@@ -145,15 +163,18 @@ int memfd_claim_preserved(struct memfd_check *check, unsigned long pfn, unsigned
  * @phys: where they are; it may be anything
  * @order: how they have to be preserved
  *
- * Return: 0; -EUCLEAN: they are not, or are claimed; -ENOMEM.
+ * Return: 0; -EUCLEAN: they are not, or are claimed; -ECANCELED.
  */
 int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order)
 {
-	if (kho_preserved_order(phys) != order) {
-		check->why = "a page is not preserved";
-		return -EUCLEAN;
-	}
-	return memfd_claim_preserved(check, PHYS_PFN(phys), 1UL << order);
+	int found = memfd_claim_block(check, phys);
+
+	if (found < 0)
+		return found;
+	if (found == order)
+		return 0;
+	check->why = "a folio is preserved otherwise";
+	return -EUCLEAN;
 }
 
 /**
@@ -166,7 +187,7 @@ int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int 
  */
 int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr)
 {
-	int err = claim(check, &check->indexes, index, nr);
+	int err = check->undo ? 0 : claim(check, &check->indexes, index, nr);
 
 	if (err == -EUCLEAN)
 		check->why = "folios overlap";

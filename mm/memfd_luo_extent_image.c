@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 #include "memfd_luo.h"
@@ -53,16 +54,17 @@ static int image_check_pages(struct memfd_check *check, const struct memfd_exten
 	unsigned long pfn = extent->pfn, end = pfn + extent->nr;
 
 	while (pfn < end) {
-		const int order = kho_preserved_order(PFN_PHYS(pfn));
+		const int order = memfd_claim_block(check, PFN_PHYS(pfn));
 
-		if (order < 0 || order >= BITS_PER_LONG - PAGE_SHIFT ||
-		    1UL << order > end - pfn) {
-			check->why = "an extent is not preserved";
+		if (order < 0)
+			return order;
+		if (order >= BITS_PER_LONG - PAGE_SHIFT || 1UL << order > end - pfn) {
+			check->why = "an extent ends within a block";
 			return -EUCLEAN;
 		}
 		pfn += 1UL << order;
 	}
-	return memfd_claim_preserved(check, extent->pfn, extent->nr);
+	return 0;
 }
 
 static int image_check_folios(struct memfd_check *check, const struct memfd_extent *extent)
@@ -121,18 +123,8 @@ static int image_check_extent(const struct memfd_extent *extent, void *data)
 static int image_check(struct memfd_extent_image *image, struct memfd_check *check)
 {
 	struct extent_check ec = { .check = check };
-	const struct memfd_extent_ser *ser;
-	const void *obj;
+	const struct memfd_extent_ser *ser = image->ser;
 	int err;
-
-	/* The page that it is on is nobody else's, either. */
-	err = liveupdate_find_small(image->phys, &obj);
-	if (!err)
-		err = memfd_claim_folio(check, image->phys & PAGE_MASK, 0);
-	if (err)
-		return err;
-	ser = obj;
-	image->ser = ser;
 
 	err = image_check_lists(image, check);
 	if (err)
@@ -158,13 +150,40 @@ static int image_check(struct memfd_extent_image *image, struct memfd_check *che
 	return 0;
 }
 
+static void image_give_back(struct memfd_extent_image *image, struct memfd_check *check)
+{
+	const char *why = check->why;
+
+	memfd_check_undo(check);
+	image_check(image, check);
+	check->why = why;
+	liveupdate_unclaim_small(image->phys);
+}
+
+static int image_open(struct memfd_extent_image *image, struct memfd_check *check)
+{
+	const void *obj;
+	int err;
+
+	/* The page that it is on is claimed by those who know what else is there. */
+	err = liveupdate_claim_small(image->phys, &obj);
+	if (err)
+		return err;
+	image->ser = obj;
+	err = image_check(image, check);
+	if (err)
+		image_give_back(image, check);
+	return err;
+}
+
 /**
- * memfd_extent_image_open() - check what was handed over
+ * memfd_extent_image_open() - validate what was handed over, and claim it
  * @image: filled in
  * @phys: where it is
  * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
  *
- * Changes nothing of what was handed over.
+ * On error nothing has changed. Otherwise memfd_extent_image_adopt(),
+ * memfd_extent_image_free() or memfd_extent_image_close() is to follow.
  *
  * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
  * does not know; -ENOMEM; -EINTR: killed.
@@ -176,9 +195,23 @@ int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can
 
 	memfd_check_begin(&check, can_fail);
 	image->phys = phys;
-	err = image_check(image, &check);
+	err = image_open(image, &check);
 	memfd_check_end(&check, phys, err);
 	return err;
+}
+
+/**
+ * memfd_extent_image_close() - undo memfd_extent_image_open(): it can be opened again
+ * @image: as memfd_extent_image_open() has left it
+ */
+void memfd_extent_image_close(struct memfd_extent_image *image)
+{
+	struct memfd_check check;
+
+	memfd_check_begin(&check, false);
+	check.nr_claimed = ULONG_MAX;
+	image_give_back(image, &check);
+	memfd_check_end(&check, image->phys, 0);
 }
 
 /**
@@ -198,9 +231,6 @@ struct extent_adopt {
 	int err;
 	struct folio *batch[256];
 };
-
-/* Too large for the stack; memfd_image_lock says whose it is. */
-static struct extent_adopt memfd_adopt;
 
 static void image_adopt_batch(struct extent_adopt *adopt)
 {
@@ -327,18 +357,24 @@ static void image_free_lists(struct memfd_extent_image *image)
  * @image: as memfd_extent_image_open() has left it; used up
  * @inode: the file, empty, and nobody else has it yet
  *
- * Return: 0, or an errno for what cannot happen to an image that has been checked.
+ * Return: 0; -ENOMEM: nothing has changed; else an errno for what cannot happen to an image
+ * that is valid.
  */
 int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode)
 {
+	struct extent_adopt *adopt = kzalloc_obj(*adopt);	/* too large for the stack */
 	int err;
 
-	lockdep_assert_held(&memfd_image_lock);
-	memfd_adopt = (struct extent_adopt) { .inode = inode };
-	err = memfd_extent_for_each(image->ser, image_adopt_extent, &memfd_adopt);
-	image_adopt_batch(&memfd_adopt);
+	if (!adopt)
+		return -ENOMEM;
+	adopt->inode = inode;
+	err = memfd_extent_for_each(image->ser, image_adopt_extent, adopt);
+	image_adopt_batch(adopt);
 	image_free_lists(image);
-	return err ?: memfd_adopt.err;
+	err = err ?: adopt->err;
+	kfree(adopt);
+	/* It has been consumed, whatever went wrong. */
+	return err == -ENOMEM ? -EIO : err;
 }
 
 /**

@@ -53,9 +53,8 @@ static int image_check_array(struct memfd_image *image, struct memfd_check *chec
 			pieces++;
 		}
 
-		if (check->can_fail && fatal_signal_pending(current))
+		if (memfd_check_killed(check))
 			return -EINTR;
-		cond_resched();
 	}
 
 	if (pieces << array.order != array.total_pages)
@@ -97,12 +96,10 @@ static int image_check_entry(struct memfd_image *image,
 			     const struct memfd_luo_folio_ser *entry, void *data)
 {
 	const u64 pages = DIV_ROUND_UP_ULL(image->ser.size, PAGE_SIZE);
-	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
-	const int order = kho_preserved_order(phys);
 	struct memfd_check *check = data;
-	int err;
+	int order;
 
-	if (check->can_fail && fatal_signal_pending(current))
+	if (memfd_check_killed(check))
 		return -EINTR;
 
 	if (entry->flags & ~(MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE)) {
@@ -110,19 +107,13 @@ static int image_check_entry(struct memfd_image *image,
 		return -EOPNOTSUPP;
 	}
 
-	if (order < 0 || order > MAX_PAGE_ORDER) {
-		check->why = "a folio is not preserved";
-		return -EUCLEAN;
-	}
-	if (entry->index >= pages || !IS_ALIGNED(entry->index, 1UL << order)) {
+	order = memfd_claim_block(check, PFN_PHYS((phys_addr_t)entry->pfn));
+	if (order < 0)
+		return order;
+	if (order > MAX_PAGE_ORDER || entry->index >= pages || !IS_ALIGNED(entry->index, 1UL << order)) {
 		check->why = "a folio is misplaced";
 		return -EUCLEAN;
 	}
-
-	err = memfd_claim_folio(check, phys, order);
-	if (err)
-		return err;
-
 	return memfd_claim_indexes(check, entry->index, 1UL << order);
 }
 
@@ -150,13 +141,23 @@ static int image_check(struct memfd_image *image, struct memfd_check *check)
 	return image_for_each(image, image_check_entry, check);
 }
 
+static void image_give_back(struct memfd_image *image, struct memfd_check *check)
+{
+	const char *why = check->why;
+
+	memfd_check_undo(check);
+	image_check(image, check);
+	check->why = why;
+}
+
 /**
- * memfd_image_open() - check what was handed over
+ * memfd_image_open() - validate what was handed over, and claim it
  * @image: filled in
  * @phys: where it is
  * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
  *
- * Changes nothing of what was handed over.
+ * On error nothing has changed. Otherwise memfd_image_adopt(), memfd_image_free() or
+ * memfd_image_close() is to follow.
  *
  * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
  * does not know; -ENOMEM; -EINTR: killed.
@@ -169,8 +170,24 @@ int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
 	memfd_check_begin(&check, can_fail);
 	image->phys = phys;
 	err = image_check(image, &check);
+	if (err)
+		image_give_back(image, &check);
 	memfd_check_end(&check, phys, err);
 	return err;
+}
+
+/**
+ * memfd_image_close() - undo memfd_image_open(): it can be opened again
+ * @image: as memfd_image_open() has left it
+ */
+void memfd_image_close(struct memfd_image *image)
+{
+	struct memfd_check check;
+
+	memfd_check_begin(&check, false);
+	check.nr_claimed = ULONG_MAX;
+	image_give_back(image, &check);
+	memfd_check_end(&check, image->phys, 0);
 }
 
 static int image_free_entry(struct memfd_image *image,

@@ -7,14 +7,12 @@
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
-#include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
-#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/shmem_fs.h>
@@ -25,13 +23,6 @@
 
 /* What a memfd that is retrieved is called in /proc */
 #define MEMFD_RETRIEVED_NAME	"memfd:liveupdate"
-
-/*
- * Held from the check of an image until its last page is in a file or freed. Two damaged
- * images may share pages, and each page is to be taken once: who comes second has to find
- * it gone when he checks, not later.
- */
-DEFINE_MUTEX(memfd_image_lock);
 
 /**
  * memfd_mode_of() - the mode that memfd-v2 means
@@ -164,49 +155,66 @@ static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *fi
 	return 0;
 }
 
-static int memfd_retrieve_locked(struct liveupdate_file_op_args *args)
+/**
+ * memfd_retrieve() - retrieve a memfd from memfd-v2, as a handler does
+ * @args: see struct liveupdate_file_ops
+ *
+ * Return: 0; -EUCLEAN, -EOPNOTSUPP: it cannot be used; -EIO: it is lost; else nothing has
+ * changed.
+ */
+int memfd_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct memfd_attrs attrs = { .uid = GLOBAL_ROOT_UID, .gid = GLOBAL_ROOT_GID };
 	struct memfd_image image;
 	struct file *file;
 	int err;
 
-	lockdep_assert_held(&memfd_image_lock);
 	err = memfd_image_open(&image, args->serialized_data, true);
 	if (err)
 		return err;
 
 	err = memfd_check_seals(image.ser.seals);
 	if (err)
-		return err;
+		goto err_close;
 
 	attrs.pos = image.ser.pos;
 	attrs.size = image.ser.size;
 	attrs.seals = image.ser.seals;
 	attrs.mode = memfd_mode_of(image.ser.seals);
 	file = memfd_make_file(&attrs);
-	if (IS_ERR(file))
-		return memfd_make_error(PTR_ERR(file));
+	if (IS_ERR(file)) {
+		err = memfd_make_error(PTR_ERR(file));
+		goto err_close;
+	}
 
 	err = memfd_image_adopt(&image, file_inode(file));
 	memfd_image_free(&image);
 	return memfd_retrieved(args, file, err);
+
+err_close:
+	memfd_image_close(&image);
+	return err;
 }
 
-static int memfd_extent_retrieve_locked(struct liveupdate_file_op_args *args)
+/**
+ * memfd_extent_retrieve() - the same from memfd-extent-v1
+ * @args: see struct liveupdate_file_ops
+ *
+ * Return: as memfd_retrieve().
+ */
+int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct memfd_extent_image image;
 	struct memfd_attrs attrs;
 	struct file *file;
 	int err;
 
-	lockdep_assert_held(&memfd_image_lock);
 	err = memfd_extent_image_open(&image, args->serialized_data, true);
 	if (err)
 		return err;
 	err = memfd_check_seals(image.ser->seals);
 	if (err)
-		return err;
+		goto err_close;
 
 	attrs = (struct memfd_attrs) {
 		.pos = image.ser->pos,
@@ -218,47 +226,21 @@ static int memfd_extent_retrieve_locked(struct liveupdate_file_op_args *args)
 		.gid = make_kgid(&init_user_ns, image.ser->gid),
 	};
 	file = memfd_make_file(&attrs);
-	if (IS_ERR(file))
-		return memfd_make_error(PTR_ERR(file));
+	if (IS_ERR(file)) {
+		err = memfd_make_error(PTR_ERR(file));
+		goto err_close;
+	}
 
 	err = memfd_extent_image_adopt(&image, file_inode(file));
+	if (err == -ENOMEM) {
+		fput(file);
+		goto err_close;
+	}
 	return memfd_retrieved(args, file, err);
-}
 
-/* Look into an image, and take it: nobody else may do so in between. */
-static int memfd_retrieve_by(struct liveupdate_file_op_args *args,
-			     int (*retrieve)(struct liveupdate_file_op_args *args))
-{
-	int err;
-
-	if (mutex_lock_killable(&memfd_image_lock))
-		return -EINTR;
-	err = retrieve(args);
-	mutex_unlock(&memfd_image_lock);
+err_close:
+	memfd_extent_image_close(&image);
 	return err;
-}
-
-/**
- * memfd_retrieve() - retrieve a memfd from memfd-v2, as a handler does
- * @args: see struct liveupdate_file_ops
- *
- * Return: 0; -EUCLEAN, -EOPNOTSUPP: it cannot be used; -ENOMEM, -EINTR: nothing has
- * changed; -EIO: it is lost.
- */
-int memfd_retrieve(struct liveupdate_file_op_args *args)
-{
-	return memfd_retrieve_by(args, memfd_retrieve_locked);
-}
-
-/**
- * memfd_extent_retrieve() - the same from memfd-extent-v1
- * @args: see struct liveupdate_file_ops
- *
- * Return: as memfd_retrieve().
- */
-int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
-{
-	return memfd_retrieve_by(args, memfd_extent_retrieve_locked);
 }
 
 /**
@@ -272,8 +254,6 @@ void memfd_finish(struct liveupdate_file_op_args *args)
 	/* Retrieving has used it up, each page in the file or freed. */
 	if (args->retrieve_status > 0)
 		return;
-
-	guard(mutex)(&memfd_image_lock);
 	if (!memfd_image_open(&image, args->serialized_data, false))
 		memfd_image_free(&image);
 }
@@ -288,8 +268,6 @@ void memfd_extent_finish(struct liveupdate_file_op_args *args)
 
 	if (args->retrieve_status > 0)
 		return;
-
-	guard(mutex)(&memfd_image_lock);
 	if (!memfd_extent_image_open(&image, args->serialized_data, false))
 		memfd_extent_image_free(&image);
 }

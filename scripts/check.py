@@ -92,6 +92,7 @@ class Options:
     prefix: str         # of log names, so that tiers do not share them
     debug: bool
     append: str         # to every command line
+    cpus: int = 0       # of guests; 0: as many as they have by default
     gcov: Path | None = None    # where guests leave what they counted
 
 
@@ -256,6 +257,8 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     name = log_name(res, opts)
     machine = Guest(name, opts.kernel, Initramfs(files).packed(), f"{append} {opts.append}",
                     opts.memory)
+    if opts.cpus:
+        machine.cpus = opts.cpus
     if opts.gcov:
         machine.more = ("-serial", f"file:{opts.gcov / name}.gcov")
     out = machine.run()
@@ -594,6 +597,9 @@ def suites(opts: Options) -> list[Suite]:
         jump("kho-off", 3, "handover off in the next kernel", ("check", "all")),
         programs("status", EXTENDED, "what /sys and /proc say", ["luo_status"], image=True),
         jump("status", 3, "the same over three kernels"),
+        Suite("kexec-parallel", EXTENDED, "sessions retrieved by many threads at once",
+              lambda r: run_programs(r, replace(opts, cpus=4), ["luo_kexec"], 2,
+                                     "luo_stage=1 luo_test=parallel")),
         jump("published", 3, "what KHO's debugfs shows stays what it was"),
         Suite("kexec-unwanted", EXTENDED, "sessions that no program wants, named in the log",
               lambda r: run_unwanted(r, opts)),
@@ -624,14 +630,14 @@ def suites(opts: Options) -> list[Suite]:
         # The kernel shows where who cannot be stopped waits.
         some.append(programs("back", ("debug",), "images that come back", ["luo_back"],
                              allow="task:luo_back"))
+        some.append(Suite("refuse-added", ("check", "all"), "memory that was added after boot",
+                          lambda r: run_added(r, opts)))
         some.append(Suite("kexec-crash", ("check", "all"), "a panic between freeze and jump",
                           lambda r: run_crash(r, opts)))
         some.append(Suite("shell", ("check", "all"), "make shell, typed into",
                           lambda r: run_shell(r, opts)))
         some.append(Suite("preflight", ("check", "all"), "which kernels can take over",
                           lambda r: run_preflight(r, opts)))
-        some.append(Suite("refuse-added", ("check", "all"), "memory that was added after boot",
-                          lambda r: run_added(r, opts)))
         for name in ("luoctl", "luoctl-off"):
             some.append(Suite(f"kexec-{name}", EXTENDED, "the tool, in a shell",
                               lambda r, name=name: run_luoctl(r, opts, name)))
@@ -700,18 +706,18 @@ def run_hostile(res: Result, opts: Options, damages: int) -> None:
     expect_lines(res, log, "luo: the handover is damaged, as was asked for", damages)
 
 
-def run_unwanted(res: Result, opts: Options) -> None:
-    """Ten of twelve are named, on a line each whatever their names are."""
-    log = run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=unwanted")
-    dropped = "not finished and (is|are) dropped by this reboot"
-    expect_lines(res, log, rf"luo: session 'unwanted\\012\d\d' was {dropped}", 10)
-    expect_lines(res, log, rf"luo: 2 more sessions were {dropped}")
 def run_added(res: Result, opts: Options) -> None:
     """The guest begins with a part of its memory, and a test adds the rest."""
     run_programs(res, replace(opts, memory="1G"), ["luo_refuse"],
                  env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M")
 
 
+def run_unwanted(res: Result, opts: Options) -> None:
+    """Ten of twelve are named, on a line each whatever their names are."""
+    log = run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=unwanted")
+    dropped = "not finished and (is|are) dropped by this reboot"
+    expect_lines(res, log, rf"luo: session 'unwanted\\012\d\d' was {dropped}", 10)
+    expect_lines(res, log, rf"luo: 2 more sessions were {dropped}")
 
 
 def run_crash(res: Result, opts: Options) -> None:

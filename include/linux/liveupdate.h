@@ -254,7 +254,8 @@ void *liveupdate_alloc_page(void);
 void liveupdate_free_page(void *mem);
 void *liveupdate_alloc_small(void);
 void liveupdate_free_small(void *obj);
-int liveupdate_find_small(u64 phys, const void **obj);
+int liveupdate_claim_small(u64 phys, const void **obj);
+void liveupdate_unclaim_small(u64 phys);
 void liveupdate_release_small(u64 phys);
 
 #else /* !CONFIG_LIVEUPDATE */
@@ -351,9 +352,13 @@ static inline void liveupdate_free_small(void *obj)
 {
 }
 
-static inline int liveupdate_find_small(u64 phys, const void **obj)
+static inline int liveupdate_claim_small(u64 phys, const void **obj)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_unclaim_small(u64 phys)
+{
 }
 
 static inline void liveupdate_release_small(u64 phys)

@@ -42,9 +42,11 @@ static LIST_HEAD(luo_small_partial);
 /**
  * struct luo_small_page - an incoming page that was found sound
  * @left: which of its pieces have not been given back
+ * @claimed: which of them somebody looks at
  */
 struct luo_small_page {
 	DECLARE_BITMAP(left, SMALL_PIECES);
+	DECLARE_BITMAP(claimed, SMALL_PIECES);
 };
 
 /* Incoming pages, by page frame number */
@@ -200,17 +202,20 @@ static struct luo_small_page *small_open(u64 phys)
 	const gfp_t gfp = GFP_KERNEL | __GFP_NOFAIL;
 	const struct liveupdate_small_ser *ser;
 	struct luo_small_page *known;
+	int order;
 
 	lockdep_assert_held(&luo_small_lock);
-	/* It may have been taken as something else since it was looked at. */
-	if (kho_preserved_order(phys))
-		return NULL;
 	known = xa_load(&luo_small_incoming, PHYS_PFN(phys));
 	if (known)
 		return known;
 
+	/* From here on it is no page of anything else. */
+	order = kho_claim(phys);
+	if (order < 0)
+		return NULL;
 	ser = phys_to_virt(phys);
-	if (!small_is_sound(ser)) {
+	if (order || !small_is_sound(ser)) {
+		kho_unclaim(phys);
 		pr_warn_ratelimited("the small objects at 0x%llx are damaged\n", phys);
 		return NULL;
 	}
@@ -223,18 +228,21 @@ static struct luo_small_page *small_open(u64 phys)
 }
 
 /**
- * liveupdate_find_small() - a small object that was handed over
+ * liveupdate_claim_small() - Take a small object that was handed over
  * @phys: where it is; it may be anything
  * @obj: set to the object, LIVEUPDATE_SMALL_SIZE bytes, to be read only; whatever else it
  *	says has to be checked
  *
- * Nothing changes: it can be asked for again, until liveupdate_release_small().
+ * It is the caller's until liveupdate_unclaim_small() or liveupdate_release_small().
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: 0; %-EUCLEAN: there is none, or the page that it is on is damaged.
+ * Return:
+ * * 0 - @obj is set
+ * * %-EUCLEAN - there is none, it is claimed, or the page that it is on is corrupted
  */
-int liveupdate_find_small(u64 phys, const void **obj)
+int liveupdate_claim_small(u64 phys, const void **obj)
 {
+	const unsigned int piece = offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE;
 	struct luo_small_page *known;
 
 	if (phys % LIVEUPDATE_SMALL_SIZE)
@@ -242,17 +250,34 @@ int liveupdate_find_small(u64 phys, const void **obj)
 
 	guard(mutex)(&luo_small_lock);
 	known = small_open(phys & PAGE_MASK);
-	if (!known || !test_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->left))
+	if (!known || !test_bit(piece, known->left) || __test_and_set_bit(piece, known->claimed))
 		return -EUCLEAN;
 
 	*obj = phys_to_virt(phys);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(liveupdate_find_small);
+EXPORT_SYMBOL_GPL(liveupdate_claim_small);
+
+/**
+ * liveupdate_unclaim_small() - Undo liveupdate_claim_small()
+ * @phys: where the object is
+ *
+ * Context: Process context. May sleep. May be called from inside the ops of handlers.
+ */
+void liveupdate_unclaim_small(u64 phys)
+{
+	struct luo_small_page *known;
+
+	guard(mutex)(&luo_small_lock);
+	known = xa_load(&luo_small_incoming, PHYS_PFN(phys & PAGE_MASK));
+	if (!WARN_ON_ONCE(!known))
+		__clear_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->claimed);
+}
+EXPORT_SYMBOL_GPL(liveupdate_unclaim_small);
 
 /**
  * liveupdate_release_small() - give back a small object that was handed over
- * @phys: where it is; liveupdate_find_small() has found it
+ * @phys: where it is; liveupdate_claim_small() has claimed it
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
  */
@@ -272,7 +297,6 @@ void liveupdate_release_small(u64 phys)
 
 	xa_erase(&luo_small_incoming, PHYS_PFN(page));
 	kfree(known);
-	if (!kho_preserved_order(page))
-		kho_restore_free(phys_to_virt(page));
+	kho_restore_free(phys_to_virt(page));
 }
 EXPORT_SYMBOL_GPL(liveupdate_release_small);

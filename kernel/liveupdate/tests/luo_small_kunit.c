@@ -102,10 +102,10 @@ static void small_not_handed_over(struct kunit *test)
 	need_kho(test);
 	obj = liveupdate_alloc_small();
 	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, liveupdate_find_small(virt_to_phys(obj), &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_find_small(virt_to_phys(obj) + 1, &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_find_small(0, &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_find_small(~0ULL << 7, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(virt_to_phys(obj), &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(virt_to_phys(obj) + 1, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(0, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(~0ULL << 7, &found), -EUCLEAN);
 	KUNIT_EXPECT_NULL(test, found);
 	liveupdate_free_small(obj);
 }

@@ -109,10 +109,21 @@ static struct named name_all(const struct memfd_luo_ser *ser)
 	return named;
 }
 
+/* What was claimed on the way to an error is given back, and so is all when it is closed. */
+static int open_image(struct memfd_image *image)
+{
+	int err = memfd_image_open(image, PFN_PHYS(IMAGE_PFN), true);
+
+	if (!err)
+		memfd_image_close(image);
+	must(!memory_claimed());
+	return err ?: memfd_image_open(image, PFN_PHYS(IMAGE_PFN), true);
+}
+
 static void read_image(bool adopt)
 {
 	struct memfd_image image;
-	int err = memfd_image_open(&image, PFN_PHYS(IMAGE_PFN), true);
+	int err = open_image(&image);
 	struct named named;
 	struct inode inode;
 

@@ -64,9 +64,39 @@ phys_addr_t virt_to_phys(const void *at)
 	abort();
 }
 
+/* Of one block, once at a time */
+int kho_claim(phys_addr_t phys)
+{
+	int order = kho_preserved_order(phys);
+
+	if (order < 0 || phys_to_page(phys)->claimed)
+		return -ENOENT;
+	phys_to_page(phys)->claimed = true;
+	return order;
+}
+
+int kho_unclaim(phys_addr_t phys)
+{
+	int order = kho_preserved_order(phys);
+
+	must(order >= 0 && phys_to_page(phys)->claimed);
+	phys_to_page(phys)->claimed = false;
+	return order;
+}
+
+unsigned int memory_claimed(void)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < MEMORY_PAGES; i++)
+		nr += memory[i].preserved && memory[i].claimed;
+	return nr;
+}
+
+/* Nobody restores what he has not claimed. */
 static struct page *restore(struct page *page, int order)
 {
-	must(page->preserved == order + 1 && page + (1UL << order) <= memory + MEMORY_PAGES);
+	must(page->claimed && page->preserved == order + 1 && page + (1UL << order) <= memory + MEMORY_PAGES);
 	page->preserved = 0;
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		must(!page[i].restored++);
@@ -104,12 +134,26 @@ void __free_page(struct page *page)
 }
 
 /* The one that the handover begins with; see fuzz_extent.c for its bytes */
-int liveupdate_find_small(u64 phys, const void **obj)
+int liveupdate_claim_small(u64 phys, const void **obj)
 {
-	if (phys % 128 || kho_preserved_order(phys & PAGE_MASK))
+	int order;
+
+	if (phys % 128)
 		return -EUCLEAN;
+	order = kho_claim(phys & PAGE_MASK);
+	if (order < 0)
+		return -EUCLEAN;
+	if (order) {
+		kho_unclaim(phys & PAGE_MASK);
+		return -EUCLEAN;
+	}
 	*obj = phys_to_virt(phys);
 	return 0;
+}
+
+void liveupdate_unclaim_small(u64 phys)
+{
+	kho_unclaim(phys & PAGE_MASK);
 }
 
 void liveupdate_release_small(u64 phys)

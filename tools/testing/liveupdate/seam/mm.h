@@ -44,6 +44,7 @@
 /**
  * struct page - a page of memory
  * @preserved: the order of the block that was preserved and begins here, and one; or 0
+ * @claimed: somebody has claimed that
  * @part: it is part of such a block
  * @bytes: what is in it, or NULL: nobody has looked yet
  * @restored: how often it was
@@ -53,6 +54,7 @@
  */
 struct page {
 	int preserved;
+	bool claimed;
 	bool part;
 	u8 *bytes;
 	unsigned int restored;
@@ -77,19 +79,21 @@ struct inode {
 struct file;
 struct liveupdate_file_op_args;
 
-struct mutex {
-	int unused;
-};
-
 /* Memory of the last kernel */
 int kho_preserved_order(phys_addr_t phys);
+int kho_claim(phys_addr_t phys);
+int kho_unclaim(phys_addr_t phys);
+
+/* How many blocks are claimed, and not restored */
+unsigned int memory_claimed(void);
 struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
 unsigned int kho_restore_folios(struct folio **folios, unsigned int nr);
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
-int liveupdate_find_small(u64 phys, const void **obj);
+int liveupdate_claim_small(u64 phys, const void **obj);
+void liveupdate_unclaim_small(u64 phys);
 void liveupdate_release_small(u64 phys);
 void __free_page(struct page *page);
 
@@ -104,7 +108,6 @@ int shmem_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index);
 #define page_folio(page)		((struct folio *)(page))
 #define __folio_mark_uptodate(folio)	((void)(folio))
 #define folio_mark_uptodate(folio)	((void)(folio))
-#define lockdep_assert_held(lock)	((void)(lock))
 
 /* For claims */
 #define GFP_KERNEL			0

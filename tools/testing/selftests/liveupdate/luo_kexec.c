@@ -66,6 +66,7 @@ static const struct scenario_group groups[] = {
 	{ "repeat", repeat_scenarios },
 	{ "status", status_scenarios },
 	{ "published", published_scenarios },
+	{ "parallel", parallel_scenarios },
 	{ "unwanted", unwanted_scenarios },
 	{ "trace", trace_scenarios },
 	{ "luoctl", luoctl_scenarios },

@@ -75,6 +75,7 @@ extern const struct scenario hostile_scenarios[];
 extern const struct scenario repeat_scenarios[];
 extern const struct scenario status_scenarios[];
 extern const struct scenario published_scenarios[];
+extern const struct scenario parallel_scenarios[];
 extern const struct scenario unwanted_scenarios[];
 extern const struct scenario trace_scenarios[];
 extern const struct scenario luoctl_scenarios[];
