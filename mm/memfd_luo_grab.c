@@ -4,8 +4,8 @@
  *
  * Most of a memfd's pages are in memory, up to date, unlocked, and may stay where they
  * are. Those are pinned, and lose SHMEM_MARK_NEW, in one pass over the page cache, under its
- * lock: what is in the file then stays in it. A folio's lock is only tried, but it is needed: whoever
- * has it may be about to take the folio out, having seen that nobody else uses it.
+ * lock: what is in the file then stays in it. A folio's lock is only tried, but it is needed:
+ * whoever has it may be about to take the folio out, having seen that nobody else uses it.
  *
  * Where a folio needs more than that the pass ends, and memfd_pin_folios() goes on.
  */

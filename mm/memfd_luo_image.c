@@ -110,7 +110,8 @@ static int image_check_entry(struct memfd_image *image,
 	order = memfd_claim_block(check, PFN_PHYS((phys_addr_t)entry->pfn));
 	if (order < 0)
 		return order;
-	if (order > MAX_PAGE_ORDER || entry->index >= pages || !IS_ALIGNED(entry->index, 1UL << order)) {
+	if (order > MAX_PAGE_ORDER || entry->index >= pages ||
+	    !IS_ALIGNED(entry->index, 1UL << order)) {
 		check->why = "a folio is misplaced";
 		return -EUCLEAN;
 	}

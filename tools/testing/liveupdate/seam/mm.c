@@ -96,7 +96,8 @@ unsigned int memory_claimed(void)
 /* Nobody restores what he has not claimed. */
 static struct page *restore(struct page *page, int order)
 {
-	must(page->claimed && page->preserved == order + 1 && page + (1UL << order) <= memory + MEMORY_PAGES);
+	must(page->claimed && page->preserved == order + 1 &&
+	     page + (1UL << order) <= memory + MEMORY_PAGES);
 	page->preserved = 0;
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		must(!page[i].restored++);
