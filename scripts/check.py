@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop|systemd [--test NAME] [--list]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd|kvm [--test NAME] [--list]
              [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
@@ -627,6 +627,9 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kexec-legacy", EXTENDED, "an image of kexec_load(2)",
                           lambda r: run_legacy(r, opts)))
     if guest.ARCH == "x86_64":
+        some.append(Suite("kvm", ("kvm",), "a virtual CPU that waits for frozen memory",
+                          lambda r: run_programs(
+                              r, replace(opts, kernel=guest.image("kvm")), ["luo_kvm"])))
         # The kernel shows where who cannot be stopped waits.
         some.append(programs("back", ("debug",), "images that come back", ["luo_back"],
                              allow="task:luo_back"))
@@ -1116,7 +1119,7 @@ def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
                     choices=("check", "debug", "all", "user", "kunit", "stock", "interop",
-                             "systemd"))
+                             "systemd", "kvm"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")
