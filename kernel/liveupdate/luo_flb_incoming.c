@@ -166,18 +166,20 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (err == -EPROTONOSUPPORT)
 		pr_warn_ratelimited("FLB '%s' does not read what was handed over, '%s'\n",
 				    flb->compatible, entry->name);
-	if (err)
+	if (!err)
+		err = luo_turn_take_killable(luo, &entry->turn);
+	if (err) {
+		luo_retrieve_note_transient(luo, err);
 		return err;
-
-	err = luo_turn_take_killable(luo, &entry->turn);
-	if (err)
-		return err;
+	}
 	if (entry->state == LUO_FLB_WAITING)
 		err = luo_flb_entry_retrieve(luo, entry, flb);
 	if (!err)
 		err = luo_flb_entry_get(luo, entry, flb);
 	if (!err)
 		*objp = entry->args.obj;
+	else if (entry->state != LUO_FLB_FAILED)
+		luo_retrieve_note_transient(luo, err);
 	luo_turn_give(luo, &entry->turn);
 	return err;
 }
@@ -205,7 +207,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 		err = luo_incoming_read_flbs(luo);
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
-		err = luo_flb_ask(luo, flb, objp);
+		return luo_flb_ask(luo, flb, objp);
 	luo_retrieve_note_transient(luo, err);
 	return err;
 }

@@ -6,7 +6,8 @@
  * Each level is judged when it is first asked for, once: the root, the chain of sessions,
  * a session's chain of files. All of a chain is checked before anything is made of it.
  * What is corrupted is refused with an errno that stays, and is left in memory untouched;
- * the rest is freed when the last session is finished. Reading frees nothing.
+ * the rest is freed when the last session is finished. Reading frees nothing, nor is the FLB
+ * area freed if there were no sessions: a page, which the next kernel does not preserve.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -442,7 +443,7 @@ static bool luo_incoming_is_left(struct luo *luo)
  * @luo: the orchestrator, set up or switched off
  *
  * Anybody may ask, so this looks at results only: sessions and FLBs that were not validated
- * yet count as present.
+ * yet count as present if there are any sessions.
  *
  * Return:
  * * 0 - there is none, or all of it is finished
@@ -464,7 +465,7 @@ int luo_incoming_state(struct luo *luo)
 static void name_unfinished(const char *name, unsigned long *nr)
 {
 	if (++*nr <= UNFINISHED_NAMED)
-		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
+		pr_warn("session '%s' is unfinished, a reboot by kexec drops it\n",
 			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
 }
 
@@ -495,7 +496,7 @@ void luo_incoming_name_unfinished(struct luo *luo)
 	list_for_each_entry(session, &luo->incoming, in_side)
 		name_unfinished(luo_session_name(session), &nr);
 	if (nr > UNFINISHED_NAMED)
-		pr_warn("%lu more sessions were not finished and are dropped by this reboot\n",
+		pr_warn("%lu more sessions are unfinished, a reboot by kexec drops them\n",
 			nr - UNFINISHED_NAMED);
 }
 

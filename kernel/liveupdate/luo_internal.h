@@ -314,8 +314,8 @@ struct luo_file_key {
  * @state: see above
  * @turn: in state RETRIEVING, whose it is
  * @in_retrieving: in state RETRIEVING, in luo->retrieving
- * @transient: the last errno that retrieve() was told of another object and that is not
- *	final; under luo->state_lock while in state RETRIEVING
+ * @transient: bits for the errnos that retrieve() was told of other objects and that are
+ *	not final; under luo->state_lock while in state RETRIEVING
  * @handler: who looks after it; NULL: nobody yet, or no more
  * @flbs: outgoing: struct luo_flb_use: what it depends on, in order of preservation
  * @args: what the handler's ops are called with; keeps their values between calls
@@ -331,7 +331,7 @@ struct luo_file {
 	enum luo_file_state state;
 	struct luo_turn turn;
 	struct list_head in_retrieving;
-	int transient;
+	unsigned int transient;
 	struct luo_handler *handler;
 	struct list_head flbs;
 	struct liveupdate_file_op_args args;

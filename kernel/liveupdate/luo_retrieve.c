@@ -51,6 +51,23 @@ static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file
 	luo_turn_give(luo, &lf->turn);
 }
 
+/* Errnos that may be others next time, as bits; 0: it is none of them */
+static unsigned int transient_bit(int err)
+{
+	switch (err) {
+	case -ENODEV:
+		return BIT(0);
+	case -EPROTONOSUPPORT:
+		return BIT(1);
+	case -ENOMEM:
+		return BIT(2);
+	case -EINTR:
+		return BIT(3);
+	default:
+		return 0;
+	}
+}
+
 /**
  * luo_retrieve_note_transient() - An op was told an errno that may be another one next time
  * @luo: the orchestrator; luo->state_lock is held
@@ -65,11 +82,9 @@ void luo_retrieve_note_transient(struct luo *luo, int err)
 	struct luo_file *lf;
 
 	lockdep_assert_held(&luo->state_lock);
-	if (err != -ENODEV && err != -EPROTONOSUPPORT && err != -ENOMEM && err != -EINTR)
-		return;
 	list_for_each_entry(lf, &luo->retrieving, in_retrieving) {
 		if (lf->turn.holder == current)
-			lf->transient = err;
+			lf->transient |= transient_bit(err);
 	}
 }
 
@@ -126,7 +141,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
  */
 static bool luo_file_may_retry(struct luo_file *lf, int err)
 {
-	if (lf->transient == err)
+	if (lf->transient & transient_bit(err))
 		return true;
 	return lf->handler->fh->ops->retrieve_retry && err != -EUCLEAN && err != -EOPNOTSUPP &&
 	       err != -EIO;

@@ -13,7 +13,8 @@
  *   ENOTTY      there is no such call on this kind of file descriptor
  *   EINVAL      the size is too small, or the call does not fit this kind of session
  *   EOPNOTSUPP  a reserved field is set, or a flag is unknown
- *   E2BIG       the part that the kernel does not know is not zero
+ *   E2BIG       the part that the kernel does not know is not zero, or the size is more
+ *               than a page
  *   EFAULT      the argument cannot be read or written; nothing has changed
  *   EBUSY       the reboot has begun
  *   EINTR       the task was killed while it waited for another call on the session

@@ -403,6 +403,29 @@ static void what_a_file_needs_may_be_lost(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, fake->script.log, "R1");
 }
 
+static struct luo_script_flb *flb_asked_for;
+
+static int retrieve_asks_for_an_flb(struct liveupdate_file_op_args *args)
+{
+	return luo_fake_flb_in(flb_asked_for) ?: -EXDEV;
+}
+
+/* An FLB whose retrieve() has failed will fail for ever, whatever it has said. */
+static void what_an_flb_says_for_good_is_final(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 2, 1);
+	struct liveupdate_session *a = luo_fake_retrieved(test, fake, "a");
+
+	flb_asked_for = &fake->flb[0];
+	flb_asked_for->fail_op = 'r';
+	flb_asked_for->fail_with = -ENOMEM;
+	fake->script.ops.retrieve = retrieve_asks_for_an_flb;
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENOMEM);
+	flb_asked_for->fail_op = 0;
+	fake->script.ops.retrieve = NULL;	/* not called again */
+	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENOMEM);
+}
+
 static void looking_validates_and_frees_nothing(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_kexec(test, two_sessions(test));
@@ -430,7 +453,7 @@ static int positive(struct liveupdate_file_op_args *args)
 	return 1;
 }
 
-/* Of each op it is warned once, so how often depends on what ran before. */
+/* Some architectures have warned once and for all even if that was suppressed. */
 static void positive_answers_of_ops_are_errors(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot(test);
@@ -591,6 +614,7 @@ static struct kunit_case luo_handover_cases[] = {
 	KUNIT_CASE(a_file_asks_for_itself),
 	KUNIT_CASE(what_a_file_needs_may_come_later),
 	KUNIT_CASE(what_a_file_needs_may_be_lost),
+	KUNIT_CASE(what_an_flb_says_for_good_is_final),
 	KUNIT_CASE(looking_validates_and_frees_nothing),
 	KUNIT_CASE(positive_answers_of_ops_are_errors),
 	KUNIT_CASE(a_cycle_over_two_tasks),

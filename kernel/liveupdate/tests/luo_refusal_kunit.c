@@ -370,7 +370,6 @@ static void root_that_is_no_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(fake->luo, "a", false, &session), -EUCLEAN);
 }
 
-/* As when a file's handler was led to take the root for one of its own pages */
 static struct kunit_case luo_refusal_cases[] = {
 	KUNIT_CASE(nothing_was_handed_over),
 	KUNIT_CASE(empty_handover),
