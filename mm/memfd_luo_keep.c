@@ -447,26 +447,10 @@ static bool keep_has_nothing_new(const struct memfd_keep *keep)
 	return keep->settled && !mapping_tagged(keep->inode->i_mapping, SHMEM_MARK_NEW);
 }
 
-/**
- * memfd_keep_fresh() - preserve what is in the file and not preserved yet
- * @keep: what is preserved already
- * @file: the memfd
- *
- * The first time that is everything, afterwards what was added. What lies behind the end
- * of the file does not count. On error all that has been preserved stays so.
- *
- * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
- * swap; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be
- * pinned.
- */
-int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
+static int keep_look(struct memfd_keep *keep, struct file *file, pgoff_t end)
 {
-	pgoff_t end = keep_end(keep);
 	struct folio **batch;
 	int err, ret;
-
-	if (!end || keep_has_nothing_new(keep))
-		return 0;
 
 	batch = kmalloc_objs(*batch, MEMFD_BATCH);
 	if (!batch)
@@ -481,8 +465,31 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	if (!keep->nr)
 		keep_drop_array(keep);
 	kfree(batch);
-	if (err || ret || keep->settled)
-		return err ?: ret;
+	return err ?: ret;
+}
+
+/**
+ * memfd_keep_fresh() - preserve what is in the file and not preserved yet
+ * @keep: what is preserved already
+ * @file: the memfd
+ *
+ * The first time that is everything, afterwards what was added. What lies behind the end
+ * of the file does not count. On error all that has been preserved stays so.
+ *
+ * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
+ * swap; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be
+ * pinned.
+ */
+int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
+{
+	const pgoff_t end = keep_end(keep);
+	int err;
+
+	if (keep_has_nothing_new(keep))
+		return 0;
+	err = end ? keep_look(keep, file, end) : 0;
+	if (err || keep->settled)
+		return err;
 
 	keep_mark_behind(keep, end);
 	keep->settled = true;
@@ -553,7 +560,11 @@ bool memfd_keep_has_poison(struct memfd_keep *keep)
 void memfd_keep_begin(struct memfd_keep *keep, struct inode *inode)
 {
 	keep->inode = inode;
-	/* Whatever is poisoned later is looked for; what is by now is refused where it is met. */
+	/*
+	 * Whatever is poisoned later is looked for; what is by now is refused where it is met.
+	 * A page that is being found bad just now is not counted yet, as one that is found
+	 * bad after the freeze is not.
+	 */
 	keep->poisoned = keep_nr_poisoned();
 }
 

@@ -97,6 +97,16 @@ TEST_F(session, what_is_not_carried_is_refused)
 	}
 }
 
+/* Not even the look at what is in it keeps a seal from a file that has nothing. */
+TEST_F(session, empty_file_can_be_sealed)
+{
+	int memfd = test_memfd(0);
+
+	test_preserve(self->one, memfd, 1);
+	EXPECT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE));
+	test_freeze(self->one);
+}
+
 /* The largest file there can be, with its last page: nobody may have each reboot refused. */
 static int largest_memfd(void)
 {
@@ -131,6 +141,49 @@ TEST_F(session, largest_file_grows_at_its_end)
 	test_freeze(self->one);
 	EXPECT_EQ(1, pwrite(memfd, "f", 1, LLONG_MAX - 1));
 	close(memfd);
+}
+
+/*
+ * Small pages behind the end of the file may be joined to a huge one that begins before it,
+ * as khugepaged does: that would fill the hole in front of them.
+ */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+#define MIB		(1L << 20)
+
+static char *map_aligned(int memfd)
+{
+	char *at = mmap(NULL, 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	at += -(unsigned long)at % (2 * MIB);
+	return mmap(at, 2 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd, 0);
+}
+
+TEST_F(session, collapse_fills_no_hole_of_a_frozen_file)
+{
+	int memfd = test_memfd(MIB), first = test_memfd(MIB);
+
+	if (PAGE != 4096)
+		SKIP(return, "a huge page has another size");
+	/* The second time makes them complete, not only allocated. */
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, fallocate(memfd, FALLOC_FL_KEEP_SIZE, MIB, MIB));
+		ASSERT_EQ(0, fallocate(first, FALLOC_FL_KEEP_SIZE, MIB, MIB));
+	}
+	if (madvise(map_aligned(first), 2 * MIB, MADV_COLLAPSE))
+		SKIP(return, "this kernel makes no huge page of that");
+	test_preserve(self->one, memfd, 1);
+	test_freeze(self->one);
+	EXPECT_EQ(-1, madvise(map_aligned(memfd), 2 * MIB, MADV_COLLAPSE));
+	EXPECT_TRUE(luo_is_hole(memfd, 0, MIB));
+	test_thaw(self->one);
+
+	/* Preserved but not frozen it may; then it is data. */
+	EXPECT_EQ(0, madvise(map_aligned(memfd), 2 * MIB, MADV_COLLAPSE));
+	EXPECT_FALSE(luo_is_hole(memfd, 0, MIB));
+	test_freeze(self->one);
 }
 
 /* Whoever loses set-ID bits by writing would change the mode, which is handed over already. */
