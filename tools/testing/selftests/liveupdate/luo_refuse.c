@@ -151,7 +151,7 @@ TEST_F(session, largest_file_grows_at_its_end)
 #define MADV_COLLAPSE	25
 #endif
 
-#define MIB		(1L << 20)
+#define MIB		(1024 * 1024L)
 
 static char *map_aligned(int memfd)
 {
