@@ -83,7 +83,7 @@ static int luo_session_claim(struct luo *luo, const char *name,
  * Context: Process context. May sleep.
  * Return: 0; -EBUSY: the reboot has begun; -ENOENT: there is none of that name; -EINVAL:
  * it is retrieved already; -EPROTONOSUPPORT, -EUCLEAN: what was handed over is of an
- * unknown version, or damaged; -ENOMEM: nothing has changed.
+ * unknown version, or damaged; -ENOMEM, -EINTR: nothing has changed.
  */
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session)
@@ -271,7 +271,7 @@ static int luo_session_preserve_locked(struct liveupdate_session *session, struc
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: the reboot has begun, or the
- * session is frozen; else as luo_file_preserve().
+ * session is frozen; -EINTR: killed while waiting; else as luo_file_preserve().
  */
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token)
 {
@@ -291,8 +291,8 @@ int luo_session_preserve(struct liveupdate_session *session, struct file *file, 
  * @file: set to the file, with a reference for the caller
  *
  * Context: Process context. May sleep.
- * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun; else as
- * luo_file_retrieve().
+ * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun; -EINTR:
+ * killed while waiting; else as luo_file_retrieve().
  */
 int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file)
 {
@@ -353,7 +353,7 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun, or a
- * file cannot be finished, and nothing has changed.
+ * file cannot be finished; -EINTR: killed while waiting. On error nothing has changed.
  */
 int luo_session_finish(struct liveupdate_session *session)
 {
@@ -390,7 +390,8 @@ static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *to
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: it is frozen, or the reboot
- * has begun; else what the handler of @token said, and nothing is frozen.
+ * has begun; -EINTR: killed while waiting; else what the handler of @token said, and
+ * nothing is frozen.
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
@@ -420,7 +421,8 @@ static int luo_session_thaw_locked(struct liveupdate_session *session)
  * @session: the session
  *
  * Context: Process context. May sleep, but not on what a task waiting for it may hold.
- * Return: 0; -EINVAL: the session is not frozen; -EBUSY: the reboot has begun.
+ * Return: 0; -EINVAL: the session is not frozen; -EBUSY: the reboot has begun; -EINTR:
+ * killed while waiting.
  */
 int luo_session_thaw(struct liveupdate_session *session)
 {
