@@ -601,7 +601,7 @@ def suites(opts: Options) -> list[Suite]:
               lambda r: run_programs(r, replace(opts, cpus=4), ["luo_kexec"], 2,
                                      "luo_stage=1 luo_test=parallel")),
         jump("published", 3, "what KHO's debugfs shows stays what it was"),
-        Suite("kexec-unwanted", EXTENDED, "sessions that no program wants, named in the log",
+        Suite("kexec-unwanted", ("check", "all"), "sessions that no program wants, named in the log",
               lambda r: run_unwanted(r, opts)),
         jump("trace", 2, "the tracepoints", ("debug",)),
         jump("repeat", 51, "fifty live updates in a row", ("check", "all")),
