@@ -70,14 +70,38 @@ static void touch(void *arg)
 	luo_touch(arg);
 }
 
-/* Who waits for a frozen memfd cannot be stopped for the jump. */
+static void copy(void *arg)
+{
+	int to = luo_memfd("copy", 0, PAGE);
+
+	if (pwrite(to, arg, 1, 0) != 1)
+		_exit(3);
+}
+
+/* Who waits for a frozen memfd in user space is stopped like everybody else, and waits on. */
+TEST_F(back, sleeper_of_user_space_comes_back)
+{
+	char *hole = (char *)luo_map(self->still, 2 * HOLE) + 2 * HOLE - PAGE;
+	struct luo_child c;
+
+	ASSERT_TRUE(luo_child_start(&c, touch, hole));
+	ASSERT_TRUE(luo_child_sleeps(&c));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, luo_jump());
+	EXPECT_TRUE(luo_child_sleeps(&c));
+	expect_unchanged();
+	EXPECT_TRUE(luo_child_done(&c));
+	EXPECT_EQ(0, luo_child_exit(&c));
+}
+
+/* Who waits in the kernel may hold locks, and cannot be stopped. */
 TEST_F(back, refused_for_a_sleeper)
 {
 	char *hole = (char *)luo_map(self->still, 2 * HOLE) + 2 * HOLE - PAGE;
 	struct luo_child c;
 
 	ASSERT_TRUE(luo_write_text(FREEZE_TIMEOUT, "200"));
-	ASSERT_TRUE(luo_child_start(&c, touch, hole));
+	ASSERT_TRUE(luo_child_start(&c, copy, hole));
 	ASSERT_TRUE(luo_child_sleeps(&c));
 	for (int i = 0; i < 3; i++)
 		test_err_(EBUSY, "reboot", luo_jump());
