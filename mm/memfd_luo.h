@@ -128,7 +128,7 @@ struct memfd_claims {
 /**
  * struct memfd_check - where the check of an image stands
  * @nr_claimed: blocks of pages that were claimed, and not given back
- * @undo: give back what was claimed, in the same order, and do nothing else
+ * @undo: unclaim what was claimed, in the same order, and do nothing else
  * @indexes: places in the file that a folio is at already
  * @gfp: how hard to try for memory
  * @can_fail: whether to give up for want of memory, or when killed

@@ -7,7 +7,7 @@
  * each page of a list is claimed too, every list ends.
  *
  * Pages are claimed from KHO, against whoever reads another image at the same time. An
- * image that turns out not to be valid is walked once more, to give back what was claimed
+ * image that turns out not to be valid is walked once more, to unclaim what was claimed
  * on the way: memory that is claimed does not change, so the walk takes the same way.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
@@ -77,7 +77,7 @@ bool memfd_check_killed(const struct memfd_check *check)
 }
 
 /**
- * memfd_check_undo() - from here on the check gives back what it has claimed
+ * memfd_check_undo() - from here on the check unclaims what it has claimed
  * @check: the check, which has come to an error; all of it is to be done once more
  */
 void memfd_check_undo(struct memfd_check *check)
@@ -139,7 +139,7 @@ static int claim(const struct memfd_check *check, struct memfd_claims *claims,
  * @phys: where they are; it may be anything
  *
  * Return: their order; -EUCLEAN: they are not preserved, or are claimed; -ECANCELED: there
- * is nothing left to give back.
+ * is nothing left to unclaim.
  */
 int memfd_claim_block(struct memfd_check *check, phys_addr_t phys)
 {

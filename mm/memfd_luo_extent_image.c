@@ -150,7 +150,7 @@ static int image_check(struct memfd_extent_image *image, struct memfd_check *che
 	return 0;
 }
 
-static void image_give_back(struct memfd_extent_image *image, struct memfd_check *check)
+static void image_unclaim(struct memfd_extent_image *image, struct memfd_check *check)
 {
 	const char *why = check->why;
 
@@ -172,7 +172,7 @@ static int image_open(struct memfd_extent_image *image, struct memfd_check *chec
 	image->ser = obj;
 	err = image_check(image, check);
 	if (err)
-		image_give_back(image, check);
+		image_unclaim(image, check);
 	return err;
 }
 
@@ -210,7 +210,7 @@ void memfd_extent_image_close(struct memfd_extent_image *image)
 
 	memfd_check_begin(&check, false);
 	check.nr_claimed = ULONG_MAX;
-	image_give_back(image, &check);
+	image_unclaim(image, &check);
 	memfd_check_end(&check, image->phys, 0);
 }
 

@@ -142,7 +142,7 @@ static int image_check(struct memfd_image *image, struct memfd_check *check)
 	return image_for_each(image, image_check_entry, check);
 }
 
-static void image_give_back(struct memfd_image *image, struct memfd_check *check)
+static void image_unclaim(struct memfd_image *image, struct memfd_check *check)
 {
 	const char *why = check->why;
 
@@ -172,7 +172,7 @@ int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
 	image->phys = phys;
 	err = image_check(image, &check);
 	if (err)
-		image_give_back(image, &check);
+		image_unclaim(image, &check);
 	memfd_check_end(&check, phys, err);
 	return err;
 }
@@ -187,7 +187,7 @@ void memfd_image_close(struct memfd_image *image)
 
 	memfd_check_begin(&check, false);
 	check.nr_claimed = ULONG_MAX;
-	image_give_back(image, &check);
+	image_unclaim(image, &check);
 	memfd_check_end(&check, image->phys, 0);
 }
 
