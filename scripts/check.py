@@ -696,6 +696,7 @@ def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
         flb("off", 3, "live update off in the next kernel", args=early),
         flb("kho-off", 3, "handover off in the next kernel", args=early),
         flb("kho-version", 3, "handover of an unknown version", args=early),
+        flb("kho-node", 3, "handover whose FDT is broken", args=early),
         flb("damage", 3, "memory of objects damaged before it is read"),
         flb("stock", 2, "the base's own test hangs objects on every handler", ("debug",),
             once_in_log=STOCK_OBJECTS),

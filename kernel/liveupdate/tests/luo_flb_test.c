@@ -16,6 +16,7 @@
  *   fail OP                  this op fails with EIO, as it is named in the file ops
  *   clear                    empty the file ops
  *   break_kho                the image loaded hands over in an unknown version of KHO's
+ *   break_kho_node           where it names what live update has left there is nonsense
  *   panic_at_reboot          in the next one, when live update has done its part
  *
  * ops there lists all ops that were called, in their order. /dev/luo_flb_testN is a device
@@ -31,6 +32,7 @@
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
 #include <linux/kstrtox.h>
 #include <linux/libfdt.h>
 #include <linux/liveupdate.h>
@@ -382,6 +384,11 @@ static int flb_test_break_kho(unsigned int nr)
 	return -EOPNOTSUPP;
 }
 
+static int flb_test_break_kho_node(unsigned int nr)
+{
+	return -EOPNOTSUPP;
+}
+
 #else
 
 /* As if a kernel with another version of KHO had loaded the next one. */
@@ -398,6 +405,22 @@ static int flb_test_break_kho(unsigned int nr)
 	if (!text || len < 2)
 		return -EINVAL;
 	text[len - 2] = 'x';
+	return 0;
+}
+
+/* The properties of the FDT's root, and nodes before that one, can still be read. */
+static int flb_test_break_kho_node(unsigned int nr)
+{
+	void *fdt;
+	int node;
+
+	if (!kexec_image || !kexec_image->kho.fdt)
+		return -ENOENT;
+	fdt = phys_to_virt(kexec_image->kho.fdt);
+	node = fdt_subnode_offset(fdt, 0, LUO_KHO_ENTRY_NAME);
+	if (node < 0)
+		return -EINVAL;
+	memset(fdt + fdt_off_dt_struct(fdt) + node, 0xff, FDT_TAGSIZE);
 	return 0;
 }
 
@@ -429,6 +452,7 @@ static const struct {
 	{ "put_outgoing", flb_test_put_outgoing },
 	{ "clear", flb_test_clear },
 	{ "break_kho", flb_test_break_kho },
+	{ "break_kho_node", flb_test_break_kho_node },
 	{ "panic_at_reboot", flb_test_panic_at_reboot },
 };
 

@@ -191,28 +191,38 @@ const struct scenario flb_off_scenarios[] = {
  * The version of Kexec HandOver itself is not known: what was preserved is lost, and all
  * of it is incompatible. Then live update goes on as if nothing had been.
  */
-static void kho_1(void)
+static void break_kho(const char *how)
 {
 	load_built_in();
 	test_flb("register");
 	preserve_device("kho");
-	test_flb("break_kho");
+	test_flb(how);
 }
 
-static void kho_2(void)
+static void expect_no_kho(int err, const char *incoming)
 {
 	load_built_in();
-	expect_the_same(-EPROTONOSUPPORT);
+	expect_the_same(err);
 	test_flb("register");
-	expect_the_same(-EPROTONOSUPPORT);
+	expect_the_same(err);
 	expect_ops("");
-	EXPECT_EQ(-EPROTONOSUPPORT, with_device(luo_retrieve(dev, "kho", 0)));
-	EXPECT_TRUE(luo_status_is("incoming", "incompatible"));
+	EXPECT_EQ(err, with_device(luo_retrieve(dev, "kho", 0)));
+	EXPECT_TRUE(luo_status_is("incoming", incoming));
 	EXPECT_TRUE(luo_status_is("flbs", FLB0 " write read"));
 	EXPECT_TRUE(luo_status_is("number", "0"));
 	preserve_device("kho");
 	expect_ops("flb0.preserve file0.preserve");
-	expect_the_same(-EPROTONOSUPPORT);
+	expect_the_same(err);
+}
+
+static void kho_1(void)
+{
+	break_kho("break_kho");
+}
+
+static void kho_2(void)
+{
+	expect_no_kho(-EPROTONOSUPPORT, "incompatible");
 }
 
 static void kho_3(void)
@@ -231,6 +241,22 @@ static void kho_3(void)
 
 const struct scenario flb_kho_version_scenarios[] = {
 	{ "unknown version of handover", { kho_1, kho_2, kho_3 } },
+	{ }
+};
+
+/* Whether anything was handed over cannot be told: that is not the same as nothing. */
+static void kho_node_1(void)
+{
+	break_kho("break_kho_node");
+}
+
+static void kho_node_2(void)
+{
+	expect_no_kho(-EUCLEAN, "damaged");
+}
+
+const struct scenario flb_kho_node_scenarios[] = {
+	{ "broken node of handover", { kho_node_1, kho_node_2, kho_3 } },
 	{ }
 };
 

@@ -55,6 +55,7 @@ static const struct scenario_group groups[] = {
 	{ "flb-off", flb_off_scenarios, { NULL, "liveupdate=off", "liveupdate=off" } },
 	{ "flb-kho-off", flb_off_scenarios, { NULL, "kho=off", "kho=off" } },
 	{ "flb-kho-version", flb_kho_version_scenarios },
+	{ "flb-kho-node", flb_kho_node_scenarios },
 	{ "flb-early", flb_early_scenarios },
 	{ "flb-damage", flb_damage_scenarios },
 	{ "flb-stock", stock_objects_scenarios },

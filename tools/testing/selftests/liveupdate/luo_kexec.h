@@ -66,6 +66,7 @@ extern const struct scenario flb_absent_scenarios[];
 extern const struct scenario flb_gone_scenarios[];
 extern const struct scenario flb_off_scenarios[];
 extern const struct scenario flb_kho_version_scenarios[];
+extern const struct scenario flb_kho_node_scenarios[];
 extern const struct scenario flb_early_scenarios[];
 extern const struct scenario flb_damage_scenarios[];
 extern const struct scenario crash_scenarios[];
