@@ -219,9 +219,10 @@ void memfd_extent_image_close(struct memfd_extent_image *image)
  * @inode: the file
  * @index: where the first of them comes to lie
  * @nr: how many there are
- * @preserved: whether they are still to be restored, all of them or none
+ * @preserved: they are at @phys, still to be restored; else they are in @folios
  * @err: the first error
- * @batch: they follow each other in the file
+ * @phys: they follow each other in the file
+ * @folios: the same
  */
 struct extent_adopt {
 	struct inode *inode;
@@ -229,7 +230,8 @@ struct extent_adopt {
 	unsigned int nr;
 	bool preserved;
 	int err;
-	struct folio *batch[256];
+	phys_addr_t phys[256];
+	struct folio *folios[256];
 };
 
 static void image_adopt_batch(struct extent_adopt *adopt)
@@ -237,7 +239,7 @@ static void image_adopt_batch(struct extent_adopt *adopt)
 	unsigned int nr = adopt->nr;
 	int err;
 
-	if (adopt->preserved && kho_restore_folios(adopt->batch, nr) != nr) {
+	if (adopt->preserved && kho_restore_folios(adopt->phys, nr, adopt->folios) != nr) {
 		adopt->err = -EIO;
 		adopt->nr = 0;
 		return;
@@ -245,24 +247,23 @@ static void image_adopt_batch(struct extent_adopt *adopt)
 
 	/* Nobody else has them. */
 	for (unsigned int i = 0; i < nr; i++)
-		__folio_mark_uptodate(adopt->batch[i]);
-	err = shmem_adopt_pages(adopt->inode, adopt->batch, nr, adopt->index);
+		__folio_mark_uptodate(adopt->folios[i]);
+	err = shmem_adopt_pages(adopt->inode, adopt->folios, nr, adopt->index);
 	adopt->err = adopt->err ?: err;
 	adopt->nr = 0;
 }
 
-static void image_adopt_page(struct extent_adopt *adopt, struct page *page, pgoff_t index,
-			     bool preserved)
+/* Where the next page goes, which comes to lie at @index. */
+static unsigned int image_adopt_next(struct extent_adopt *adopt, pgoff_t index, bool preserved)
 {
-	if (adopt->nr == ARRAY_SIZE(adopt->batch) || index != adopt->index + adopt->nr ||
+	if (adopt->nr == ARRAY_SIZE(adopt->folios) || index != adopt->index + adopt->nr ||
 	    preserved != adopt->preserved)
 		image_adopt_batch(adopt);
 	if (!adopt->nr) {
 		adopt->index = index;
 		adopt->preserved = preserved;
 	}
-
-	adopt->batch[adopt->nr++] = page_folio(page);
+	return adopt->nr++;
 }
 
 /* What was preserved as one block, but is not one folio in the file */
@@ -272,7 +273,7 @@ static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsig
 	struct page *page;
 
 	if (!order) {
-		image_adopt_page(adopt, phys_to_page(phys), index, true);
+		adopt->phys[image_adopt_next(adopt, index, true)] = phys;
 		return 0;
 	}
 
@@ -280,7 +281,7 @@ static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsig
 	if (!page)
 		return -EIO;
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		image_adopt_page(adopt, page + i, index + i, false);
+		adopt->folios[image_adopt_next(adopt, index + i, false)] = page_folio(page + i);
 	return 0;
 }
 

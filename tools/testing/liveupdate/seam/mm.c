@@ -122,10 +122,10 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr)
 	return restore(page, page->preserved - 1);
 }
 
-unsigned int kho_restore_folios(struct folio **folios, unsigned int nr)
+unsigned int kho_restore_folios(const phys_addr_t *phys, unsigned int nr, struct folio **folios)
 {
 	for (unsigned int i = 0; i < nr; i++)
-		restore(&folios[i]->page, 0);
+		folios[i] = page_folio(restore(phys_to_page(phys[i]), 0));
 	return nr;
 }
 

@@ -88,7 +88,7 @@ int kho_unclaim(phys_addr_t phys);
 unsigned int memory_claimed(void);
 struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
-unsigned int kho_restore_folios(struct folio **folios, unsigned int nr);
+unsigned int kho_restore_folios(const phys_addr_t *phys, unsigned int nr, struct folio **folios);
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
@@ -106,6 +106,7 @@ int shmem_adopt_pages(struct inode *inode, struct folio **folios, unsigned int n
 int shmem_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index);
 
 #define page_folio(page)		((struct folio *)(page))
+#define folio_contain_hwpoisoned_page(folio)	((void)(folio), false)
 #define __folio_mark_uptodate(folio)	((void)(folio))
 #define folio_mark_uptodate(folio)	((void)(folio))
 
