@@ -263,10 +263,9 @@ static int memfd_freeze(struct liveupdate_file_op_args *args)
 	if (err)
 		goto err_thaw;
 
-	if (memfd_keep_has_poison(&mp->keep)) {
-		err = -EIO;
+	err = memfd_keep_recheck(&mp->keep);
+	if (err)
 		goto err_thaw;
-	}
 
 	memfd_write_down(mp, args->file, &attrs);
 	return 0;

@@ -19,6 +19,11 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#ifdef CONFIG_ARM64_MTE
+#include <linux/cpufeature.h>
+#include <asm/mte.h>
+#endif
+
 struct file;
 struct inode;
 struct liveupdate_file_op_args;
@@ -102,6 +107,41 @@ struct memfd_keep {
 	struct kho_vmalloc array;
 };
 
+/* Are there pages with memory tags? Those can appear at any time. */
+static inline bool memfd_tags_exist(void)
+{
+#ifdef CONFIG_ARM64_MTE
+	return system_supports_mte();
+#else
+	return false;
+#endif
+}
+
+static inline bool memfd_folio_has_tags(struct folio *folio)
+{
+#ifdef CONFIG_ARM64_MTE
+	for (long i = 0; memfd_tags_exist() && i < folio_nr_pages(folio); i++) {
+		if (page_mte_tagged(folio_page(folio, i)))
+			return true;
+	}
+#endif
+	return false;
+}
+
+/**
+ * memfd_check_folio() - whether the next kernel can have all that a folio holds
+ * @folio: the folio
+ *
+ * Return: 0; -EIO: a page is poisoned; -EOPNOTSUPP: a page has memory tags, which are neither
+ * in its contents nor in what is handed over.
+ */
+static inline int memfd_check_folio(struct folio *folio)
+{
+	if (folio_contain_hwpoisoned_page(folio))
+		return -EIO;
+	return memfd_folio_has_tags(folio) ? -EOPNOTSUPP : 0;
+}
+
 /* Folios are looked up and pinned that many at a time. */
 #define MEMFD_BATCH		512
 
@@ -110,7 +150,7 @@ unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff
 
 void memfd_keep_begin(struct memfd_keep *keep, struct inode *inode);
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file);
-bool memfd_keep_has_poison(struct memfd_keep *keep);
+int memfd_keep_recheck(struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
 
 /**

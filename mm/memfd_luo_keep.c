@@ -11,10 +11,13 @@
  * Only what is there is looked at. memfd_pin_folios() would fill the holes, and a hole
  * is worth keeping too.
  */
+#define pr_fmt(fmt) "memfd: liveupdate: " fmt
+
 #include <linux/highmem.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/printk.h>
 #include <linux/rcupdate_wait.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -190,6 +193,15 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 	return nr;
 }
 
+static int keep_check_folio(struct folio *folio)
+{
+	const int err = memfd_check_folio(folio);
+
+	if (err == -EOPNOTSUPP)
+		pr_warn_ratelimited("cannot preserve the tags of tagged memory (MTE)\n");
+	return err;
+}
+
 /*
  * A pinned folio may have left the file before it was pinned, or may be about to: one
  * that was added by somebody who then fails, or one that khugepaged has replaced. All
@@ -199,16 +211,16 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 {
 	struct address_space *mapping = keep->inode->i_mapping;
-	int err = 0;
+	int err;
 
 	if (folio_lock_killable(folio))
 		return -EINTR;
 
-	if (folio->mapping != mapping) {
+	if (folio->mapping != mapping)
 		err = -EAGAIN;
-	} else if (folio_contain_hwpoisoned_page(folio)) {
-		err = -EIO;
-	} else if (!folio_test_uptodate(folio)) {
+	else
+		err = keep_check_folio(folio);
+	if (!err && !folio_test_uptodate(folio)) {
 		/* Fallocated. It could be written to without us seeing it any more. */
 		folio_zero_range(folio, 0, folio_size(folio));
 		flush_dcache_folio(folio);
@@ -477,8 +489,8 @@ static int keep_look(struct memfd_keep *keep, struct file *file, pgoff_t end)
  * of the file does not count. On error all that has been preserved stays so.
  *
  * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
- * swap; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be
- * pinned.
+ * swap; -EOPNOTSUPP: a page has memory tags, or is in memory that the next kernel does not
+ * get; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be pinned.
  */
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 {
@@ -497,12 +509,15 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	return 0;
 }
 
-static int extent_find_poison(const struct memfd_extent *extent, void *data)
+static int extent_recheck(const struct memfd_extent *extent, void *data)
 {
-	for (u32 i = 0; i < extent->nr; i++)
-		if (folio_contain_hwpoisoned_page(extent_folio(extent, i)))
-			return 1;
-	return 0;
+	int err = 0;
+
+	for (u32 i = 0; !err && i < extent->nr; i++) {
+		err = keep_check_folio(extent_folio(extent, i));
+		cond_resched();
+	}
+	return err;
 }
 
 static int extent_unkeep(const struct memfd_extent *extent, void *data)
@@ -518,38 +533,41 @@ static long keep_nr_poisoned(void)
 	return IS_ENABLED(CONFIG_MEMORY_FAILURE) ? atomic_long_read(&num_poisoned_pages) : 0;
 }
 
-static bool keep_find_poison(const struct memfd_keep *keep)
+static int keep_recheck_all(const struct memfd_keep *keep)
 {
-	if (keep->extents.ser)
-		return memfd_extent_for_each(keep->extents.ser, extent_find_poison, NULL);
+	int err = 0;
 
-	for (u64 i = 0; i < keep->nr; i++) {
-		if (folio_contain_hwpoisoned_page(pfn_folio(keep->entries[i].pfn)))
-			return true;
+	if (keep->extents.ser)
+		return memfd_extent_for_each(keep->extents.ser, extent_recheck, NULL);
+
+	for (u64 i = 0; !err && i < keep->nr; i++) {
+		err = keep_check_folio(pfn_folio(keep->entries[i].pfn));
 		cond_resched();
 	}
-	return false;
+	return err;
 }
 
 /**
- * memfd_keep_has_poison() - whether a page was poisoned after it was preserved
- * @keep: what is preserved
+ * memfd_keep_recheck() - whether the next kernel can still have what is preserved
+ * @keep: that
  *
- * A poisoned page stays in the file while it is pinned. The next kernel would not know. All
- * pages are looked at only if one was poisoned, anywhere, since the last look.
+ * A page that is poisoned stays in the file while it is pinned, and the next kernel would
+ * not know; or it is mapped with memory tags. All pages are looked at only if one was
+ * poisoned, anywhere, since the last look, or if this machine has such tags.
  *
- * Return: true if one was.
+ * Return: 0, or what memfd_check_folio() says of a page.
  */
-bool memfd_keep_has_poison(struct memfd_keep *keep)
+int memfd_keep_recheck(struct memfd_keep *keep)
 {
 	const long poisoned = keep_nr_poisoned();
+	int err;
 
-	if (poisoned == keep->poisoned)
-		return false;
-	if (keep_find_poison(keep))
-		return true;
-	keep->poisoned = poisoned;
-	return false;
+	if (poisoned == keep->poisoned && !memfd_tags_exist())
+		return 0;
+	err = keep_recheck_all(keep);
+	if (!err)
+		keep->poisoned = poisoned;
+	return err;
 }
 
 /**

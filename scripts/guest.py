@@ -71,7 +71,7 @@ MACHINES = {
     # Without EFI nobody tells the next kernel where the interrupt translation service has its
     # tables. Emulating the real algorithm of pointer authentication takes longer than the rest.
     "arm64": Machine("qemu-system-aarch64", "qemu-system-arm",
-                     ("-M", "virt,gic-version=3,its=off", "-cpu", "max,pauth-impdef=on"),
+                     ("-M", "virt,gic-version=3,its=off,mte=on", "-cpu", "max,pauth-impdef=on"),
                      "console=ttyAMA0 luo_output=/dev/ttyS0", True),
 }
 MACHINE = MACHINES[ARCH]

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -287,6 +288,54 @@ TEST_F(session, page_poisoned_later_is_found)
 	test_err_freeze(EIO, self->one);
 	test_err_freeze(EIO, self->one);
 }
+
+#ifdef __aarch64__	/* whose memory has tags, where the machine has MTE */
+
+static bool has_tags(void)
+{
+	return getauxval(AT_HWCAP2) & HWCAP2_MTE;
+}
+
+static bool tag_page(int memfd, int i)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_MTE, MAP_SHARED, memfd,
+			  i * PAGE);
+
+	if (page == MAP_FAILED)
+		return false;
+	*page = 'x';
+	munmap(page, PAGE);
+	return true;
+}
+
+TEST_F(session, tagged_page_is_not_preserved)
+{
+	int memfd = test_memfd(4 * PAGE);
+
+	if (!has_tags())
+		SKIP(return, "no tagged memory on this machine");
+	ASSERT_TRUE(luo_fill(memfd, 1, 0, 4 * PAGE));
+	ASSERT_TRUE(tag_page(memfd, 3));
+	test_err_preserve(EOPNOTSUPP, self->one, memfd, 1);
+	test_preserve(self->one, test_memfd(PAGE), 1);
+}
+
+TEST_F(session, page_tagged_later_is_found)
+{
+	int memfd = test_memfd(4 * PAGE);
+
+	if (!has_tags())
+		SKIP(return, "no tagged memory on this machine");
+	ASSERT_TRUE(luo_fill(memfd, 1, 0, 4 * PAGE));
+	test_preserve(self->one, memfd, 1);
+	test_freeze(self->one);
+	test_thaw(self->one);
+	ASSERT_TRUE(tag_page(memfd, 0));
+	test_err_freeze(EOPNOTSUPP, self->one);
+	test_err_freeze(EOPNOTSUPP, self->one);
+}
+
+#endif /* __aarch64__ */
 
 /*
  * Memory that is added is not in the map that the next kernel gets. scripts/check.py starts
