@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop|systemd|kvm [--test NAME] [--list]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd|kvm|kcsan [--test NAME] [--list]
              [--jobs N]
 
 A suite is one program or one guest. What it says is KTAP, read by the kernel tree's own
@@ -524,6 +524,9 @@ HOSTILE = 67
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 
+# Data races in which nothing of ours has a part, or only what is inlined of a hash table
+BASE_RACES = r"BUG: KCSAN: (.* / rht_|(?!.*\b(luo|liveupdate|memfd|keep|grab|image|extent|kho)_))"
+
 # Three objects, for one handler's files
 FAULT_OBJECTS = "luo_flb_test.links=7"
 
@@ -631,6 +634,7 @@ def suites(opts: Options) -> list[Suite]:
         some.append(Suite("kvm", ("kvm",), "a virtual CPU that waits for frozen memory",
                           lambda r: run_programs(
                               r, replace(opts, kernel=guest.image("kvm")), ["luo_kvm"])))
+        some += kcsan_suites(opts)
         # The kernel shows where who cannot be stopped waits.
         some.append(programs("back", ("debug",), "images that come back", ["luo_back"],
                              allow="task:luo_back"))
@@ -670,6 +674,31 @@ def suites(opts: Options) -> list[Suite]:
     some.append(Suite("uapi", ("check", "all"), "our uapi header offers all that the base's does",
                       lambda r: run_script(r, "uapi.py")))
     return some
+
+
+def kcsan_suites(opts: Options) -> list[Suite]:
+    """What is concurrent, on the kernel that notices data races. Those of the base's code among
+    itself are not ours to judge."""
+    kernel = guest.image("kcsan")
+    opts = replace(opts, kernel=kernel, next_kernel=kernel)
+
+    def racy(name: str, what: str, run: Callable[..., object], *args, **kw) -> Suite:
+        return Suite(f"kcsan-{name}", ("kcsan",), what,
+                     lambda r: run(r, opts, *args, allow=BASE_RACES, **kw))
+
+    def jump(name: str, what: str, kernels: int = 2) -> Suite:
+        return racy(name, what, run_programs, ["luo_kexec"], kernels,
+                    f"luo_stage=1 luo_test={name}")
+
+    return [
+        racy("race", "many threads at once", run_programs, ["luo_race"]),
+        racy("freeze", "FREEZE and THAW", run_programs, ["luo_freeze"]),
+        racy("status", "what /sys and /proc say", run_programs, ["luo_status"], image=True),
+        racy("calls", "calls at random", run_programs, ["luo_fuzz"], env="luo_calls=10000"),
+        jump("session", "sessions over three kernels", 3),
+        jump("parallel", "sessions retrieved by many threads at once"),
+        jump("stress", "many threads until the jump, while reboots are refused"),
+    ]
 
 
 def flb_suites(flb: Callable[..., Suite]) -> list[Suite]:
@@ -1120,7 +1149,7 @@ def main() -> int:
     ap = argparse.ArgumentParser(description="run tests and sum them up")
     ap.add_argument("--tier", default="check",
                     choices=("check", "debug", "all", "user", "kunit", "stock", "interop",
-                             "systemd", "kvm"))
+                             "systemd", "kvm", "kcsan"))
     ap.add_argument("--test", metavar="NAME", help="only suites of this name, part or glob")
     ap.add_argument("--list", action="store_true", help="say which suites there are")
     ap.add_argument("--jobs", type=int, help="suites at a time")

@@ -157,6 +157,51 @@ TEST_F(session, one_session)
 	self->one = test_create(self->dev, "one");
 }
 
+/* Reads all that tells of sessions, again and again. */
+struct reader {
+	pthread_t thread;
+	int session;
+	bool end;
+	int bad;
+};
+
+static void *read_all(void *arg)
+{
+	static const char *const files[] = {
+		"/sys/kernel/liveupdate/incoming", "/sys/kernel/liveupdate/number",
+		"/sys/kernel/debug/liveupdate/outgoing", "/sys/kernel/debug/liveupdate/incoming",
+	};
+	struct reader *r = arg;
+	char path[64], text[16384];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", r->session);
+	while (!__atomic_load_n(&r->end, __ATOMIC_RELAXED)) {
+		for (int i = 0; i < ARRAY_SIZE(files); i++) {
+			luo_read_text(files[i], text, sizeof(text));	/* not all are there */
+			r->bad += !luo_read_text(path, text, sizeof(text));
+		}
+	}
+	return NULL;
+}
+
+/* Whoever reads takes no lock that others need, and sees each field before or after a change. */
+TEST_F(session, one_session_while_it_is_read)
+{
+	struct reader reader = { .session = self->one };
+	struct racer r[THREADS];
+
+	ASSERT_EQ(0, pthread_create(&reader.thread, NULL, read_all, &reader));
+	for (int i = 0; i < THREADS; i++)
+		r[i] = (struct racer) { .session = self->one, .memfd = test_memfd(64 * PAGE) };
+	ASSERT_TRUE(run(r, do_everything));
+	__atomic_store_n(&reader.end, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
+	EXPECT_EQ(0, bad_racers(r));
+	EXPECT_EQ(0, reader.bad);
+	for (int i = 0; i < THREADS; i++)
+		close(r[i].memfd);
+}
+
 /* The last close comes while other threads are in the middle of a call. */
 static void *use_until_closed(void *arg)
 {
