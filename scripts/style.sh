@@ -27,7 +27,8 @@ sources() {
 
 # In build/linux, where our files have their kernel names, but for what is no part of a kernel. A
 # file that was clean is not looked at again before it, or checkpatch, changes. Without python3-ply
-# checkpatch complains on standard error about its SPDX checker.
+# checkpatch complains on standard error about its SPDX checker. The history of the base is not
+# here, so it cannot look up which commit a patch fixes.
 checkpatch() {
 	local found=0 f clean
 	local run=(scripts/checkpatch.pl --strict --terse --no-summary --quiet --show-types
@@ -37,7 +38,7 @@ checkpatch() {
 		clean=$build/.style/$(cat "$f" "$trees/linux/scripts/checkpatch.pl" "$0" | sha256sum | cut -c1-32)
 		[ ! -f "$clean" ] || continue
 		case $f in
-		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff "$top/$f") ;;
+		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff --ignore UNKNOWN_COMMIT_ID "$top/$f") ;;
 		# libelf's names
 		tools/liveupdate/notes.c) (cd "$trees/linux" && "${run[@]}" --ignore CAMELCASE -f "$f") ;;
 		bench/*) (cd "$trees/linux" && "${run[@]}" -f "$top/$f") ;;
