@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -233,6 +235,76 @@ static void high_2(void)
 	luo_group_remove();
 }
 
+/*
+ * A task that goes from one group to another while it retrieves pages one by one: each is
+ * charged to one group, and that one counts it.
+ */
+#define MOVED		(32L << 20)
+
+static void moves_1(void)
+{
+	int s = create("moves"), fd = test_memfd(MOVED), between = test_memfd(MOVED);
+
+	/* In turn, so that no two pages of a memfd are neighbours */
+	for (off_t at = 0; at < MOVED; at += PAGE) {
+		ASSERT_TRUE(luo_fill(fd, SEED + 6, at, PAGE));
+		ASSERT_TRUE(luo_fill(between, SEED + 7, at, PAGE));
+	}
+	test_preserve(s, fd, 1);
+	test_preserve(s, between, 2);
+}
+
+static atomic_bool moves_end;
+
+static void *move_about(void *arg)
+{
+	do {
+		ASSERT_TRUE(luo_group_enter());
+		ASSERT_TRUE(luo_group_leave());
+		++*(int *)arg;
+	} while (!moves_end);
+	return NULL;
+}
+
+/* What the group says to have in files of this kind, once all has been counted */
+static long long settled_shmem(long long expected)
+{
+	for (int i = 0; i < 50 && luo_group_stat("shmem") != expected; i++)
+		usleep(100000);
+	return luo_group_stat("shmem");
+}
+
+static void moves_2(void)
+{
+	int s = retrieve("moves"), fds[2], moves = 0;
+	pthread_t mover;
+
+	luo_group_remove();
+	if (!luo_group_make())
+		luo_skip("no memory groups");
+	ASSERT_EQ(0, pthread_create(&mover, NULL, move_about, &moves));
+	for (int i = 0; i < 2; i++)
+		fds[i] = test_retrieve_fd(s, 1 + i);
+	moves_end = true;
+	ASSERT_EQ(0, pthread_join(mover, NULL));
+	EXPECT_GE(moves, 2);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_TRUE(luo_holds(fds[i], SEED + 6 + i, 0, MOVED));
+		close(fds[i]);
+	}
+	test_finish(s);
+	close(s);
+
+	/* A group that counts too little shows nothing before it has something. */
+	EXPECT_EQ(0, settled_shmem(0));
+	ASSERT_TRUE(luo_group_enter());
+	fds[0] = test_memfd(MOVED);
+	ASSERT_TRUE(luo_fill(fds[0], 1, 0, MOVED));
+	ASSERT_TRUE(luo_group_leave());
+	EXPECT_EQ(MOVED, settled_shmem(MOVED));
+	close(fds[0]);
+}
+
 /* Take memory until some of it is swapped out: so much that there is always room left. */
 static void hog(void *arg)
 {
@@ -292,6 +364,7 @@ const struct scenario pressure_scenarios[] = {
 	{ "swap", { swap_1, swap_2 } },
 	{ "group", { group_1, group_2 } },
 	{ "high", { high_1, high_2 } },
+	{ "moves", { moves_1, moves_2 } },
 	{ "short", { short_1, short_2 } },
 	{ }
 };
