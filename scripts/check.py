@@ -581,7 +581,8 @@ def suites(opts: Options) -> list[Suite]:
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
         jump("fd", 2, "retrieving files"),
         jump("write", 2, "writing until the jump"),
-        jump("extent", 2, "mode, owner, how it was opened; many extents"),
+        Suite("kexec-extent", EXTENDED, "mode, owner, how it was opened; many extents",
+              lambda r: run_extent(r, opts)),
         jump("extent-damage", 2, "lists of extents damaged before they are read"),
         jump("extent-page", 2, "the page of small objects damaged before it is read"),
         jump("extent-address", 2, "wrong addresses of small objects"),
@@ -744,6 +745,15 @@ def run_added(res: Result, opts: Options) -> None:
     """The guest begins with a part of its memory, and a test adds the rest."""
     run_programs(res, replace(opts, memory="1G"), ["luo_refuse"],
                  env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M")
+
+
+def run_extent(res: Result, opts: Options) -> None:
+    """Either kernel asks early whether each page is preserved: the first one finds none, the
+    second one all that there are."""
+    log = run_programs(res, opts, ["luo_kexec"], 2,
+                       "luo_stage=1 luo_test=extent luo_every_page.ask=1")
+    expect_lines(res, log, r"luo: of 0 preserved pages 0 are found")
+    expect_lines(res, log, r"luo: of ([1-9]\d*) preserved pages \1 are found")
 
 
 def run_unwanted(res: Result, opts: Options) -> None:
