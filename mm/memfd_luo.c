@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: the handlers of the two formats.
+ * Live update of memfds: the handlers of the two formats.
  *
- * A memfd goes through three states here. *Preserved*: its size is fixed and its pages
- * stay where they are, but it is used on, and holes may be filled. *Frozen*: nothing
- * can be added any more, what is in memory is what the next kernel gets; what programs
- * write to pages that are there still counts until the jump. *Retrieved*, in the next
- * kernel: an ordinary memfd, made of the same pages.
+ * A memfd that is *preserved* has a fixed size and its pages stay where they are, but it
+ * can be used and its holes filled. When it is *frozen* nothing can be added: the next
+ * kernel gets what is in memory then, and what programs write to these pages up to the
+ * kexec. *Retrieved*, in the next kernel, it is an ordinary memfd made of the same pages.
  *
- * memfd-extent-v1 says all there is to say of a memfd. memfd-v2, which other kernels
- * read, says contents, size, position and seals, not mode, owner or how the file was
- * opened: what cannot come back as it was is refused, see memfd_check_attrs().
+ * memfd-extent-v1 describes a memfd completely. memfd-v2, which mainline kernels read, has
+ * contents, size, position and seals, but neither mode and owner nor how the file was
+ * opened: what it cannot describe is refused, see memfd_check_attrs().
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -32,11 +31,7 @@
 
 #include "memfd_luo.h"
 
-/**
- * struct memfd_preserved - a memfd on its way to the next kernel
- * @keep: its folios
- * @ser: what the next kernel reads, in memfd-v2
- */
+/* A preserved memfd: its folios, and in memfd-v2 what the next kernel reads. */
 struct memfd_preserved {
 	struct memfd_keep keep;
 	struct memfd_luo_ser *ser;
@@ -58,7 +53,10 @@ static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs,
 	    !uid_eq(attrs->uid, GLOBAL_ROOT_UID) || !gid_eq(attrs->gid, GLOBAL_ROOT_GID))
 		return -EOPNOTSUPP;
 
-	/* It comes back open for reading and writing: give nobody more than they had. */
+	/*
+	 * It is retrieved open for reading and writing: give no access that it did not
+	 * have.
+	 */
 	if (mode == (FMODE_READ | FMODE_WRITE))
 		return 0;
 	if (mode == FMODE_READ && (attrs->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
@@ -66,7 +64,7 @@ static int memfd_check_attrs(struct file *file, const struct shmem_attrs *attrs,
 	return -EACCES;
 }
 
-/* Neither files that somebody has on a tmpfs nor memory that the kernel keeps in one. */
+/* Only memfds: no files on a tmpfs, no memory that the kernel keeps in a file. */
 static bool memfd_can_preserve(struct liveupdate_file_handler *handler, struct file *file)
 {
 	struct inode *inode = file_inode(file);
@@ -76,8 +74,8 @@ static bool memfd_can_preserve(struct liveupdate_file_handler *handler, struct f
 }
 
 /*
- * liveupdate.memfd_format=, the format that is written: extent-v1, or v2, which stock
- * kernels read too. Both are read always. Looked at when a memfd is preserved.
+ * liveupdate.memfd_format=, the format that is written when a memfd is preserved:
+ * extent-v1, or v2, which mainline kernels read too. Both can be retrieved.
  */
 static bool memfd_write_extents = true;
 
@@ -112,7 +110,7 @@ static bool memfd_extent_can_preserve(struct liveupdate_file_handler *handler,
 	return READ_ONCE(memfd_write_extents) && memfd_can_preserve(handler, file);
 }
 
-/* Two descriptors of one memfd, opened apart, are the same object. */
+/* Two open files of one memfd are the same object. */
 static unsigned long memfd_get_id(struct file *file)
 {
 	return (unsigned long)file_inode(file);
@@ -165,7 +163,7 @@ static void memfd_write_down(struct memfd_preserved *mp, struct file *file,
 	};
 }
 
-/* What the next kernel reads, without a folio yet */
+/* Make what the next kernel reads, without any folio. */
 static int memfd_make_ser(struct memfd_preserved *mp, bool extents)
 {
 	if (extents)
@@ -242,7 +240,7 @@ static void memfd_unpreserve(struct liveupdate_file_op_args *args)
 }
 
 /*
- * What has been kept on the way to an error stays kept: it is in the file, and the next
+ * What was preserved before an error stays preserved: it is in the file, and the next
  * attempt has less to do.
  */
 static int memfd_freeze(struct liveupdate_file_op_args *args)
@@ -318,7 +316,7 @@ static struct liveupdate_file_handler memfd_extent_handler = {
 
 LIVEUPDATE_NOTE_HANDLER(MEMFD_EXTENT_FH_COMPATIBLE);
 
-/* Nothing is thawed from here on: see shmem_end_frozen_waits(). */
+/* No file is thawed from here on: see shmem_end_frozen_waits(). */
 static int memfd_system_goes_down(struct notifier_block *nb, unsigned long action, void *data)
 {
 	shmem_end_frozen_waits();

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Preserving memfds across live updates: what the files of the handler share.
+ * Live update of memfds: what the files of the handler share.
  *
- * memfd_luo.c			the handler: which memfds, and when what is done
- * memfd_luo_keep.c		*keeping* a memfd's folios where they are, and listing them
- * memfd_luo_grab.c		pinning many folios at once, where that is all there is to do
+ * memfd_luo.c			the handler: which memfds, attributes, states
+ * memfd_luo_keep.c		preserve: pin the folios and list them
+ * memfd_luo_grab.c		pin many folios at once
  * memfd_luo_extent.c		the list of memfd-extent-v1
- * memfd_luo_retrieve.c		making a memfd of what was handed over
- * memfd_luo_check.c		what a reader of either format has to check
- * memfd_luo_image.c		reading memfd-v2 of the previous kernel, its *image*
- * memfd_luo_extent_image.c	reading memfd-extent-v1
+ * memfd_luo_retrieve.c		make a memfd of what was handed over
+ * memfd_luo_check.c		validation that both formats need
+ * memfd_luo_image.c		read memfd-v2
+ * memfd_luo_extent_image.c	read memfd-extent-v1
  */
 #ifndef _MM_MEMFD_LUO_H
 #define _MM_MEMFD_LUO_H
@@ -28,16 +28,16 @@ struct file;
 struct inode;
 struct liveupdate_file_op_args;
 
-/* Larger folios than the page cache takes are put there page by page. */
+/* Folios that are too large for the page cache are added page by page. */
 #define MEMFD_MAX_FOLIO_ORDER \
 	(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0)
 
 /**
- * struct memfd_extent - folios that follow each other, in memory and in the file
- * @index: where in the file, in pages
- * @pfn: where in memory
- * @nr: how many folios
- * @order: of each
+ * struct memfd_extent - folios that are consecutive in memory and in the file
+ * @index: offset in the file, in pages
+ * @pfn: the first page
+ * @nr: number of folios
+ * @order: order of each
  */
 struct memfd_extent {
 	pgoff_t index;
@@ -51,15 +51,15 @@ static inline unsigned long memfd_extent_pages(const struct memfd_extent *extent
 	return (unsigned long)extent->nr << extent->order;
 }
 
-/* No extent has more folios. */
+/* The format's limit of folios per extent */
 #define MEMFD_EXTENT_MAX_NR	((1U << 18) - 1)
 
 /**
  * struct memfd_extents - a list of extents for the next kernel
- * @ser: what the next kernel reads; NULL: there is no list
- * @last: where the list ends now
- * @left: words that there is room for there
- * @next: where in the file the last extent ends
+ * @ser: what the next kernel reads; NULL if there is no list
+ * @last: the last object or page of the list
+ * @left: words that it has space for
+ * @next: index in the file at which the last extent ends
  */
 struct memfd_extents {
 	struct memfd_extent_ser *ser;
@@ -80,17 +80,17 @@ void memfd_extent_unpreserve(const struct memfd_extent *extent);
 void memfd_extents_drop(struct memfd_extents *extents);
 
 /**
- * struct memfd_keep - the folios of a memfd that are kept for the next kernel
- * @inode: the memfd, preserved in the sense of shmem_preserve()
- * @settled: what is in the file without SHMEM_MARK_NEW is preserved
- * @poisoned: how many poisoned pages the system had when this file had none
- * @pages: how many pages these have
- * @extents: what lists them, in memfd-extent-v1
- * @open: the last extent, not preserved and listed yet; only while folios are looked for
- * @entries: what lists them, in memfd-v2: one for each
- * @nr: how many @entries there are
- * @capacity: how many @entries has room for; 0: there is no array
- * @array: @entries, as KHO describes it
+ * struct memfd_keep - the preserved folios of a memfd
+ * @inode: the memfd, for which shmem_preserve() was called
+ * @settled: all folios without SHMEM_MARK_NEW are preserved
+ * @poisoned: number of poisoned pages of the system when this file had none
+ * @pages: number of preserved pages
+ * @extents: the list of folios in memfd-extent-v1
+ * @open: the last extent, not preserved and listed yet; only during a scan
+ * @entries: the list of folios in memfd-v2, one entry for each
+ * @nr: number of @entries
+ * @capacity: number of entries that @entries has space for; 0 if there is no array
+ * @array: @entries, as described by KHO
  *
  * The core serializes the ops of one file, which is all the locking this needs.
  */
@@ -107,7 +107,7 @@ struct memfd_keep {
 	struct kho_vmalloc array;
 };
 
-/* Are there pages with memory tags? Those can appear at any time. */
+/* Can pages have memory tags? They can get them at any time. */
 static inline bool memfd_tags_exist(void)
 {
 #ifdef CONFIG_ARM64_MTE
@@ -128,12 +128,10 @@ static inline bool memfd_folio_has_tags(struct folio *folio)
 	return false;
 }
 
-/**
- * memfd_check_folio() - whether the next kernel can have all that a folio holds
- * @folio: the folio
- *
- * Return: 0; -EIO: a page is poisoned; -EOPNOTSUPP: a page has memory tags, which are neither
- * in its contents nor in what is handed over.
+/*
+ * Can the next kernel have everything that a folio holds? Returns 0, -EIO if a page is
+ * poisoned, or -EOPNOTSUPP if a page has memory tags, which are neither in its contents nor
+ * in what is handed over.
  */
 static inline int memfd_check_folio(struct folio *folio)
 {
@@ -142,7 +140,7 @@ static inline int memfd_check_folio(struct folio *folio)
 	return memfd_folio_has_tags(folio) ? -EOPNOTSUPP : 0;
 }
 
-/* Folios are looked up and pinned that many at a time. */
+/* Number of folios that are looked up and pinned together */
 #define MEMFD_BATCH		512
 
 unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
@@ -154,10 +152,10 @@ int memfd_keep_recheck(struct memfd_keep *keep);
 void memfd_keep_none(struct memfd_keep *keep);
 
 /**
- * struct memfd_claims - numbers that may appear once
+ * struct memfd_claims - a set of numbers
  * @maps: bitmaps of one page each
- * @last: the one that was looked at last, or NULL
- * @at: where that is in @maps
+ * @last: the bitmap that was used last, or NULL
+ * @at: its index in @maps
  */
 struct memfd_claims {
 	struct xarray maps;
@@ -166,13 +164,13 @@ struct memfd_claims {
 };
 
 /**
- * struct memfd_check - where the check of an image stands
- * @nr_claimed: blocks of pages that were claimed, and not given back
+ * struct memfd_check - the state of a validation
+ * @nr_claimed: number of blocks that are claimed
  * @undo: unclaim what was claimed, in the same order, and do nothing else
- * @indexes: places in the file that a folio is at already
- * @gfp: how hard to try for memory
- * @can_fail: whether to give up for want of memory, or when killed
- * @why: what is wrong, in words
+ * @indexes: pages of the file that have been seen
+ * @gfp: for allocations
+ * @can_fail: -ENOMEM and -EINTR are allowed
+ * @why: what is wrong, for the log
  */
 struct memfd_check {
 	unsigned long nr_claimed;
@@ -193,11 +191,11 @@ int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long 
 void memfd_free_handed_over(phys_addr_t phys, unsigned int order);
 
 /**
- * struct memfd_image - a memfd as it was handed over
- * @phys: where
- * @ser: the description that is found there
+ * struct memfd_image - a serialized memfd, in memfd-v2
+ * @phys: its address
+ * @ser: its description, at that address
  *
- * From memfd_image_open() on, all that it leads to is valid, and claimed.
+ * From memfd_image_open() on everything that it leads to is validated and claimed.
  */
 struct memfd_image {
 	phys_addr_t phys;
@@ -210,9 +208,9 @@ int memfd_image_adopt(struct memfd_image *image, struct inode *inode);
 void memfd_image_free(struct memfd_image *image);
 
 /**
- * struct memfd_extent_image - the same, in memfd-extent-v1
- * @phys: where
- * @ser: what is found there
+ * struct memfd_extent_image - the same in memfd-extent-v1
+ * @phys: its address
+ * @ser: its description, at that address
  */
 struct memfd_extent_image {
 	phys_addr_t phys;

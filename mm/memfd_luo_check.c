@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: what every format's reader has to check.
+ * Live update of memfds: validation that both formats need.
  *
- * A page may belong to one thing only, and a place in the file to one page. Whoever
- * relies on one *claims* it first; a second claim means that the image is corrupted. As
- * each page of a list is claimed too, every list ends.
+ * A page may belong to one thing only, and a place in the file to one page, so each is
+ * *claimed* before it is used: a second claim means that the serialized memfd is corrupted.
+ * As the pages of a list are claimed as well, every list ends.
  *
- * Pages are claimed from KHO, against whoever reads another image at the same time. An
- * image that turns out not to be valid is walked once more, to unclaim what was claimed
- * on the way: memory that is claimed does not change, so the walk takes the same way.
+ * Pages are claimed from KHO, so that memfds that are retrieved at the same time cannot
+ * both get a page. If a memfd turns out to be invalid, the walk is repeated to unclaim what
+ * was claimed: claimed memory does not change, so it takes the same way.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -22,13 +22,12 @@
 
 #include "memfd_luo.h"
 
-/* Claims stand in bitmaps of one page each. */
+/* Claims are bits in bitmaps of one page each. */
 #define CLAIM_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
-/**
- * memfd_check_begin() - begin to check an image
- * @check: set up; memfd_check_end() is to follow
- * @can_fail: whether it may end for want of memory, or when killed
+/*
+ * Begin to validate a serialized memfd; ended by memfd_check_end(). With @can_fail it may
+ * end with -ENOMEM or -EINTR.
  */
 void memfd_check_begin(struct memfd_check *check, bool can_fail)
 {
@@ -50,12 +49,7 @@ static void drop_claims(struct memfd_claims *claims)
 	xa_destroy(&claims->maps);
 }
 
-/**
- * memfd_check_end() - end a check and say what came of it
- * @check: as memfd_check_begin() has set it up
- * @phys: where the image is
- * @err: the result
- */
+/* End the validation, and log it if @err says that the memfd at @phys cannot be used. */
 void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
 {
 	if (err == -EUCLEAN || err == -EOPNOTSUPP)
@@ -64,21 +58,16 @@ void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
 	drop_claims(&check->indexes);
 }
 
-/**
- * memfd_check_killed() - whether to give up
- * @check: the check
- *
- * Return: true if the task is killed and the check may end for that.
- */
+/* The task is killed, and the validation may end for that. */
 bool memfd_check_killed(const struct memfd_check *check)
 {
 	cond_resched();
 	return check->can_fail && !check->undo && fatal_signal_pending(current);
 }
 
-/**
- * memfd_check_undo() - from here on the check unclaims what it has claimed
- * @check: the check, which has come to an error; all of it is to be done once more
+/*
+ * After an error: unclaim from here on what was claimed. The validation is repeated for
+ * that.
  */
 void memfd_check_undo(struct memfd_check *check)
 {
@@ -108,7 +97,7 @@ static unsigned long *find_map(const struct memfd_check *check, struct memfd_cla
 	return map;
 }
 
-/* -EUCLEAN if one of them is claimed already */
+/* Returns -EUCLEAN if one of them is claimed already. */
 static int claim(const struct memfd_check *check, struct memfd_claims *claims,
 		 unsigned long start, unsigned long nr)
 {
@@ -133,13 +122,10 @@ static int claim(const struct memfd_check *check, struct memfd_claims *claims,
 	return 0;
 }
 
-/**
- * memfd_claim_block() - claim pages that have to be preserved as one
- * @check: the check
- * @phys: where they are; it may be anything
- *
- * Return: their order; -EUCLEAN: they are not preserved, or are claimed; -ECANCELED: there
- * is nothing left to unclaim.
+/*
+ * Claim pages that were preserved together. Returns their order; -EUCLEAN if nothing was
+ * preserved at @phys, which may be anything, or if it is claimed; -ECANCELED if nothing is
+ * left to unclaim.
  */
 int memfd_claim_block(struct memfd_check *check, phys_addr_t phys)
 {
@@ -157,13 +143,9 @@ int memfd_claim_block(struct memfd_check *check, phys_addr_t phys)
 	return order;
 }
 
-/**
- * memfd_claim_folio() - claim pages that have to be preserved, of this very order
- * @check: the check
- * @phys: where they are; it may be anything
- * @order: how they have to be preserved
- *
- * Return: 0; -EUCLEAN: they are not, or are claimed; -ECANCELED.
+/*
+ * As memfd_claim_block(), and -EUCLEAN if they were not preserved with that order. Returns
+ * 0.
  */
 int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int order)
 {
@@ -177,14 +159,7 @@ int memfd_claim_folio(struct memfd_check *check, phys_addr_t phys, unsigned int 
 	return -EUCLEAN;
 }
 
-/**
- * memfd_claim_indexes() - claim a place in the file
- * @check: the check
- * @index: in pages
- * @nr: pages
- *
- * Return: 0; -EUCLEAN: it is claimed; -ENOMEM.
- */
+/* Mark pages of the file as seen. Returns -EUCLEAN if one of them was, or -ENOMEM. */
 int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long nr)
 {
 	int err = check->undo ? 0 : claim(check, &check->indexes, index, nr);
@@ -194,13 +169,7 @@ int memfd_claim_indexes(struct memfd_check *check, pgoff_t index, unsigned long 
 	return err;
 }
 
-/**
- * memfd_free_handed_over() - free what is preserved
- * @phys: where it is
- * @order: as it was preserved
- *
- * As one folio or each page on its own: nobody will ask which it was.
- */
+/* Free preserved memory. Nobody asks later whether it was one folio or single pages. */
 void memfd_free_handed_over(phys_addr_t phys, unsigned int order)
 {
 	struct page *page = kho_restore_pages(phys, 1UL << order);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: the list of extents of memfd-extent-v1.
+ * Live update of memfds: the list of extents of memfd-extent-v1.
  *
- * The list begins in the object that describes the memfd, and further pages take it up.
- * It only grows: what appears in a hole later is an extent of its own at the end, so
- * that work and memory are in proportion to what appeared. Each extent is preserved when
- * it is added, and the checksum of a page is made when the list leaves it.
+ * The list begins in the object that describes the memfd and continues on further pages. It
+ * only grows: what is added to a hole later is an extent of its own at the end, so that
+ * time and memory are proportional to what was added. An extent is preserved when it is
+ * listed, and a page gets its checksum when the list leaves it.
  */
 #include <linux/bitfield.h>
 #include <linux/crc32c.h>
@@ -17,29 +17,24 @@
 
 #include "memfd_luo.h"
 
-/* So many words may be needed for one extent: where it is, and itself */
+/* The number of words that one extent may need: its index, and itself */
 #define EXTENT_WORDS		2
 
 /*
- * Each order has a way of its own through KHO's tree, of six pages. So a long extent makes
- * do with two: blocks of 512 pages, and what is before the first and behind the last one
- * page by page.
+ * Each order has a path of its own through KHO's tree, of six pages. So a long extent uses
+ * only two: blocks of 512 pages, and single pages before the first and after the last
+ * block.
  */
 #define EXTENT_LONG_NR		BIT(14)
 #define EXTENT_BLOCK_NR		BIT(9)
 
-/* The first list ends an object, all others are pages. */
+/* The first list is at the end of an object, all others are pages. */
 static bool extent_list_is_page(const struct memfd_extent_list *list)
 {
 	return PAGE_ALIGNED(list);
 }
 
-/**
- * memfd_extent_room() - how many words a list has room for
- * @list: in its object or page
- *
- * Return: words.
- */
+/* Number of words that a list has space for, in its object or page. */
 u32 memfd_extent_room(const struct memfd_extent_list *list)
 {
 	if (extent_list_is_page(list))
@@ -47,12 +42,7 @@ u32 memfd_extent_room(const struct memfd_extent_list *list)
 	return MEMFD_EXTENT_FIRST_WORDS;
 }
 
-/**
- * memfd_extent_crc() - the checksum of an object or page
- * @list: in it; its number of words is known to fit
- *
- * Return: what @list->crc has to be.
- */
+/* The value for @list->crc. Its number of words is validated. */
 u32 memfd_extent_crc(const struct memfd_extent_list *list)
 {
 	const void *begin = list, *behind = &list->crc + 1, *end = &list->words[list->nr];
@@ -66,7 +56,7 @@ u32 memfd_extent_crc(const struct memfd_extent_list *list)
 	return crc32c(crc, behind, end - behind);
 }
 
-/* How many pages from @pfn on are preserved at once */
+/* The number of pages from @pfn on that are preserved together */
 static unsigned long extent_block(const struct memfd_extent *extent, unsigned long pfn)
 {
 	const unsigned long left = extent->pfn + extent->nr - pfn;
@@ -103,10 +93,7 @@ static int extent_preserve_pages(const struct memfd_extent *extent)
 	return 0;
 }
 
-/**
- * memfd_extent_unpreserve() - preserve an extent no more
- * @extent: as it was added; its list is to be dropped
- */
+/* Undo the preservation of an extent; its list is about to be dropped. */
 void memfd_extent_unpreserve(const struct memfd_extent *extent)
 {
 	struct page *page = pfn_to_page(extent->pfn);
@@ -119,7 +106,7 @@ void memfd_extent_unpreserve(const struct memfd_extent *extent)
 		kho_unpreserve_folio(page_folio(page + ((unsigned long)i << extent->order)));
 }
 
-/* Not inline, for the sake of pages that are alone: they do not come here. */
+/* noinline: extents of one page, the common case, do not come here. */
 static noinline int extent_preserve(const struct memfd_extent *extent)
 {
 	struct page *page = pfn_to_page(extent->pfn);
@@ -141,12 +128,7 @@ static noinline int extent_preserve(const struct memfd_extent *extent)
 	return 0;
 }
 
-/**
- * memfd_extents_make() - make an empty list
- * @extents: set up; memfd_extents_drop() is to follow
- *
- * Return: 0 or -ENOMEM.
- */
+/* Allocate an empty list, freed by memfd_extents_drop(). Returns 0 or -ENOMEM. */
 int memfd_extents_make(struct memfd_extents *extents)
 {
 	struct memfd_extent_ser *ser = liveupdate_alloc_small();
@@ -162,7 +144,7 @@ int memfd_extents_make(struct memfd_extents *extents)
 	return 0;
 }
 
-/* The list ends on a new page from here on. */
+/* Continue the list on a new page. */
 static int extents_grow(struct memfd_extents *extents)
 {
 	struct memfd_extent_list *list;
@@ -185,13 +167,9 @@ static void extents_put(struct memfd_extents *extents, u64 word)
 	extents->left--;
 }
 
-/**
- * memfd_extents_add() - preserve an extent and list it
- * @extents: the list
- * @extent: what to add
- *
- * Return: 0; -ENOMEM, or what KHO says: then nothing has changed. -E2BIG: memory is
- * where no kernel was expected to have any.
+/*
+ * Preserve an extent and list it. On error nothing has changed: -ENOMEM, -E2BIG if the
+ * memory is at an address that the format cannot express, or an errno of KHO.
  */
 int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *extent)
 {
@@ -204,7 +182,7 @@ int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *
 		if (err)
 			return err;
 	}
-	/* A page alone is the same either way, and sooner done as a folio. */
+	/* For a single page it is the same, and faster as a folio. */
 	if (extent->nr == 1)
 		err = kho_preserve_folio(pfn_folio(extent->pfn));
 	else
@@ -223,10 +201,7 @@ int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *
 	return 0;
 }
 
-/**
- * memfd_extents_seal() - make the checksums that are still to be made
- * @extents: the list; more may be added, then it is to be sealed again
- */
+/* Update the checksums. More may be added; then they have to be updated again. */
 void memfd_extents_seal(struct memfd_extents *extents)
 {
 	struct memfd_extent_list *first = &extents->ser->list;
@@ -236,13 +211,9 @@ void memfd_extents_seal(struct memfd_extents *extents)
 		extents->last->crc = memfd_extent_crc(extents->last);
 }
 
-/**
- * memfd_extent_for_each() - go through a list
- * @ser: its begin; one that was handed over has been checked as far as @fn goes
- * @fn: called for each extent, until it fails
- * @data: for @fn
- *
- * Return: what @fn returned, or 0.
+/*
+ * Call @fn for each extent until it returns other than 0. An incoming list has been
+ * validated as far as @fn goes.
  */
 int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn, void *data)
 {
@@ -273,10 +244,7 @@ int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn
 	}
 }
 
-/**
- * memfd_extents_drop() - free the list
- * @extents: the list; its extents have been unpreserved
- */
+/* Free the list. Its extents are not preserved any more. */
 void memfd_extents_drop(struct memfd_extents *extents)
 {
 	struct memfd_extent_list *list;

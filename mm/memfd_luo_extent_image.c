@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: reading a list of extents that was handed over.
+ * Live update of memfds: retrieve from memfd-extent-v1.
  *
- * As for the list of folios, nothing is used before all is checked, and then every page
- * can be restored and freed exactly once.
+ * Everything is validated before anything is used; then every page can be restored and
+ * freed exactly once.
  */
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
@@ -16,7 +16,7 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/* One page of the list, whose address is whatever was handed over */
+/* Validate a page of the list, whose address is not trusted. */
 static int image_check_list(struct memfd_check *check, const struct memfd_extent_list *list)
 {
 	if (list->nr > memfd_extent_room(list)) {
@@ -48,7 +48,7 @@ static int image_check_lists(struct memfd_extent_image *image, struct memfd_chec
 	}
 }
 
-/* Pages of order 0: however KHO cut them, it is all of them and nothing more. */
+/* Pages of order 0: the blocks that KHO made of them have to cover the extent exactly. */
 static int image_check_pages(struct memfd_check *check, const struct memfd_extent *extent)
 {
 	unsigned long pfn = extent->pfn, end = pfn + extent->nr;
@@ -106,7 +106,7 @@ static int image_check_extent(const struct memfd_extent *extent, void *data)
 	}
 
 	pages = memfd_extent_pages(extent);
-	/* A large folio may begin before the end and go on behind it. */
+	/* A large folio may extend beyond the end of the file. */
 	last = (unsigned long)(extent->nr - 1) << extent->order;
 	if (extent->index >= ec->file_pages || last > ec->file_pages - 1 - extent->index) {
 		check->why = "an extent lies behind the end";
@@ -165,7 +165,7 @@ static int image_open(struct memfd_extent_image *image, struct memfd_check *chec
 	const void *obj;
 	int err;
 
-	/* The page that it is on is claimed by those who know what else is there. */
+	/* The page is shared with other objects, and claimed by luo_small.c. */
 	err = liveupdate_claim_small(image->phys, &obj);
 	if (err)
 		return err;
@@ -176,17 +176,12 @@ static int image_open(struct memfd_extent_image *image, struct memfd_check *chec
 	return err;
 }
 
-/**
- * memfd_extent_image_open() - validate what was handed over, and claim it
- * @image: filled in
- * @phys: where it is
- * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
+/*
+ * Validate a serialized memfd and claim its memory; followed by memfd_extent_image_adopt(),
+ * _free() or _close(). On error nothing has changed.
  *
- * On error nothing has changed. Otherwise memfd_extent_image_adopt(),
- * memfd_extent_image_free() or memfd_extent_image_close() is to follow.
- *
- * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
- * does not know; -ENOMEM; -EINTR: killed.
+ * Returns -EUCLEAN if it is corrupted, -EOPNOTSUPP if something is set that this kernel
+ * does not know, and with @can_fail -ENOMEM, or -EINTR if killed.
  */
 int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail)
 {
@@ -200,10 +195,7 @@ int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can
 	return err;
 }
 
-/**
- * memfd_extent_image_close() - undo memfd_extent_image_open(): it can be opened again
- * @image: as memfd_extent_image_open() has left it
- */
+/* Undo memfd_extent_image_open(): it can be opened again. */
 void memfd_extent_image_close(struct memfd_extent_image *image)
 {
 	struct memfd_check check;
@@ -214,15 +206,9 @@ void memfd_extent_image_close(struct memfd_extent_image *image)
 	memfd_check_end(&check, image->phys, 0);
 }
 
-/**
- * struct extent_adopt - pages on their way into a file
- * @inode: the file
- * @index: where the first of them comes to lie
- * @nr: how many there are
- * @preserved: they are at @phys, still to be restored; else they are in @folios
- * @err: the first error
- * @phys: they follow each other in the file
- * @folios: the same
+/*
+ * A batch of pages for consecutive places of the file: @nr of them from @index on, still to
+ * be restored from @phys if @preserved, else in @folios; and the first error.
  */
 struct extent_adopt {
 	struct inode *inode;
@@ -245,7 +231,7 @@ static void image_adopt_batch(struct extent_adopt *adopt)
 		return;
 	}
 
-	/* Nobody else has them. */
+	/* No other task can have them yet. */
 	for (unsigned int i = 0; i < nr; i++)
 		__folio_mark_uptodate(adopt->folios[i]);
 	err = shmem_adopt_pages(adopt->inode, adopt->folios, nr, adopt->index);
@@ -253,7 +239,7 @@ static void image_adopt_batch(struct extent_adopt *adopt)
 	adopt->nr = 0;
 }
 
-/* Where the next page goes, which comes to lie at @index. */
+/* The slot for the next page, which is at @index in the file. */
 static unsigned int image_adopt_next(struct extent_adopt *adopt, pgoff_t index, bool preserved)
 {
 	if (adopt->nr == ARRAY_SIZE(adopt->folios) || index != adopt->index + adopt->nr ||
@@ -266,7 +252,7 @@ static unsigned int image_adopt_next(struct extent_adopt *adopt, pgoff_t index, 
 	return adopt->nr++;
 }
 
-/* What was preserved as one block, but is not one folio in the file */
+/* Pages that were preserved as one block but are not one folio in the file */
 static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsigned int order,
 			     pgoff_t index)
 {
@@ -295,7 +281,7 @@ static int image_adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff
 	return shmem_adopt_folio(adopt->inode, folio, index);
 }
 
-/* How the pages from @pfn on are preserved, in an extent that has been checked */
+/* The order with which the pages at @pfn are preserved, in a validated extent */
 static int image_order(const struct memfd_extent *extent, unsigned long pfn)
 {
 	if (extent->order || extent->nr == 1)
@@ -303,7 +289,7 @@ static int image_order(const struct memfd_extent *extent, unsigned long pfn)
 	return kho_preserved_order(PFN_PHYS(pfn));
 }
 
-/* Goes on after an error: what cannot be put into the file is freed by that. */
+/* Continues after an error: pages that cannot be added to the file are freed by that. */
 static int image_adopt_extent(const struct memfd_extent *extent, void *data)
 {
 	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
@@ -353,13 +339,10 @@ static void image_free_lists(struct memfd_extent_image *image)
 	}
 }
 
-/**
- * memfd_extent_image_adopt() - put all pages into a file, and free the rest
- * @image: as memfd_extent_image_open() has left it; used up
- * @inode: the file, empty, and nobody else has it yet
- *
- * Return: 0; -ENOMEM: nothing has changed; else an errno for what cannot happen to an image
- * that is valid.
+/*
+ * Move all pages into a file that is empty and not visible yet, and free the rest. Returns
+ * -ENOMEM and nothing has changed; otherwise the image is consumed, and an error can only
+ * be one that a validated image does not cause.
  */
 int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode)
 {
@@ -374,14 +357,11 @@ int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *ino
 	image_free_lists(image);
 	err = err ?: adopt->err;
 	kfree(adopt);
-	/* It has been consumed, whatever went wrong. */
+	/* It has been consumed, also on error. */
 	return err == -ENOMEM ? -EIO : err;
 }
 
-/**
- * memfd_extent_image_free() - free all that was handed over
- * @image: as memfd_extent_image_open() has left it; used up
- */
+/* Free all its memory. The image is consumed. */
 void memfd_extent_image_free(struct memfd_extent_image *image)
 {
 	memfd_extent_for_each(image->ser, image_free_extent, NULL);

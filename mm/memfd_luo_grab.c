@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: taking hold of many pages at once.
+ * Live update of memfds: pin many pages at once.
  *
- * Most of a memfd's pages are in memory, up to date, unlocked, and may stay where they
- * are. Those are pinned, and lose SHMEM_MARK_NEW, in one pass over the page cache, under its
- * lock: what is in the file then stays in it. A folio's lock is only tried, but it is needed:
- * whoever has it may be about to take the folio out, having seen that nobody else uses it.
+ * Most pages of a memfd are in memory, up to date, unlocked, and may stay where they are.
+ * They are pinned, and lose SHMEM_MARK_NEW, in one pass over the page cache under its lock,
+ * so that they stay in the file. The folio lock is tried, and required: its owner may be
+ * about to remove the folio, having seen that it has no other users.
  *
- * Where a folio needs more than that the pass ends, and memfd_pin_folios() goes on.
+ * Where a folio needs more the pass ends, and memfd_pin_folios() continues.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -17,11 +17,9 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/**
- * struct grab - a pass over the page cache
- * @block: the pageblock of the last folio that was asked whether it may stay
- * @nid: node of the @pinned ones
- * @pinned: pages that have been pinned and are not counted yet
+/*
+ * A pass over the page cache: the pageblock of the last folio that was found pinnable, and
+ * pages of one node that are pinned and not counted yet.
  */
 struct grab {
 	unsigned long block;
@@ -36,7 +34,7 @@ static void grab_count(struct grab *grab)
 	grab->pinned = 0;
 }
 
-/* What try_grab_folio() does for FOLL_PIN, but for counting each */
+/* As try_grab_folio() with FOLL_PIN, but pages are counted later. */
 static void grab_pin(struct grab *grab, struct folio *folio)
 {
 	if (folio_has_pincount(folio)) {
@@ -52,7 +50,7 @@ static void grab_pin(struct grab *grab, struct folio *folio)
 	grab->pinned++;
 }
 
-/* Where a page may stay depends on its pageblock: ask once for each. */
+/* Whether a page may stay depends on its pageblock: check once for each. */
 static bool grab_may_stay(struct grab *grab, struct folio *folio)
 {
 	const unsigned long block = folio_pfn(folio) / pageblock_nr_pages;
@@ -76,16 +74,12 @@ static bool grab_folio(struct grab *grab, struct folio *folio)
 	return true;
 }
 
-/**
- * memfd_grab_folios() - pin what is in the file, and take SHMEM_MARK_NEW away
- * @inode: the file
- * @folios: filled in; there is room for MEMFD_BATCH
- * @from: where to begin; where the pass ended
- * @end: where to end
- * @only_new: pass over what has no mark
+/*
+ * Pin up to MEMFD_BATCH folios from *@from to @end, with @only_new only those that carry
+ * SHMEM_MARK_NEW, and clear the mark. Moves *@from to where the pass ended. Does not sleep.
  *
- * Context: Does not sleep.
- * Return: how many; if less than MEMFD_BATCH, what is at *@from needs more, or there is no more.
+ * Returns their number. If it is less than MEMFD_BATCH, the folio at *@from needs more than
+ * a pin, or there is none.
  */
 unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
 			       pgoff_t end, bool only_new)

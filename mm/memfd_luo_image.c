@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: reading what was handed over.
+ * Live update of memfds: retrieve from memfd-v2.
  *
- * None of it is trusted before it has been checked, and all of it is checked before
- * any is used: each address is a page that was preserved, in the order it has to be,
- * and appears once. Then every page can be restored and freed exactly once. An image
- * that does not check out is left alone, all of it.
+ * Everything is validated before anything is used: each address is that of preserved memory
+ * of the right order, and appears once. Then every page can be restored and freed exactly
+ * once. A memfd that is not valid is left in memory untouched.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -26,8 +25,8 @@ static size_t image_entries_per_piece(const struct memfd_image *image)
 }
 
 /*
- * The array comes in *pieces* of contiguous memory, and is described by a chain of
- * chunks that lists them. Each chunk is claimed, so that the chain has to end.
+ * The array is in *pieces* of contiguous memory, which are listed by a chain of chunks.
+ * Each chunk is claimed, so the chain ends.
  */
 static int image_check_array(struct memfd_image *image, struct memfd_check *check)
 {
@@ -67,7 +66,7 @@ static int image_check_array(struct memfd_image *image, struct memfd_check *chec
 typedef int (*image_entry_fn)(struct memfd_image *image,
 			      const struct memfd_luo_folio_ser *entry, void *data);
 
-/* Call @fn for each entry until it fails. The array is checked. */
+/* Call @fn for each entry until it fails. The array is validated. */
 static int image_for_each(struct memfd_image *image, image_entry_fn fn, void *data)
 {
 	const size_t per_piece = image_entries_per_piece(image);
@@ -151,17 +150,12 @@ static void image_unclaim(struct memfd_image *image, struct memfd_check *check)
 	check->why = why;
 }
 
-/**
- * memfd_image_open() - validate what was handed over, and claim it
- * @image: filled in
- * @phys: where it is
- * @can_fail: whether it may take -ENOMEM or -EINTR for an answer
+/*
+ * Validate a serialized memfd and claim its memory; followed by memfd_image_adopt(),
+ * _free() or _close(). On error nothing has changed.
  *
- * On error nothing has changed. Otherwise memfd_image_adopt(), memfd_image_free() or
- * memfd_image_close() is to follow.
- *
- * Return: 0; -EUCLEAN: it is damaged; -EOPNOTSUPP: something is set that this kernel
- * does not know; -ENOMEM; -EINTR: killed.
+ * Returns -EUCLEAN if it is corrupted, -EOPNOTSUPP if something is set that this kernel
+ * does not know, and with @can_fail -ENOMEM, or -EINTR if killed.
  */
 int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
 {
@@ -177,10 +171,7 @@ int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
 	return err;
 }
 
-/**
- * memfd_image_close() - undo memfd_image_open(): it can be opened again
- * @image: as memfd_image_open() has left it
- */
+/* Undo memfd_image_open(): it can be opened again. */
 void memfd_image_close(struct memfd_image *image)
 {
 	struct memfd_check check;
@@ -197,16 +188,13 @@ static int image_free_entry(struct memfd_image *image,
 	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
 	const int order = kho_preserved_order(phys);
 
-	/* Less than 0: it is in a file by now */
+	/* Negative: it was restored and is in the file. */
 	if (order >= 0)
 		memfd_free_handed_over(phys, order);
 	return 0;
 }
 
-/**
- * memfd_image_free() - free all that was handed over and is not in a file
- * @image: as memfd_image_open() has left it
- */
+/* Free all its memory that is not in a file. */
 void memfd_image_free(struct memfd_image *image)
 {
 	struct kho_vmalloc_chunk *chunk, *next;
@@ -227,7 +215,7 @@ void memfd_image_free(struct memfd_image *image)
 static int image_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index,
 			     bool uptodate)
 {
-	/* One that is not is cleared when somebody looks at it */
+	/* A folio that is not is cleared on first use. */
 	if (uptodate)
 		folio_mark_uptodate(folio);
 	return shmem_adopt_folio(inode, folio, index);
@@ -263,14 +251,9 @@ static int image_adopt_entry(struct memfd_image *image,
 	return err;
 }
 
-/**
- * memfd_image_adopt() - put the folios into a file
- * @image: as memfd_image_open() has left it
- * @inode: the file, empty, and nobody else has it yet
- *
- * There is no way back: memfd_image_free() is to follow, whether it succeeds or not.
- *
- * Return: 0, or an errno for what cannot happen to an image that has been checked.
+/*
+ * Move the folios into a file that is empty and not visible yet. memfd_image_free() has to
+ * follow, also on error, which can only be one that a validated image does not cause.
  */
 int memfd_image_adopt(struct memfd_image *image, struct inode *inode)
 {

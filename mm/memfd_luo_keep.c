@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: keeping the folios.
+ * Live update of memfds: preserve the folios.
  *
- * A preserved folio is pinned, so that it stays where it is in the file and in memory,
- * known to KHO, and listed for the next kernel: all three or none. When a file is preserved
- * everything in it is looked at; what is added from then on carries SHMEM_MARK_NEW, also
- * once it is swapped out, split or collapsed. Freezing preserves what carries the mark and
- * takes the mark away, so its cost is that of what was added.
+ * A preserved folio is pinned, known to KHO and listed in the serialized memfd: all three
+ * or none. When a file is preserved all folios in it are; those that are added later carry
+ * SHMEM_MARK_NEW, also once they are swapped out, split or collapsed. Freezing preserves
+ * the folios with the mark and clears it, so it costs as much as what was added.
  *
- * Only what is there is looked at. memfd_pin_folios() would fill the holes, and a hole
- * is worth keeping too.
+ * Only folios that exist are looked at: memfd_pin_folios() alone would fill the holes.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -27,14 +25,14 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/* How often in a row pages may have moved under a look before it is given up */
+/* Give up if pages have moved while they were looked at that often in a row. */
 #define KEEP_MAX_RETRIES	64
 
-/* Longer extents are cut in two, at a place that keeps how they are aligned. */
+/* Longer extents are split, at an offset that keeps their alignment. */
 #define KEEP_EXTENT_MAX_NR	BIT(17)
 static_assert(KEEP_EXTENT_MAX_NR <= MEMFD_EXTENT_MAX_NR);
 
-/* The array of the folios. It is in the handover for as long as it exists. */
+/* The array of the folios. It is preserved for as long as it exists. */
 
 static void keep_drop_array(struct memfd_keep *keep)
 {
@@ -48,7 +46,7 @@ static void keep_drop_array(struct memfd_keep *keep)
 	memset(&keep->array, 0, sizeof(keep->array));
 }
 
-/* Make room for @want in all, and some that may be written to until the freeze. */
+/* Make space for @want entries, and for some pages that may be added until the freeze. */
 static int keep_reserve(struct memfd_keep *keep, u64 want)
 {
 	struct memfd_luo_folio_ser *entries;
@@ -79,7 +77,7 @@ static int keep_reserve(struct memfd_keep *keep, u64 want)
 	return 0;
 }
 
-/* The folio at @index, which stays in the file, is not preserved yet, or is now. */
+/* Set or clear the mark of the folio at @index, which stays in the file. */
 static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool new)
 {
 	XA_STATE(xas, &keep->inode->i_mapping->i_pages, index);
@@ -94,7 +92,7 @@ static void keep_mark(struct memfd_keep *keep, pgoff_t index, bool new)
 	xas_unlock_irq(&xas);
 }
 
-/* What lies behind the end of the file is not preserved, and has to say so. */
+/* Mark the folios behind the end of the file: they are not preserved. */
 static void keep_mark_behind(struct memfd_keep *keep, pgoff_t end)
 {
 	XA_STATE(xas, &keep->inode->i_mapping->i_pages, end);
@@ -103,7 +101,7 @@ static void keep_mark_behind(struct memfd_keep *keep, pgoff_t end)
 
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, entry, ULONG_MAX) {
-		/* A large folio may lie on both sides of the end; that one is preserved. */
+		/* A large folio may lie on both sides of the end; it is preserved. */
 		if (round_down(xas.xa_index, 1UL << xas_get_order(&xas)) >= end)
 			xas_set_mark(&xas, SHMEM_MARK_NEW);
 		if (++nr % MEMFD_BATCH)
@@ -116,7 +114,7 @@ static void keep_mark_behind(struct memfd_keep *keep, pgoff_t end)
 	xas_unlock_irq(&xas);
 }
 
-/* What is in the file, or only what is new in it, from xas on and before @end */
+/* Find the next folio before @end; once the file is settled, only a new one. */
 static void *keep_find(const struct memfd_keep *keep, struct xa_state *xas, pgoff_t end)
 {
 	return keep->settled ? xas_find_marked(xas, end - 1, SHMEM_MARK_NEW) :
@@ -124,8 +122,8 @@ static void *keep_find(const struct memfd_keep *keep, struct xa_state *xas, pgof
 }
 
 /*
- * Count what is in the file before @end, in memory or swapped out, and not preserved: large
- * swap entries may come in as many folios, so it can become more.
+ * Count the folios before @end that are not preserved, in memory or swapped out. Large swap
+ * entries may come in as several folios, so they can become more.
  */
 static u64 keep_count_fresh(struct memfd_keep *keep, pgoff_t end)
 {
@@ -156,8 +154,8 @@ static int keep_reserve_fresh(struct memfd_keep *keep, pgoff_t end)
 }
 
 /*
- * Find the next run of pages from *@first on and before @end that are in the file and
- * not preserved, without a hole in between.
+ * Find the next run of pages from *@first on and before @end that are in the file and not
+ * preserved, without a hole between them.
  */
 static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last, pgoff_t end)
 {
@@ -203,10 +201,10 @@ static int keep_check_folio(struct folio *folio)
 }
 
 /*
- * A pinned folio may have left the file before it was pinned, or may be about to: one
- * that was added by somebody who then fails, or one that khugepaged has replaced. All
- * of these hold the folio's lock, and none starts on a folio that is pinned. So once
- * it has been locked and found in the file it stays.
+ * A pinned folio may have left the file before it was pinned, or may be about to: a folio
+ * that was added by a task that then fails, or that khugepaged has replaced. All of these
+ * hold the folio lock, and none starts on a pinned folio. So once the folio was locked and
+ * found in the file it stays.
  */
 static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 {
@@ -221,7 +219,7 @@ static int keep_settle(struct memfd_keep *keep, struct folio *folio)
 	else
 		err = keep_check_folio(folio);
 	if (!err && !folio_test_uptodate(folio)) {
-		/* Fallocated. It could be written to without us seeing it any more. */
+		/* Fallocated. It could be written to through a mapping later. */
 		folio_zero_range(folio, 0, folio_size(folio));
 		flush_dcache_folio(folio);
 		folio_mark_uptodate(folio);
@@ -236,7 +234,7 @@ static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
 	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
 }
 
-/* It cannot be preserved: let the next look find it. */
+/* It cannot be preserved: mark it for the next scan. */
 static void keep_not(struct memfd_keep *keep, struct folio *folio)
 {
 	keep_mark(keep, folio->index, true);
@@ -251,7 +249,7 @@ static void keep_not_extent(struct memfd_keep *keep, const struct memfd_extent *
 	}
 }
 
-/* Where the open extent ends is known. A long one takes few keys, of a high order. */
+/* The open extent is complete. A long one takes few keys, of a high order. */
 static int keep_close_extent(struct memfd_keep *keep)
 {
 	struct memfd_extent extent = keep->open;
@@ -269,7 +267,10 @@ static int keep_close_extent(struct memfd_keep *keep)
 	return err;
 }
 
-/* Does the open extent go on with this one? If not, close it. 1, 0 or an errno */
+/*
+ * Returns 1 if the extent continues the open one; else closes that, and returns 0 or an
+ * errno.
+ */
 static noinline int keep_go_on(struct memfd_keep *keep, const struct memfd_extent *extent)
 {
 	struct memfd_extent *open = &keep->open;
@@ -284,7 +285,7 @@ static noinline int keep_go_on(struct memfd_keep *keep, const struct memfd_exten
 	return 1;
 }
 
-/* As many of @nr folios as make an extent, at least one; its number, or an errno. */
+/* Make an extent of at least one of @nr folios; returns their number, or an errno. */
 static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 {
 	struct memfd_extent extent = {
@@ -313,7 +314,7 @@ static int keep_extent(struct memfd_keep *keep, struct folio **batch, long nr)
 		if (err)
 			return err < 0 ? err : extent.nr;
 	}
-	/* It may go on in the next batch. */
+	/* It may continue in the next batch. */
 	if (extent.nr == nr) {
 		keep->open = extent;
 		return nr;
@@ -369,8 +370,8 @@ static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 }
 
 /*
- * Pin what may have to be migrated, read back from swap, zeroed or waited for. @batch has
- * room for MEMFD_BATCH folios. *@first is moved behind what has been preserved.
+ * Pin folios that may have to be migrated, swapped in, zeroed or waited for. @batch has
+ * space for MEMFD_BATCH folios. Moves *@first behind what has been preserved.
  */
 static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **batch,
 		    pgoff_t *first, pgoff_t last)
@@ -380,7 +381,9 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 	int err = 0, ret;
 	long nr, i;
 
-	/* One byte behind the last page of the largest file there can be is no loff_t. */
+	/*
+	 * One byte behind the last page of the largest possible file does not fit loff_t.
+	 */
 	if (last < end >> PAGE_SHIFT)
 		end = ((loff_t)(last + 1) << PAGE_SHIFT) - 1;
 
@@ -402,7 +405,10 @@ static int keep_run(struct memfd_keep *keep, struct file *file, struct folio **b
 	return ret ?: err;
 }
 
-/* Keep what can be had without more ado, from *@first on; leave *@first at what cannot. */
+/*
+ * Preserve the folios that only have to be pinned, from *@first on; leave *@first at one
+ * that needs more.
+ */
 static int keep_easy(struct memfd_keep *keep, struct folio **batch, pgoff_t *first, pgoff_t end)
 {
 	unsigned int nr;
@@ -434,9 +440,9 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 			return err;
 
 		/*
-		 * A folio may leave the file while it is looked at. -EBUSY is the hole
-		 * it has left, which cannot be filled if the file is frozen. Look once
-		 * more: then nothing else will come there.
+		 * A folio may leave the file while it is looked at. -EBUSY is the hole that
+		 * it left, which cannot be filled if the file is frozen. Look once more:
+		 * nothing else is added there then.
 		 */
 		err = keep_run(keep, file, batch, &first, last);
 		if (!err)
@@ -446,7 +452,7 @@ static int keep_runs(struct memfd_keep *keep, struct file *file, struct folio **
 	}
 }
 
-/* How many pages the file has; its size may be the largest there can be. */
+/* Number of pages of the file, whose size may be the largest possible. */
 static pgoff_t keep_end(const struct memfd_keep *keep)
 {
 	const loff_t size = i_size_read(keep->inode);
@@ -473,24 +479,21 @@ static int keep_look(struct memfd_keep *keep, struct file *file, pgoff_t end)
 		err = keep_runs(keep, file, batch, end);
 	ret = keep_close_extent(keep);
 
-	/* An array without entries would be lost on the next kernel. */
+	/* An array without entries would be leaked by the next kernel. */
 	if (!keep->nr)
 		keep_drop_array(keep);
 	kfree(batch);
 	return err ?: ret;
 }
 
-/**
- * memfd_keep_fresh() - preserve what is in the file and not preserved yet
- * @keep: what is preserved already
- * @file: the memfd
+/*
+ * Preserve what is in the file and not preserved yet: everything the first time, afterwards
+ * what was added. Pages behind the end of the file are left out. On error all that has been
+ * preserved stays preserved.
  *
- * The first time that is everything, afterwards what was added. What lies behind the end
- * of the file does not count. On error all that has been preserved stays so.
- *
- * Return: 0; -EINTR: killed; -EIO: a page is poisoned, or cannot be read back from
- * swap; -EOPNOTSUPP: a page has memory tags, or is in memory that the next kernel does not
- * get; -ENOMEM; -EBUSY: no end to things moving about; else why a page cannot be pinned.
+ * Returns -EINTR if killed, -EIO if a page is poisoned or cannot be swapped in, -EOPNOTSUPP
+ * if a page has memory tags or lies in memory that the next kernel does not get, -EBUSY if
+ * pages keep moving, -ENOMEM, or an errno of pinning.
  */
 int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 {
@@ -547,15 +550,11 @@ static int keep_recheck_all(const struct memfd_keep *keep)
 	return err;
 }
 
-/**
- * memfd_keep_recheck() - whether the next kernel can still have what is preserved
- * @keep: that
- *
- * A page that is poisoned stays in the file while it is pinned, and the next kernel would
- * not know; or it is mapped with memory tags. All pages are looked at only if one was
- * poisoned, anywhere, since the last look, or if this machine has such tags.
- *
- * Return: 0, or what memfd_check_folio() says of a page.
+/*
+ * Check again what is preserved: a page that is poisoned stays in the file while it is
+ * pinned, and a page may have been mapped with memory tags. All pages are looked at only if
+ * one was poisoned, anywhere, since the last time, or if this machine has tags. Returns as
+ * memfd_check_folio().
  */
 int memfd_keep_recheck(struct memfd_keep *keep)
 {
@@ -570,29 +569,22 @@ int memfd_keep_recheck(struct memfd_keep *keep)
 	return err;
 }
 
-/**
- * memfd_keep_begin() - begin to preserve a file's folios
- * @keep: set up
- * @inode: the memfd, preserved in the sense of shmem_preserve()
- */
+/* Set up @keep for a memfd for which shmem_preserve() was called. */
 void memfd_keep_begin(struct memfd_keep *keep, struct inode *inode)
 {
 	keep->inode = inode;
 	/*
-	 * Whatever is poisoned later is looked for; what is by now is refused where it is met.
-	 * A page that is being found bad just now is not counted yet, as one that is found
-	 * bad after the freeze is not.
+	 * Pages that are poisoned from here on are looked for at the freeze, those that are
+	 * by now are refused when they are met. A page that is being poisoned right now is
+	 * not counted yet, as one that is poisoned after the freeze is not.
 	 */
 	keep->poisoned = keep_nr_poisoned();
 }
 
-/**
- * memfd_keep_none() - let go of all folios
- * @keep: what is kept
- */
+/* Unpreserve and unpin all folios. */
 void memfd_keep_none(struct memfd_keep *keep)
 {
-	/* Before the first pin goes: nobody is to expect pins that are not there. */
+	/* Before the first pin is dropped: F_SEAL_WRITE counts on the pins. */
 	shmem_set_pinned(keep->inode, false);
 
 	for (u64 i = 0; i < keep->nr; i++) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preserving memfds across live updates: making a memfd of what was handed over.
+ * Live update of memfds: make a memfd of what was handed over.
  *
- * Up to the last check nothing is consumed, and it can be tried again. After it nothing
- * can fail but what cannot happen to an image that has been checked.
+ * Nothing is consumed before the last check, so it can be retried. After that nothing fails
+ * with a validated memfd.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -21,39 +21,28 @@
 
 #include "memfd_luo.h"
 
-/* What a memfd that is retrieved is called in /proc */
+/* The name of a retrieved memfd in /proc */
 #define MEMFD_RETRIEVED_NAME	"memfd:liveupdate"
 
-/**
- * memfd_mode_of() - the mode that memfd-v2 means
- * @seals: F_SEAL_*
- *
- * Return: permission bits.
- */
+/* The permission bits that memfd-v2 implies. */
 umode_t memfd_mode_of(u32 seals)
 {
 	const unsigned int fixed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
 				   F_SEAL_FUTURE_WRITE;
 
 	/*
-	 * The kernel adds the four to F_SEAL_EXEC if the file is executable, so one
-	 * that lacks some was not, and cannot have become so since. Else nobody knows;
-	 * take what memfd_create() makes.
+	 * F_SEAL_EXEC on an executable file adds these four seals. A file that lacks one of
+	 * them was not executable, and cannot have become so since. Otherwise take the mode
+	 * that memfd_create() gives.
 	 */
 	if ((seals & F_SEAL_EXEC) && (seals & fixed) != fixed)
 		return 0666;
 	return 0777;
 }
 
-/**
- * struct memfd_attrs - what a memfd is, but for its contents
- * @pos: file position, in bytes
- * @size: file size, in bytes
- * @seals: F_SEAL_*
- * @flags: MEMFD_EXTENT_RDONLY, MEMFD_EXTENT_WRONLY
- * @mode: permission bits
- * @uid: owner
- * @gid: group
+/*
+ * What a memfd is besides its contents. @flags are MEMFD_EXTENT_RDONLY and _WRONLY;
+ * position and size are in bytes.
  */
 struct memfd_attrs {
 	u64 pos;
@@ -65,7 +54,7 @@ struct memfd_attrs {
 	kgid_t gid;
 };
 
-/* Access mode 3 is neither to read nor to write. */
+/* Access mode 3 allows neither reading nor writing. */
 static int memfd_access_mode(u32 flags)
 {
 	switch (flags) {
@@ -78,7 +67,7 @@ static int memfd_access_mode(u32 flags)
 	}
 }
 
-/* The same file, open for less */
+/* Reopen the file with less access. */
 static struct file *memfd_narrow(struct file *file, u32 flags)
 {
 	const int how = memfd_access_mode(flags);
@@ -89,8 +78,8 @@ static struct file *memfd_narrow(struct file *file, u32 flags)
 }
 
 /*
- * shmem says -ENOSPC where it has no memory for an inode, and there may be too many open
- * files just now. Nothing has been consumed yet: -ENOMEM is what can be tried again.
+ * shmem returns -ENOSPC if it has no memory for an inode, and there may be too many open
+ * files at the moment. Nothing has been consumed yet: return -ENOMEM, which can be retried.
  */
 static int memfd_make_error(int err)
 {
@@ -98,8 +87,8 @@ static int memfd_make_error(int err)
 }
 
 /*
- * An empty memfd with these attributes. The seals are set as they were, not added: adding
- * F_SEAL_EXEC to an executable file would add others.
+ * Make an empty memfd with these attributes. The seals are set as they were instead of
+ * added: adding F_SEAL_EXEC to an executable file would add others.
  */
 static struct file *memfd_make_file(const struct memfd_attrs *attrs)
 {
@@ -142,7 +131,7 @@ static int memfd_check_seals(u32 seals)
 	return -EOPNOTSUPP;
 }
 
-/* Contents are in the file, or lost: it was consumed, no -ENOMEM, no -EINTR. */
+/* The contents are in the file or lost: never -ENOMEM or -EINTR. */
 static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *file, int err)
 {
 	if (err) {
@@ -155,12 +144,9 @@ static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *fi
 	return 0;
 }
 
-/**
- * memfd_retrieve() - retrieve a memfd from memfd-v2, as a handler does
- * @args: see struct liveupdate_file_ops
- *
- * Return: 0; -EUCLEAN, -EOPNOTSUPP: it cannot be used; -EIO: it is lost; else nothing has
- * changed.
+/*
+ * retrieve() for memfd-v2. -EUCLEAN and -EOPNOTSUPP: it cannot be used, -EIO: it is lost;
+ * on other errors nothing has changed.
  */
 int memfd_retrieve(struct liveupdate_file_op_args *args)
 {
@@ -196,12 +182,7 @@ err_close:
 	return err;
 }
 
-/**
- * memfd_extent_retrieve() - the same from memfd-extent-v1
- * @args: see struct liveupdate_file_ops
- *
- * Return: as memfd_retrieve().
- */
+/* As memfd_retrieve(), for memfd-extent-v1. */
 int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct memfd_extent_image image;
@@ -243,25 +224,19 @@ err_close:
 	return err;
 }
 
-/**
- * memfd_finish() - give back what was not retrieved of memfd-v2, as a handler does
- * @args: see struct liveupdate_file_ops
- */
+/* finish() for memfd-v2: free what was not retrieved. */
 void memfd_finish(struct liveupdate_file_op_args *args)
 {
 	struct memfd_image image;
 
-	/* Retrieving has used it up, each page in the file or freed. */
+	/* It was retrieved: each page is in the file or was freed. */
 	if (args->retrieve_status > 0)
 		return;
 	if (!memfd_image_open(&image, args->serialized_data, false))
 		memfd_image_free(&image);
 }
 
-/**
- * memfd_extent_finish() - the same of memfd-extent-v1
- * @args: see struct liveupdate_file_ops
- */
+/* As memfd_finish(), for memfd-extent-v1. */
 void memfd_extent_finish(struct liveupdate_file_op_args *args)
 {
 	struct memfd_extent_image image;

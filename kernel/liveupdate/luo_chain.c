@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Chains of preserved blocks, from the writer's side.
+ * The writer's side of a chain of preserved blocks.
  *
- * Room is reserved entry by entry while there is time and a way to say no; at the reboot
- * the entries are written in one go, which cannot fail.
+ * Space is reserved entry by entry, while a caller can still be refused. At the reboot the
+ * entries are filled in one pass, which cannot fail.
  */
 #include <linux/errno.h>
 #include <linux/mm.h>
@@ -35,10 +35,7 @@ static void luo_chain_drop_last(struct luo_chain *chain)
 	chain->store->ops->drop(chain->store, page_address(page));
 }
 
-/**
- * luo_chain_destroy() - give all blocks back
- * @chain: the chain; usable again as if just initialized
- */
+/* Free all blocks. The chain can be used again as if just initialized. */
 void luo_chain_destroy(struct luo_chain *chain)
 {
 	while (chain->nr_blocks)
@@ -46,12 +43,10 @@ void luo_chain_destroy(struct luo_chain *chain)
 	chain->nr_entries = 0;
 }
 
-/**
- * luo_chain_reserve() - make room for one more entry
- * @chain: the chain
+/*
+ * Reserve one more entry. The caller serializes all calls on a chain.
  *
- * Context: Process context. May sleep. The caller serializes all calls on a chain.
- * Return: 0; -ENOMEM: no memory; -ENOSPC: the format has no longer chains.
+ * Returns -ENOMEM, or -ENOSPC if the format has no longer chains.
  */
 int luo_chain_reserve(struct luo_chain *chain)
 {
@@ -71,12 +66,6 @@ int luo_chain_reserve(struct luo_chain *chain)
 	return 0;
 }
 
-/**
- * luo_chain_unreserve() - one entry less
- * @chain: the chain
- *
- * Context: As luo_chain_reserve().
- */
 void luo_chain_unreserve(struct luo_chain *chain)
 {
 	chain->nr_entries--;
@@ -84,11 +73,7 @@ void luo_chain_unreserve(struct luo_chain *chain)
 		luo_chain_drop_last(chain);
 }
 
-/**
- * luo_chain_write_begin() - begin to fill a chain, from its start
- * @chain: the chain
- * @writer: where the writing stands; the caller's
- */
+/* Start to fill the chain, from its first entry. */
 void luo_chain_write_begin(struct luo_chain *chain, struct luo_chain_writer *writer)
 {
 	*writer = (struct luo_chain_writer){
@@ -114,12 +99,7 @@ static void luo_chain_seal_block(struct luo_chain_writer *writer, u64 next)
 	writer->crc = luo_wire_block_crc(writer->crc, writer->block, writer->chain->entry_size);
 }
 
-/**
- * luo_chain_write_entry() - the next entry
- * @writer: the writer; no more entries than reserved
- *
- * Return: where to write it.
- */
+/* Return the next entry to fill; no more of them than are reserved. */
 void *luo_chain_write_entry(struct luo_chain_writer *writer)
 {
 	size_t entry_size = writer->chain->entry_size;
@@ -137,10 +117,7 @@ void *luo_chain_write_entry(struct luo_chain_writer *writer)
 	return luo_wire_block_entry(writer->block, entry_size, writer->used++);
 }
 
-/**
- * luo_chain_write_end() - the last entry has been written
- * @writer: the writer; now holds address and checksum of the chain
- */
+/* All entries are filled: @writer has address and checksum of the chain now. */
 void luo_chain_write_end(struct luo_chain_writer *writer)
 {
 	if (writer->block)

@@ -9,12 +9,12 @@
 struct luo_store;
 
 /**
- * struct luo_chain - room for entries of one size
+ * struct luo_chain - space for entries of one size
  * @store: where the blocks come from
  * @entry_size: in bytes
  * @blocks: the blocks' struct page, by their lru
- * @nr_blocks: how many
- * @nr_entries: how many entries there is to be room for
+ * @nr_blocks: number of @blocks
+ * @nr_entries: number of entries that are reserved
  */
 struct luo_chain {
 	struct luo_store *store;

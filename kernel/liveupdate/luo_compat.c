@@ -1,29 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Compatible strings: what one may look like, and how one that was handed over meets
- * those that a handler or an FLB knows.
+ * Compatible strings: their grammar, and how one from an incoming handover matches those
+ * that a handler or an FLB knows.
  *
- * Versions of one thing differ in the end of their strings alone, "-v<decimal>" or
- * "_v<decimal>"; what stands before that is their *family*. A string that has no such
- * end is a family of its own: "foo" is of another family than "foo-v1".
- *
- * Nothing here is interpreted beyond that: versions have no order.
+ * Versions of one format differ only in the end of their strings, "-v<decimal>" or
+ * "_v<decimal>". What stands before it is the *family*. A string without such an end is a
+ * family of its own: "foo" is of another family than "foo-v1". Versions have no order.
  */
 #include <linux/ctype.h>
 #include <linux/string.h>
 
 #include "luo_compat.h"
 
-/**
- * luo_compat_valid() - is it a compatible string at all?
- * @string: @room bytes that may hold anything
- * @room: how many bytes may be looked at
- *
- * Everything below expects strings that have been found valid here.
- *
- * Context: Any.
- * Return: true if @string is terminated within @room, not empty, and made of printable
- * ASCII without blanks.
+/*
+ * A compatible string is terminated within @room bytes, not empty, and printable ASCII
+ * without blanks. @string may hold anything; all other functions here expect valid strings.
  */
 bool luo_compat_valid(const char *string, size_t room)
 {
@@ -41,14 +32,9 @@ bool luo_compat_valid(const char *string, size_t room)
 	return true;
 }
 
-/**
- * luo_compat_family_len() - how much of a string names its family
- * @string: a valid compatible string
- *
- * An empty family does not exist: "-v1" has no version, it is a name.
- *
- * Context: Any.
- * Return: Bytes before the version, or all of @string if it has none.
+/*
+ * Bytes before the version, or all of the string if it has none. There is no empty family:
+ * "-v1" is a name without a version.
  */
 size_t luo_compat_family_len(const char *string)
 {
@@ -66,15 +52,7 @@ size_t luo_compat_family_len(const char *string)
 	return digits - 2;
 }
 
-/**
- * luo_compat_same_family() - are these versions of one thing?
- * @a: a valid compatible string
- * @b: another one
- *
- * Context: Any.
- * Return: true if both have a version and what stands before it is the same, or if
- * neither has one and they are equal.
- */
+/* Versions of one thing: the same family, or equal strings without a version. */
 bool luo_compat_same_family(const char *a, const char *b)
 {
 	size_t len = luo_compat_family_len(a);
@@ -85,15 +63,10 @@ bool luo_compat_same_family(const char *a, const char *b)
 	return !a[len] == !b[len];
 }
 
-/**
- * luo_compat_fit() - how well does what was handed over fit what is known here?
- * @found: what was handed over, a valid compatible string
- * @own: what is written by this kernel
- * @also: what else this kernel can read, NULL-terminated; or NULL
- *
- * Context: Any.
- * Return: The best fit among @own and @also. Being of the family of a string in @also
- * counts as much as being of that of @own.
+/*
+ * The best match of @found, an incoming string, among @own, which this kernel writes, and
+ * @also, a NULL-terminated list or NULL, which it can read as well. The family of a string
+ * in @also counts as much as that of @own.
  */
 enum luo_compat_fit luo_compat_fit(const char *found, const char *own,
 				   const char *const *also)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Compatible strings: their grammar, and how one that was handed over meets those that
- * a handler or an FLB knows. Pure code, also built in user space.
+ * Compatible strings: their grammar, and how an incoming one matches those that a handler
+ * or an FLB knows. Pure code, also built in user space.
  */
 #ifndef _LUO_COMPAT_H
 #define _LUO_COMPAT_H
 
 #include <linux/types.h>
 
-/* How well a string fits; the greater the better */
+/* How well a string matches; greater is better */
 enum luo_compat_fit {
 	LUO_COMPAT_NONE,	/* something else */
 	LUO_COMPAT_FAMILY,	/* same family, in a version that is not read */

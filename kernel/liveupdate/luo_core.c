@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live Update Orchestrator: the switch, the way up, the reboot, and the one static
- * struct luo. What the rest of the kernel calls ends here, in one-line wrappers.
+ * The core: switch, initcalls, reboot, the one static struct luo, and the exported
+ * functions, which are one-line wrappers.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -19,7 +19,7 @@
 
 #include "luo_internal.h"
 
-/* Handlers and FLBs may register, and ask, before anything else of it is up */
+/* Handlers and FLBs may register, and get incoming objects, before luo_setup(). */
 static struct luo luo_global = {
 	.store = &luo_kho_store,
 	.handlers_lock = __RWSEM_INITIALIZER(luo_global.handlers_lock),
@@ -35,7 +35,7 @@ static struct luo luo_global = {
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_CORE, LUO_ABI_COMPATIBLE);
 
 #ifdef CONFIG_LIVEUPDATE_TEST
-/* For the objects of lib/tests/liveupdate.c, which hang on every file then */
+/* The mainline test in lib/tests/liveupdate.c registers its FLBs with every handler. */
 LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(0));
 LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(1));
 LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(2));
@@ -47,10 +47,9 @@ static int __init luo_parse_switch(char *arg)
 }
 early_param("liveupdate", luo_parse_switch);
 
-/**
- * luo_init_early() - set up what registration and FLBs need, as luo_global has it
- * @luo: what to set up; all zeroes before, but for its switch
- * @store: where to hand over; outlives @luo
+/*
+ * Set up what registration and FLBs need, as luo_global has it from the start. @luo is
+ * zeroed, except for its switch; @store outlives it.
  */
 void luo_init_early(struct luo *luo, struct luo_store *store)
 {
@@ -65,13 +64,7 @@ void luo_init_early(struct luo *luo, struct luo_store *store)
 	init_waitqueue_head(&luo->turn_wq);
 }
 
-/**
- * luo_init() - set up the rest
- * @luo: what to set up, after luo_init_early()
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
- */
+/* Set up the rest, after luo_init_early(). Returns 0 or -ENOMEM. */
 int luo_init(struct luo *luo)
 {
 	int err;
@@ -92,12 +85,8 @@ int luo_init(struct luo *luo)
 	return err;
 }
 
-/**
- * luo_start() - look at what came in, and get ready to hand over
- * @luo: what luo_init() set up
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
+/*
+ * Look at the incoming handover, and publish an empty outgoing one. Returns 0 or -ENOMEM.
  */
 int luo_start(struct luo *luo)
 {
@@ -113,23 +102,14 @@ static void luo_stop(struct luo *luo)
 	rhashtable_destroy(&luo->names);
 }
 
-/**
- * luo_exit() - undo luo_init() and luo_start()
- * @luo: with no session open and no handler registered
- */
+/* Undo luo_init() and luo_start(). No session is open and no handler is registered. */
 void luo_exit(struct luo *luo)
 {
 	luo_incoming_forget(luo);
 	luo_stop(luo);
 }
 
-/**
- * luo_stamp() - note when a phase of the reboot was reached
- * @luo: where
- * @stamp: the phase
- *
- * Context: Any, up to the jump.
- */
+/* Record when a phase of the reboot was reached. Runs in any context, up to the kexec. */
 void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 {
 	struct luo_stamp_ser now;
@@ -140,17 +120,12 @@ void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 	trace_liveupdate_phase(stamp);
 }
 
-/**
- * luo_reboot() - hand over; from here on only the jump is left
- * @luo: where
- * @handover: the image to be started carries a handover
+/*
+ * Serialize everything for the next kernel. @handover: kexec_image carries one. On success
+ * the gate stays closed; on error nothing has changed.
  *
- * On success the gate stays shut.
- *
- * Context: Process context. May sleep.
- * Return: 0; -EOPNOTSUPP: the image carries no handover, and a file is preserved; -EBUSY,
- * -EINTR: calls under way did not end; else what a handler's freeze() said. On error all
- * is as it was.
+ * Returns -EOPNOTSUPP if files are preserved and the image carries no handover, -EBUSY or
+ * -EINTR if calls do not end, or the errno of a handler's freeze().
  */
 int luo_reboot(struct luo *luo, bool handover)
 {
@@ -203,11 +178,9 @@ bool liveupdate_enabled(void)
 }
 EXPORT_SYMBOL_GPL(liveupdate_enabled);
 
-/**
- * liveupdate_reboot() - the kexec path is about to start kexec_image
- *
- * Context: Process context, under the kexec lock. May sleep.
- * Return: as luo_reboot(); 0 when live update is off.
+/*
+ * Called by kernel_kexec() under the kexec lock, before devices are shut down. Returns as
+ * luo_reboot(); 0 when live update is off.
  */
 int liveupdate_reboot(void)
 {
@@ -216,12 +189,7 @@ int liveupdate_reboot(void)
 	return luo_reboot(&luo_global, kexec_image->kho.fdt);
 }
 
-/**
- * liveupdate_stamp() - the kexec path has come this far
- * @stamp: how far
- *
- * Context: Any, up to the jump.
- */
+/* Called by the kexec path, up to the kexec itself. */
 void liveupdate_stamp(enum liveupdate_stamp stamp)
 {
 	luo_stamp(&luo_global, stamp);
@@ -451,7 +419,7 @@ static int __init luo_setup(void)
 {
 	int err;
 
-	/* For /sys, which only shows what is known */
+	/* sysfs only shows what has been read. */
 	scoped_guard(mutex, &luo_global.lock) {
 		luo_incoming_read_head(&luo_global);
 		if (!luo_enabled(&luo_global))
@@ -478,7 +446,7 @@ static int __init luo_setup(void)
 	return 0;
 
 err_stop:
-	/* Who has asked for FLBs may hold on to them, so what came in is not forgotten */
+	/* Users of FLBs may hold references, so the incoming handover stays. */
 	luo_global.enabled = false;
 	luo_stop(&luo_global);
 err_off:

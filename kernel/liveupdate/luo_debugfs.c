@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * debugfs liveupdate/: all that there is, for whoever has to find out what is wrong.
+ * debugfs liveupdate/, for whoever has to find out what is wrong:
  *
- *   outgoing	sessions, files and FLBs for the next kernel, and who refused last
- *   incoming	those of the last kernel
- *   timeline	how long the phases of the last live update took
+ * outgoing: sessions, files and FLBs for the next kernel, and the last refusal; incoming:
+ * those of the previous kernel; timeline: how long each phase of the last live update took.
  *
- * A file is read in pieces, with locks held for one of them only: no update waits for longer
- * than it takes to print a session. It can change in between.
+ * A file is read in pieces. Locks are held for one piece only, so that no update waits
+ * longer than it takes to print a session; the contents may change between two pieces.
  */
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
@@ -17,12 +16,9 @@
 
 #include "luo_internal.h"
 
-/**
- * struct luo_view - what a file shows
- * @luo: of which orchestrator
- * @sessions: luo->outgoing or luo->incoming
- * @show_head: the first lines, with luo->handlers_lock and luo->lock held
- * @show_flbs: the last lines, likewise
+/*
+ * What a file shows: the first lines by show_head() with luo->handlers_lock and luo->lock
+ * held, the sessions of one side, the last lines by show_flbs() as the first ones.
  */
 struct luo_view {
 	struct luo *luo;
@@ -31,7 +27,7 @@ struct luo_view {
 	void (*show_flbs)(struct seq_file *m, struct luo *luo);
 };
 
-/* After the last session, at a place that no session has: it comes once, whatever is closed */
+/* The end of the list is shown once, at a position that no session has. */
 static int luo_view_end;
 
 #define LUO_VIEW_END	INT_MAX

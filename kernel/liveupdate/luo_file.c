@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files of a session: preserving, freezing and giving up, and how files are found.
- * Retrieving and finishing are in luo_retrieve.c.
+ * Outgoing files of a session: preserve, freeze, unpreserve, and the tables by which files
+ * are found. Retrieving and finishing is in luo_retrieve.c.
  *
- * A file is found by session and token, and by the object it stands for: no object is
- * carried over twice, and none that came over before it is finished. The latter is the
- * file's *claim*.
+ * A file is found by session and token, and by the object that it refers to: no object is
+ * preserved twice, and none that was retrieved is preserved before it is finished. The
+ * table of objects is luo->claims.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -26,15 +26,12 @@ const struct rhashtable_params luo_file_tokens = {
 	.automatic_shrinking = true,
 };
 
-/* A hole in the key would be hashed too */
+/* Padding in the key would be hashed, too. */
 static_assert(sizeof(struct luo_file_key) == sizeof(void *) + sizeof(u64));
 
-/**
- * luo_file_find() - a session's file by its token
- * @session: the session; its lock is held, for reading at least, here or up the stack
- * @token: the token
- *
- * Return: the file, which stays while that lock is held; NULL: there is none.
+/*
+ * The session's lock is held, at least for reading, by this task or on its behalf up the
+ * stack; the file stays while it is.
  */
 struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token)
 {
@@ -57,11 +54,9 @@ static struct luo_file *luo_file_of_object(struct luo *luo, const struct luo_han
 	return NULL;
 }
 
-/**
- * luo_file_claim() - keep others from preserving the same object
- * @lf: the file, its handler and id set
- *
- * Return: 0; -EBUSY: the object is claimed.
+/*
+ * Register the object id of a file whose handler and id are set, so that the object cannot
+ * be preserved twice. Returns -EBUSY if it is registered.
  */
 int luo_file_claim(struct luo_file *lf)
 {
@@ -74,10 +69,7 @@ int luo_file_claim(struct luo_file *lf)
 	return 0;
 }
 
-/**
- * luo_file_unclaim() - undo luo_file_claim()
- * @lf: the file, claimed or not
- */
+/* Undo luo_file_claim(), if that was called. */
 void luo_file_unclaim(struct luo_file *lf)
 {
 	guard(spinlock)(&lf->key.session->luo->state_lock);
@@ -90,7 +82,7 @@ static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
 	WRITE_ONCE(lf->state, state);
 }
 
-/* Charged is what a program has asked for, not what the last kernel handed over. */
+/* Charge only what user space asked for; incoming files have no owner yet. */
 static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 token,
 				       enum luo_file_state state)
 {
@@ -121,7 +113,7 @@ static void luo_file_remove(struct luo_file *lf)
 	rhashtable_remove_fast(&lf->key.session->luo->tokens, &lf->by_token, luo_file_tokens);
 }
 
-/* Found and claimed: from here on the file has a handler and holds its object */
+/* Bind the file to its handler and its object. On success @lf holds references to both. */
 static int luo_file_take(struct luo_file *lf, struct file *file)
 {
 	struct luo *luo = lf->key.session->luo;
@@ -173,17 +165,14 @@ static void luo_file_call_unpreserve(struct luo_file *lf)
 					 lf->args.compatible, 0, start);
 }
 
-/**
- * luo_file_preserve() - preserve a file in an outgoing session
- * @session: the session, locked for writing, open
- * @file: the file; the core takes its own reference
- * @token: what the program calls it
+/*
+ * Preserve a file in an open outgoing session, which is locked for writing. Takes a
+ * reference to @file.
  *
- * Context: Process context. May sleep.
- * Return: 0; -EEXIST: the token is taken; -ENOENT: no handler takes the file; -EBUSY:
- * its object is preserved, or retrieved and not finished; -ENOMEM; -ENOSPC: more files or
- * FLBs than the format can hold; -EINTR: killed while waiting for an FLB; else what
- * preserve() of an FLB or of the handler said.
+ * Returns -EEXIST if the token is in use, -ENOENT if no handler takes the file, -EBUSY if
+ * its object is preserved, or retrieved and not finished, -ENOSPC if the format cannot hold
+ * more files or FLBs, -EINTR if killed while waiting for an FLB, -ENOMEM, or the errno of
+ * preserve() of an FLB or of the handler.
  */
 int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64 token)
 {
@@ -238,7 +227,7 @@ err_free:
 	return err;
 }
 
-/* The optional ops, wrapped once; the state says whether the undo is owed */
+/* freeze() and unfreeze() are optional. The state tells whether unfreeze() is due. */
 static int luo_file_freeze(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
@@ -268,10 +257,7 @@ static void luo_file_thaw(struct luo_file *lf)
 	luo_file_set_state(lf, LUO_FILE_PRESERVED);
 }
 
-/**
- * luo_file_thaw_all() - undo luo_file_freeze_all()
- * @session: the session, locked for writing
- */
+/* Undo luo_file_freeze_all(). The session is locked for writing. */
 void luo_file_thaw_all(struct liveupdate_session *session)
 {
 	struct luo_file *lf;
@@ -281,13 +267,9 @@ void luo_file_thaw_all(struct liveupdate_session *session)
 		luo_file_thaw(lf);
 }
 
-/**
- * luo_file_freeze_all() - freeze all files of a session, in order of preservation
- * @session: the session, locked for writing
- * @token: where a file refused, its token
- *
- * Context: Process context. May sleep.
- * Return: 0; else what the handler of @token said, and nothing is frozen.
+/*
+ * Freeze all files of a session, which is locked for writing, in order of preservation. On
+ * error none is frozen, and @token is that of the file whose handler returned it.
  */
 int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 {
@@ -310,9 +292,9 @@ int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 	return 0;
 }
 
-/**
- * luo_file_unpreserve_all() - give up all files of an outgoing session, last one first
- * @session: the session, locked for writing; frozen or not
+/*
+ * Unpreserve all files of an outgoing session, the last one first. The session is locked
+ * for writing, and may be frozen.
  */
 void luo_file_unpreserve_all(struct liveupdate_session *session)
 {
@@ -335,15 +317,7 @@ static bool luo_file_is_preserved(const struct luo_file *lf)
 	return lf->state == LUO_FILE_PRESERVED || lf->state == LUO_FILE_FROZEN;
 }
 
-/**
- * luo_file_token_outgoing() - which token has this file in this session?
- * @session: the session, outgoing, from inside a handler's op
- * @file: the file, or another of the same object
- * @token: set to the token; may be NULL
- *
- * Context: Process context. Takes no lock that is held around ops.
- * Return: 0; -ENOENT: not preserved in this session.
- */
+/* See liveupdate_get_token_outgoing(). Takes no lock that is held around ops. */
 int luo_file_token_outgoing(struct liveupdate_session *session, struct file *file, u64 *token)
 {
 	struct luo *luo = session->luo;
@@ -369,12 +343,9 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
 	return err;
 }
 
-/**
- * luo_file_adopt() - take up a file that was handed over
- * @session: the session, locked for writing, incoming
- * @ser: what was handed over, valid
- *
- * Return: 0; -EEXIST: the token is taken; -ENOMEM.
+/*
+ * Add an incoming file to a session that is locked for writing. @ser is validated. Returns
+ * 0, -EEXIST if the token is in use, or -ENOMEM.
  */
 int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser *ser)
 {
@@ -397,9 +368,9 @@ int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser
 	return 0;
 }
 
-/**
- * luo_file_forget() - the last of a file; nothing is held by it any more
- * @lf: the file, in a session that is locked for writing
+/*
+ * Remove and free a file that has neither a struct file nor an FLB any more. Its session is
+ * locked for writing.
  */
 void luo_file_forget(struct luo_file *lf)
 {

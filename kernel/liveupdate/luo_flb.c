@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The registry of File-Lifecycle-Bound objects: which there are, and which handlers depend
- * on them. Their lives are in luo_flb_outgoing.c and luo_flb_incoming.c.
+ * The registry of FLBs (File-Lifecycle-Bound objects) and of the handlers that depend on
+ * them. Their lives are in luo_flb_outgoing.c and luo_flb_incoming.c.
  *
  * An FLB is *linked* to each handler whose files depend on it. Links and FLBs outlive their
- * registration while anything is left of them, hidden from everybody new.
+ * registration while anything refers to them; new users do not find them then.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -34,12 +34,7 @@ static bool luo_flb_strings_sound(const struct liveupdate_flb *flb)
 	return true;
 }
 
-/**
- * luo_flb_sound() - is an FLB as it has to be?
- * @flb: what a driver has made
- *
- * Return: true if no op is missing and no string is malformed. If not, it is logged.
- */
+/* No op is missing and all strings are valid; logged if not. */
 bool luo_flb_sound(const struct liveupdate_flb *flb)
 {
 	if (luo_flb_ops_sound(flb->ops) && luo_flb_strings_sound(flb))
@@ -49,18 +44,15 @@ bool luo_flb_sound(const struct liveupdate_flb *flb)
 	return false;
 }
 
-/* Registered, or with an object, or about to have one: what it was registered as is there */
+/* Registered, or with an object, or about to get one: lflb->flb is valid. */
 static bool luo_flb_there(const struct luo_flb *lflb)
 {
 	return luo_flb_registered(lflb) || lflb->live || lflb->turn.holder;
 }
 
-/**
- * luo_flb_find() - an FLB that is registered, or has left an object behind
- * @luo: where; luo->state_lock is held
- * @flb: what the driver has registered
- *
- * Return: the FLB, which stays while the lock is held; NULL: there is none.
+/*
+ * Find an FLB that is registered, or was and left an object behind. It stays while
+ * luo->state_lock is held.
  */
 struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb)
 {
@@ -74,7 +66,7 @@ struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb)
 	return NULL;
 }
 
-/* No string is handed over twice, so one that is left behind counts too */
+/* No string is handed over twice, so an FLB that left an object behind counts as well. */
 static bool luo_flb_string_taken(struct luo *luo, const struct liveupdate_flb *flb)
 {
 	struct luo_flb *lflb;
@@ -88,10 +80,7 @@ static bool luo_flb_string_taken(struct luo *luo, const struct liveupdate_flb *f
 	return false;
 }
 
-/**
- * luo_flb_unref() - the last reference frees it
- * @lflb: the FLB; luo->state_lock is held
- */
+/* Called with luo->state_lock held. */
 void luo_flb_unref(struct luo_flb *lflb)
 {
 	if (--lflb->refs)
@@ -100,10 +89,7 @@ void luo_flb_unref(struct luo_flb *lflb)
 	kfree(lflb);
 }
 
-/**
- * luo_flb_link_unref() - the last reference frees it
- * @link: the link; luo->state_lock is held
- */
+/* Called with luo->state_lock held. */
 void luo_flb_link_unref(struct luo_flb_link *link)
 {
 	if (--link->refs)
@@ -144,17 +130,12 @@ static void luo_flb_link_add(struct luo *luo, struct luo_flb_link *link,
 	list_add_tail(&link->in_flb, &lflb->links);
 }
 
-/**
- * luo_flb_link() - let the files of a handler depend on an FLB
- * @luo: where; luo->handlers_lock is held for writing
- * @handler: the handler
- * @flb: the FLB, sound
+/*
+ * Let files of @handler depend on @flb, which is valid. Reads the handover if that has not
+ * been done: from here on the entry of that name is claimed, also after the FLB is
+ * unregistered. Called with luo->handlers_lock held for writing.
  *
- * The handover is read now if it was not yet: from here on the FLB's entry is claimed, even
- * once it is unregistered.
- *
- * Context: Process context. May sleep.
- * Return: 0; -EEXIST: they are linked already, or another FLB has the string; -ENOMEM.
+ * Returns -EEXIST if they are linked already, or if another FLB has the string, or -ENOMEM.
  */
 int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate_flb *flb)
 {
@@ -185,7 +166,7 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 	return 0;
 }
 
-/* Return: true if files still use the link. They give it up, whenever they are. */
+/* Returns true if files still use the link; they drop it when they are unpreserved. */
 static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	__must_hold(&luo->state_lock)
 {
@@ -195,7 +176,7 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	list_del_init(&link->in_handler);
 	list_del_init(&link->in_flb);
 
-	/* An op that is under way began before. None begins after this. */
+	/* Wait for an op that is running. None starts after this. */
 	if (!WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
 		luo_turn_give(luo, &lflb->turn);
 	while (!luo_flb_registered(lflb) && luo_flb_wait_incoming(luo, lflb->flb))
@@ -203,14 +184,9 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	return link->users;
 }
 
-/**
- * luo_flb_unlink() - undo luo_flb_link()
- * @luo: where
- * @fh: the handler
- * @flb: the FLB
- *
- * Context: Process context. Sleeps while an op of the FLB is running; not from inside one.
- * Return: false: they were not linked.
+/*
+ * Undo luo_flb_link(). Waits while an op of the FLB is running, so it cannot be called from
+ * one. Returns false if they were not linked.
  */
 bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		    struct liveupdate_flb *flb)
@@ -225,7 +201,7 @@ bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		if (!link)
 			return false;
 		left = luo_flb_link_kill(luo, link);
-		/* The last handler: nobody is to hear of the object any more */
+		/* Unlinked from the last handler: hide the object from getters. */
 		if (!luo_flb_registered(lflb)) {
 			left |= lflb->live;
 			left |= luo_flb_hide_incoming(luo, flb);
@@ -237,14 +213,10 @@ bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 	return true;
 }
 
-/**
- * luo_flb_unlink_all() - a handler goes away
- * @luo: where
- * @handler: the handler, not registered any more
- *
- * An FLB need not be its handler's: objects that are there are no mistake, and stay.
- *
- * Context: Process context. Sleeps while an op of one of the FLBs is running.
+/*
+ * Unlink all FLBs of a handler that is no longer registered, and wait for ops that are
+ * running. The FLBs may belong to other drivers: objects that exist are no mistake here,
+ * and stay.
  */
 void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler)
 {
@@ -258,12 +230,10 @@ void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler)
 	}
 }
 
-/**
- * luo_flb_before() - walk through the FLBs, last one registered first
- * @luo: where; luo->state_lock is held, and may be let go of between two calls
- * @next: where the walk stands; NULL: at its beginning
- *
- * Return: the next one registered, NULL at the end. It stays while the walk stands there.
+/*
+ * Walk the FLBs from the last registered to the first. @next is the current position, NULL
+ * to begin. luo->state_lock is held, and may be dropped between two calls: the FLB that is
+ * returned stays until the next call.
  */
 struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next)
 {
@@ -282,14 +252,7 @@ struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next)
 	return found;
 }
 
-/**
- * luo_flb_link_before() - walk through the links of a handler, last one first
- * @luo: where; luo->state_lock is held, and may be let go of between two calls
- * @handler: the handler
- * @next: where the walk stands; NULL: at its beginning
- *
- * Return: the next one, NULL at the end. It stays while the walk stands there.
- */
+/* As luo_flb_before(), for the links of a handler. */
 struct luo_flb_link *luo_flb_link_before(struct luo *luo, struct luo_handler *handler,
 					 struct luo_flb_link *next)
 {
@@ -308,14 +271,7 @@ struct luo_flb_link *luo_flb_link_before(struct luo *luo, struct luo_handler *ha
 	return found;
 }
 
-/**
- * luo_flb_link_after() - walk through the links of a handler, first one first
- * @luo: where
- * @handler: the handler
- * @prev: where the walk stands; NULL: at its beginning
- *
- * Return: the next one, NULL at the end. It stays while the walk stands there.
- */
+/* As luo_flb_link_before(), from the first link to the last. */
 struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *handler,
 					struct luo_flb_link *prev)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * FLBs: objects shared by all files of the handlers that depend on them. See luo_flb.c for
- * the registry, luo_flb_outgoing.c for this kernel's, luo_flb_incoming.c for the last
+ * the registry, luo_flb_outgoing.c for this kernel's, luo_flb_incoming.c for the previous
  * kernel's.
  */
 #ifndef _LUO_FLB_H
@@ -20,16 +20,16 @@ struct luo_handler;
  * @in_list: in luo->flbs, in order of registration
  * @flb: what the driver registered; may be gone if @links is empty and @live not set
  * @seq: grows from one registration to the next
- * @refs: one for each link, one for being @live, one for who looks at it
+ * @refs: one for each link, one for being @live, one for each walker
  * @links: struct luo_flb_link: handlers that it is registered with; empty: hidden from
  *	new files and gets
- * @turn: who runs the ops
+ * @turn: its op lock
  * @live: preserve() has made the object, and unpreserve() has not been called yet
  * @users: preserved files that depend on it
  * @gets: references to the object
- * @args: what the ops are called with; keeps its values between calls
+ * @args: arguments of the ops; keeps its values between calls
  *
- * All of it is under luo->state_lock, but for @args, which are of whose turn it is.
+ * All of it is under luo->state_lock, except @args, which the owner of @turn uses.
  *
  *   not live -- first file: preserve() --> live -- last file, last put: unpreserve() --+
  *       ^                                                                              |
@@ -55,7 +55,7 @@ struct luo_flb {
  * @fh: the handler; may be gone if @dead
  * @lflb: the FLB
  * @seq: grows from one registration to the next
- * @refs: one for being linked, one for each file in @users, one for who looks at it
+ * @refs: one for being linked, one for each file in @users, one for each walker
  * @users: files preserved through it
  * @dead: unregistered
  *
@@ -73,12 +73,12 @@ struct luo_flb_link {
 };
 
 /**
- * struct luo_flb_area - room for FLBs in the handover
+ * struct luo_flb_area - the FLB area of the outgoing handover
  * @mem: the folio
  * @order: its order
- * @used: how many entries there is to be room for
+ * @used: number of slots that are reserved
  *
- * All of it is under luo->lock, or the gate is shut.
+ * All of it is under luo->lock, or the gate is closed.
  */
 struct luo_flb_area {
 	void *mem;
@@ -100,22 +100,22 @@ enum luo_flb_entry_state {
 };
 
 /**
- * struct luo_flb_entry - an FLB of the last kernel
+ * struct luo_flb_entry - an FLB of the previous kernel
  * @name: its compatible string
  * @data: what its preserve() set
- * @left: files that depended on it in the last kernel and, as far as is known, are not
+ * @left: number of files that depended on it in the previous kernel and are not known to be
  *	finished; a hint
- * @state: see above
- * @turn: who runs the ops
- * @claimed: an FLB of that very string is registered, or has asked
+ * @state: see enum luo_flb_entry_state
+ * @turn: its op lock
+ * @claimed: an FLB of that very string is registered, or was got
  * @due: the last file that depends on it is finished; no more gets
  * @hidden: unregistered while there was an object; no more gets
- * @flb: who retrieves it or has; NULL: nobody, or it failed
+ * @flb: the FLB that has retrieved it, or is about to; else NULL
  * @gets: references to the object
- * @err: in state FAILED, what retrieve() said
- * @args: what the ops are called with; keeps its values between calls
+ * @err: in state FAILED, the errno of retrieve()
+ * @args: arguments of the ops; keeps its values between calls
  *
- * All of it is under luo->state_lock, but for @args, which are of whose turn it is.
+ * All of it is under luo->state_lock, except @args, which the owner of @turn uses.
  */
 struct luo_flb_entry {
 	char name[LIVEUPDATE_FLB_COMPAT_LENGTH];

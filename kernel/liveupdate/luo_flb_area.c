@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Room for FLBs in the handover: one folio, large enough for all that are preserved.
+ * The FLB area of the outgoing handover: one folio, large enough for all that are
+ * preserved.
  *
- * There always is one, and the root points to it even when it holds nothing: kernels that
- * read this format look there without asking.
+ * It always exists, and the root always points to it, also when it is empty: kernels that
+ * read this format expect it.
  */
 #include <linux/cleanup.h>
 #include <linux/errno.h>
@@ -11,13 +12,7 @@
 
 #include "luo_internal.h"
 
-/**
- * luo_flb_area_start() - make the smallest area
- * @luo: where
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
- */
+/* Allocate the smallest area. Returns 0 or -ENOMEM. */
 int luo_flb_area_start(struct luo *luo)
 {
 	luo->flb_area.mem = luo->store->ops->alloc(luo->store, 0);
@@ -25,10 +20,7 @@ int luo_flb_area_start(struct luo *luo)
 	return luo->flb_area.mem ? 0 : -ENOMEM;
 }
 
-/**
- * luo_flb_area_stop() - undo luo_flb_area_start()
- * @luo: where; nothing is preserved
- */
+/* Undo luo_flb_area_start(). No FLB is preserved. */
 void luo_flb_area_stop(struct luo *luo)
 {
 	if (luo->flb_area.mem)
@@ -53,13 +45,9 @@ static int luo_flb_area_grow(struct luo *luo)
 	return 0;
 }
 
-/**
- * luo_flb_area_reserve() - make room for one more FLB
- * @luo: where
- *
- * Context: Process context. May sleep.
- * Return: 0, to be paired with luo_flb_area_unreserve(); -ENOMEM; -ENOSPC: more than the
- * format can hold.
+/*
+ * Reserve a slot for one more FLB; undone by luo_flb_area_unreserve(). Returns -ENOMEM, or
+ * -ENOSPC if the format cannot hold more.
  */
 int luo_flb_area_reserve(struct luo *luo)
 {
@@ -76,24 +64,13 @@ int luo_flb_area_reserve(struct luo *luo)
 	return 0;
 }
 
-/**
- * luo_flb_area_unreserve() - one FLB less
- * @luo: where
- */
 void luo_flb_area_unreserve(struct luo *luo)
 {
 	guard(mutex)(&luo->lock);
 	luo->flb_area.used--;
 }
 
-/**
- * luo_flb_area_write_nothing() - write that no FLB is preserved
- * @luo: where
- * @crc: set to the area's checksum
- *
- * Context: Any.
- * Return: where the area lies.
- */
+/* Serialize "no FLB is preserved". Returns the area's address, and its checksum in @crc. */
 u64 luo_flb_area_write_nothing(struct luo *luo, u32 *crc)
 {
 	struct luo_flb_area *area = &luo->flb_area;
@@ -103,16 +80,10 @@ u64 luo_flb_area_write_nothing(struct luo *luo, u32 *crc)
 	return luo_store_phys(area->mem);
 }
 
-/**
- * luo_flb_area_write() - write down all FLBs that files depend on
- * @luo: where; the gate is shut, so that none is preserved or given up
- * @crc: set to the area's checksum
- *
- * An object that is only still there because somebody holds a reference is nobody's
- * business in the next kernel.
- *
- * Context: Process context. Neither fails nor allocates.
- * Return: where the area lies.
+/*
+ * Serialize all FLBs that preserved files depend on. The gate is closed, so that none comes
+ * or goes. An object that only exists because somebody holds a reference is left out.
+ * Neither fails nor allocates. Returns the area's address, and its checksum in @crc.
  */
 u64 luo_flb_area_write(struct luo *luo, u32 *crc)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * FLBs of the last kernel: which entry, if any, is meant for an FLB, and the life of its
- * object from the first time it is asked for to the last file that depends on it.
+ * Incoming FLBs: which entry of the handover belongs to an FLB, and the life of its object
+ * from the first get to the last file that depends on it.
  *
- * An *entry* was handed over; an FLB of this kernel may read it. "Nothing was handed over
- * for this FLB" and "something was, but not in a version that it reads" are different
- * answers, and are found out anew each time somebody asks.
+ * An *entry* was handed over; an FLB of this kernel may read it. "Absent" and
+ * "incompatible" are different results, and are determined anew for each get: another FLB
+ * of the family may have been registered.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -30,13 +30,13 @@ static struct luo_flb_entry *luo_flb_entry_of(struct luo *luo, const char *name)
 	return NULL;
 }
 
-/* Claimed by an FLB of that very string, or somebody has tried to retrieve it */
+/* Claimed by an FLB of that string, or retrieved, or a failed retrieval. */
 static bool luo_flb_entry_taken(const struct luo_flb_entry *entry)
 {
 	return entry->claimed || entry->flb || entry->state != LUO_FLB_WAITING;
 }
 
-/* The last kernel may have written several versions, for more than one to read */
+/* The previous kernel may have written several versions, for several readers. */
 static bool luo_flb_family_taken(struct luo *luo, const char *name)
 {
 	struct luo_incoming *in = &luo->in;
@@ -49,7 +49,7 @@ static bool luo_flb_family_taken(struct luo *luo, const char *name)
 	return false;
 }
 
-/* An entry of the FLB's family, which was handed over in no version that anybody reads */
+/* Find an entry of the FLB's family that no FLB of this kernel reads. */
 static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
@@ -64,7 +64,10 @@ static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveup
 	return NULL;
 }
 
-/* 0 and the entry that the FLB reads; -EPROTONOSUPPORT and one that it does not; -ENODATA */
+/*
+ * Returns 0 and the entry that the FLB reads, -EPROTONOSUPPORT and one of its family that
+ * it does not read, or -ENODATA.
+ */
 static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 			 struct luo_flb_entry **found)
 {
@@ -86,8 +89,8 @@ static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 }
 
 /*
- * The entry exists, and something is wrong with it. Errnos by which the core says that it is
- * absent, that live update is off or that the module is going away are not the op's to use.
+ * The entry exists, so an op must not return the errnos by which the core says that it is
+ * absent, that live update is off, or that the module is being unloaded.
  */
 static int luo_flb_retrieve_errno(int err)
 {
@@ -116,8 +119,8 @@ static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_
 }
 
 /*
- * The turn is the caller's. The lock is let go of while the op runs, and what that says is
- * final. -ENODEV: there is no op any more, and all is as it was.
+ * Called with the op lock held; drops state_lock around retrieve(). The result is final,
+ * except -ENODEV: the owner is being unloaded and the entry is untouched.
  */
 static int luo_flb_entry_retrieve(struct luo *luo, struct luo_flb_entry *entry,
 				  struct liveupdate_flb *flb)
@@ -184,15 +187,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	return err;
 }
 
-/**
- * luo_flb_get_incoming() - the object that was handed over
- * @luo: where
- * @flb: the FLB, registered or not yet
- * @objp: set to the object, on success only
- *
- * Context: Process context, from early_initcall on. May sleep.
- * Return: as liveupdate_flb_get_incoming().
- */
+/* See liveupdate_flb_get_incoming(). */
 int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 {
 	u64 data;
@@ -212,7 +207,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 	return err;
 }
 
-/* The last reference to an object of which nobody wants anything more; the turn is held */
+/* The last reference to an object that no file depends on is gone. The op lock is held. */
 static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	__must_hold(&luo->state_lock)
 {
@@ -242,13 +237,7 @@ static void luo_flb_entry_put(struct luo *luo, struct luo_flb_entry *entry)
 	luo_turn_give(luo, &entry->turn);
 }
 
-/**
- * luo_flb_put_incoming() - undo luo_flb_get_incoming()
- * @luo: where
- * @flb: the FLB
- *
- * Context: Process context. May sleep: may finish the object.
- */
+/* See liveupdate_flb_put_incoming(). May finish the object. */
 void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
@@ -267,7 +256,7 @@ void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 		luo_flb_entry_put(luo, entry);
 }
 
-/* Of what was handed over, is there a file that depends on the FLB and is not finished? */
+/* Does an unfinished incoming file depend on the FLB? */
 static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
 {
 	const char *const *older;
@@ -285,8 +274,8 @@ static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
 }
 
 /*
- * The last file of an FLB is finished. Its entry has to be retrieved first if nobody has,
- * as only the FLB knows what there is to free; but not if it was unregistered meanwhile.
+ * The last dependent file is finished. Retrieve the entry first if that has not happened:
+ * only the FLB knows what to free. Skip it if the FLB has been unregistered.
  */
 static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
@@ -303,16 +292,11 @@ static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, stru
 	luo_turn_give(luo, &entry->turn);
 }
 
-/**
- * luo_flb_file_finished() - a file of the last kernel is finished; now what it depended on
- * @luo: where
- * @handler: the file's handler
- * @name: the file's compatible string
- *
- * An object is finished if neither is a file of this kernel's handlers left, nor has the
- * last kernel counted more files than were finished: their handler may come with a module.
- *
- * Context: Process context. May sleep.
+/*
+ * An incoming file of @handler, with compatible string @name, is finished: finish the FLBs
+ * that no other file depends on. An FLB is kept while a file of a handler of this kernel is
+ * unfinished, or while the previous kernel has counted more files than were finished: their
+ * handler may be in a module that is not loaded yet.
  */
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name)
 {
@@ -331,7 +315,7 @@ void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const c
 	}
 }
 
-/* What is left: FLBs that were asked for and never registered */
+/* FLBs that were got but never registered. */
 static void luo_flb_finish_others(struct luo *luo)
 	__must_hold(&luo->state_lock)
 {
@@ -346,7 +330,7 @@ static void luo_flb_finish_others(struct luo *luo)
 	}
 }
 
-/* And those that nobody knows. Printing takes its time, so not under the lock. */
+/* Entries that no FLB has read. Printing is slow, so not under the lock. */
 static void luo_flb_name_unread(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
@@ -374,12 +358,7 @@ static void luo_flb_finish_registered(struct luo *luo)
 	}
 }
 
-/**
- * luo_flb_finish_rest() - no session of the last kernel is left; finish all that can be
- * @luo: where
- *
- * Context: Process context. May sleep.
- */
+/* The last incoming session is finished: finish all FLBs that can be. */
 void luo_flb_finish_rest(struct luo *luo)
 {
 	int err;
@@ -401,10 +380,9 @@ void luo_flb_finish_rest(struct luo *luo)
 	luo_incoming_free_flbs(luo);
 }
 
-/**
- * luo_flb_claim() - the entry of that very string, if there is one, is this FLB's
- * @luo: where; luo->state_lock is held, and the FLB area read
- * @flb: the FLB: registered, or somebody asks for it
+/*
+ * The entry of that very string, if there is one, belongs to @flb, which is registered or
+ * was asked for. luo->state_lock is held, and the FLB area has been read.
  */
 void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb)
 {
@@ -415,10 +393,9 @@ void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb)
 		entry->claimed = true;
 }
 
-/**
- * luo_flb_show_incoming() - an FLB is registered, maybe not for the first time
- * @luo: where; luo->state_lock is held
- * @flb: the FLB; an object of it that was left behind can be got again
+/*
+ * @flb is registered, maybe again: an object that it left behind can be got again. Called
+ * with luo->state_lock held.
  */
 void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
@@ -431,13 +408,9 @@ void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	}
 }
 
-/**
- * luo_flb_wait_incoming() - an FLB is registered no more; wait for what is under way
- * @luo: where; luo->state_lock is held, and let go of while an op is running
- * @flb: the FLB
- *
- * Context: Process context. Sleeps while an op of the FLB is running; not from inside one.
- * Return: true if there was something: what was looked at before may have changed.
+/*
+ * @flb is no longer registered: wait for an op that is running, not from inside one.
+ * luo->state_lock is held, and dropped meanwhile; returns true if it was.
  */
 bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
@@ -457,12 +430,9 @@ bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	return false;
 }
 
-/**
- * luo_flb_hide_incoming() - nobody is to hear of an FLB's object any more
- * @luo: where; luo->state_lock is held
- * @flb: the FLB
- *
- * Return: true if there is one: the caller's mistake.
+/*
+ * No getter is to find the object of @flb any more. Called with luo->state_lock held.
+ * Returns true if there is an object, which is the driver's mistake.
  */
 bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {

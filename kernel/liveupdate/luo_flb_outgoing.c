@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * FLBs of this kernel: the life of an object from the first file that is preserved to the
- * last one given up.
+ * Outgoing FLBs: the life of an object from the first file that is preserved to the last
+ * one that is unpreserved.
  *
- * A file *uses* each FLB that its handler was linked to when it was preserved. The object is
- * made for the first user, and given up after the last one and the last reference.
+ * A file *uses* each FLB that its handler was linked to when the file was preserved. The
+ * object is made for the first user, and unpreserved after the last user and the last
+ * reference.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -18,10 +19,9 @@
 
 #include "luo_internal.h"
 
-/**
- * struct luo_flb_use - a preserved file depends on an FLB
- * @in_file: in lf->flbs, in order of preservation
- * @link: through its handler; a reference is held
+/*
+ * A preserved file uses an FLB. In lf->flbs, in order of preservation; holds a reference to
+ * the link.
  */
 struct luo_flb_use {
 	struct list_head in_file;
@@ -69,7 +69,7 @@ static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
 	module_put(owner);
 }
 
-/* The turn is the caller's. The lock is let go of while the op runs. */
+/* Called with the op lock held; drops state_lock around preserve(). */
 static int luo_flb_make_live(struct luo *luo, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
 {
@@ -105,7 +105,7 @@ out:
 	luo_flb_unref(lflb);
 }
 
-/* Unregistered, or about to be by a module on its way out */
+/* Unregistered, or the module of its owner is being unloaded. */
 static bool luo_flb_link_gone(const struct luo_flb_link *link)
 {
 	const struct luo_flb *lflb = link->lflb;
@@ -113,7 +113,7 @@ static bool luo_flb_link_gone(const struct luo_flb_link *link)
 	return link->dead || (!lflb->live && !try_module_get(lflb->flb->ops->owner));
 }
 
-/* One file more, if the link is still there */
+/* Use the link for one more file, unless it is unregistered. */
 static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *used)
 {
 	struct luo_flb *lflb = link->lflb;
@@ -164,16 +164,12 @@ static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct l
 	return 0;
 }
 
-/**
- * luo_flb_take() - a file is about to be preserved; first comes what it depends on
- * @luo: where
- * @handler: the file's handler
- * @uses: filled with what was taken, in order of registration
+/*
+ * Before a file of @handler is preserved: preserve the FLBs that it depends on, in order of
+ * registration, and list them in @uses for luo_flb_drop().
  *
- * Context: Process context. May sleep.
- * Return: 0, to be paired with luo_flb_drop(); -ENOMEM; -ENOSPC: more FLBs than the format
- * can hold; -EINTR: killed while another task's op was running; else what preserve() said.
- * On error nothing is taken.
+ * Returns -ENOSPC if the format cannot hold more FLBs, -EINTR if killed while an op was
+ * running, -ENOMEM, or the errno of preserve(). On error none is used.
  */
 int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head *uses)
 {
@@ -194,13 +190,7 @@ int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head 
 	return err;
 }
 
-/**
- * luo_flb_drop() - undo luo_flb_take(), last one first
- * @luo: where
- * @uses: what was taken; empty afterwards
- *
- * Context: Process context. May sleep.
- */
+/* Undo luo_flb_take(), the last one first. */
 void luo_flb_drop(struct luo *luo, struct list_head *uses)
 {
 	struct luo_flb_use *use, *next;
@@ -212,16 +202,7 @@ void luo_flb_drop(struct luo *luo, struct list_head *uses)
 	}
 }
 
-/**
- * luo_flb_get_outgoing() - the object that is being preserved
- * @luo: where
- * @flb: the FLB
- * @objp: set to the object, on success only
- *
- * Context: Process context.
- * Return: 0, to be paired with luo_flb_put_outgoing(); -ENOENT: nothing is preserved that
- * depends on it; -EDEADLK: called from its own ops; -EOPNOTSUPP: live update is off.
- */
+/* See liveupdate_flb_get_outgoing(). */
 int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 {
 	struct luo_flb *lflb;
@@ -240,13 +221,7 @@ int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **obj
 	return 0;
 }
 
-/**
- * luo_flb_put_outgoing() - undo luo_flb_get_outgoing()
- * @luo: where
- * @flb: the FLB
- *
- * Context: Process context. May sleep: may give the object up.
- */
+/* See liveupdate_flb_put_outgoing(). May unpreserve the object. */
 void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_flb *lflb;

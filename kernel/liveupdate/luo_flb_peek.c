@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A look at the FLBs of the last kernel that changes nothing: it allocates nothing, takes
- * no lock, and remembers nothing. For callers before slab, and where live update is off.
+ * Look up an incoming FLB without side effects: no allocation, no lock, no state. For
+ * callers before slab, and for kernels with live update switched off.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -12,7 +12,10 @@
 #include "luo_compat.h"
 #include "luo_internal.h"
 
-/* The best fit, and of those listed the first one in the list; NULL: none at all */
+/*
+ * The best match; among those in the list the first in the list wins. NULL if there is
+ * none.
+ */
 static const struct luo_flb_ser *luo_flb_best(const struct luo_wire_flbs *flbs,
 					      const struct liveupdate_flb *flb,
 					      enum luo_compat_fit *best_fit)
@@ -49,18 +52,15 @@ static int luo_flb_peek_off(const struct luo_incoming *in, const struct luo_wire
 				    best->name, flb->compatible);
 		return -EPROTONOSUPPORT;
 	}
-	/* The stock kernel hands over an empty root at each boot, which means nothing */
+	/*
+	 * A mainline kernel publishes an empty root at each boot: nothing was handed over.
+	 */
 	return in->head.sessions_pa || flbs->count ? -ENODATA : -EOPNOTSUPP;
 }
 
-/**
- * luo_flb_peek_incoming() - what was handed over for an FLB?
- * @luo: where; nothing but the switch and the store are looked at
- * @flb: the FLB
- * @data: set to what the FLB's preserve() set, on success only
- *
- * Context: Any, as soon as the store can be read. Neither sleeps nor allocates.
- * Return: as liveupdate_flb_incoming_early().
+/*
+ * See liveupdate_flb_incoming_early(). Looks at nothing of @luo but its switch and its
+ * store.
  */
 int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data)
 {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The gate between the reboot and everybody else.
+ * The gate: a count of active calls, which the reboot closes and waits to drop to zero.
  *
- * A call enters, does its work and leaves; the reboot shuts the gate and waits for those
- * inside. From then on calls are refused, and nobody sleeps on anything that the reboot
- * holds: that may be forever, as the next kernel has no such task. A close cannot be
- * refused. It is remembered, and carried out should the reboot fail.
+ * From then on calls are refused, so that no task sleeps on what the reboot holds: that
+ * would be forever, as the next kernel has no such task. A close cannot be refused; it is
+ * queued, and runs if the reboot fails.
+ *
+ * Not a percpu_ref: its switch to atomic mode takes a grace period at the start of the
+ * blackout, and queueing a close has to be atomic with the check whether the gate is
+ * closed.
  */
 #include <linux/errno.h>
 #include <linux/jiffies.h>
@@ -14,8 +17,8 @@
 #include "luo_gate.h"
 
 /*
- * A call may itself wait for something that only a thaw brings, say for a page of a
- * frozen memfd. The reboot then has to give way rather than wait with it.
+ * A call may wait for something that only a thaw brings, for example a page of a frozen
+ * memfd. Then the reboot has to fail instead of waiting for it.
  */
 #define LUO_GATE_PATIENCE	(30 * HZ)
 
@@ -28,13 +31,7 @@ void luo_gate_init(struct luo_gate *gate)
 	init_waitqueue_head(&gate->empty);
 }
 
-/**
- * luo_gate_enter() - begin a call
- * @gate: the gate
- *
- * Context: Any. Does not sleep.
- * Return: 0, to be paired with luo_gate_leave(); -EBUSY: the reboot has begun.
- */
+/* Begin a call; ended by luo_gate_leave(). Returns -EBUSY once the reboot has begun. */
 int luo_gate_enter(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
@@ -44,13 +41,9 @@ int luo_gate_enter(struct luo_gate *gate)
 	return 0;
 }
 
-/**
- * luo_gate_enter_or_defer() - begin a call that cannot be refused
- * @gate: the gate
- * @deferred: remembered if the gate is shut; its run() is called before it opens
- *
- * Context: Any. Does not sleep.
- * Return: true: entered, to be paired with luo_gate_leave(); false: remembered.
+/*
+ * Begin a call that cannot be refused. If the gate is closed, queue @deferred instead,
+ * whose run() is called before the gate opens, and return false.
  */
 bool luo_gate_enter_or_defer(struct luo_gate *gate, struct luo_gate_deferred *deferred)
 {
@@ -63,12 +56,6 @@ bool luo_gate_enter_or_defer(struct luo_gate *gate, struct luo_gate_deferred *de
 	return true;
 }
 
-/**
- * luo_gate_leave() - end a call
- * @gate: the gate
- *
- * Context: Any. Does not sleep.
- */
 void luo_gate_leave(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
@@ -82,13 +69,10 @@ static bool luo_gate_is_empty(struct luo_gate *gate)
 	return !gate->inside;
 }
 
-/**
- * luo_gate_shut() - refuse calls from now on, and wait for those under way
- * @gate: the gate
- *
- * Context: Process context. Sleeps.
- * Return: 0: nobody is inside, to be paired with luo_gate_open(). -EBUSY: it is shut
- * already, or a call did not come to its end. -EINTR: killed. On error it is open.
+/*
+ * Refuse calls from now on, and wait for active ones. On success no call is active. Returns
+ * -EBUSY if the gate is closed already, and reopens it and returns -EBUSY if a call does
+ * not end, or -EINTR if killed.
  */
 int luo_gate_shut(struct luo_gate *gate)
 {
@@ -109,14 +93,10 @@ int luo_gate_shut(struct luo_gate *gate)
 	return left ? -EINTR : -EBUSY;
 }
 
-/**
- * luo_gate_open() - make up for the closes, and let calls in again
- * @gate: the gate, shut
- *
- * The closes come first: who has closed a session finds its name free. But if calls are
- * inside still, they may wait for one that is yet to come, and so may the closes for them.
- *
- * Context: Process context. Sleeps as the closes do.
+/*
+ * Run the deferred closes and reopen the gate. Closes run first, so that a task whose close
+ * was deferred finds the session's name free. If calls are still active they may wait for
+ * one that is yet to come, and the closes for them: then calls are let in first.
  */
 void luo_gate_open(struct luo_gate *gate)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The gate: lets calls in until the reboot shuts it. See luo_gate.c. */
+/* The gate: lets calls in until the reboot closes it. See luo_gate.c. */
 #ifndef _LUO_GATE_H
 #define _LUO_GATE_H
 
@@ -8,12 +8,12 @@
 #include <linux/wait.h>
 
 /**
- * struct luo_gate - counts calls in and out
- * @lock: all below; held for a few instructions
- * @inside: calls under way
- * @shut: the reboot has begun
- * @deferred: closes that came since
- * @empty: where the reboot waits for the last call to leave
+ * struct luo_gate - counts active calls
+ * @lock: protects all below
+ * @inside: number of active calls
+ * @shut: closed: the reboot has begun
+ * @deferred: closes that were deferred since
+ * @empty: where the reboot waits for the last call
  */
 struct luo_gate {
 	spinlock_t lock;	/* all below */
@@ -24,7 +24,7 @@ struct luo_gate {
 };
 
 /**
- * struct luo_gate_deferred - something to be done before the gate is open again
+ * struct luo_gate_deferred - work to be done before the gate opens again
  * @link: in gate->deferred
  * @run: called inside the gate, in process context
  */

@@ -2,9 +2,9 @@
 /*
  * The registry of file handlers.
  *
- * What a driver registers stays its own; the registry hangs a struct luo_handler on it,
- * which lives as long as it is registered or a file holds it. A file also holds the
- * driver's module, so that a module's exit never meets one.
+ * The registry keeps a struct luo_handler for each handler that a driver registers; it
+ * lives as long as the handler is registered or a file refers to it. A file also holds the
+ * driver's module, so that no file is left when the module exits.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -56,15 +56,7 @@ static bool luo_handler_string_taken(struct luo *luo, const char *compatible)
 	return false;
 }
 
-/**
- * luo_handler_register() - make a handler known
- * @luo: where
- * @fh: the handler; the caller's, constant until unregistered
- *
- * Context: Process context, from early_initcall on. May sleep.
- * Return: 0, also when live update is off. -EINVAL: a required op is missing, or a
- * string is malformed. -EEXIST: a handler with that string is there. -ENOMEM.
- */
+/* See liveupdate_register_file_handler(). */
 int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
@@ -102,18 +94,11 @@ static void luo_handler_unref(struct luo_handler *handler)
 		kfree(handler);
 }
 
-/**
- * luo_handler_unregister() - forget a handler
- * @luo: where
- * @fh: the handler; nothing is done if its registration did nothing
- *
- * What was registered before live update was switched off, because it could not be set up,
- * is unregistered as well.
- *
- * Files that it still looks after are the caller's mistake. They keep it in use, but
- * only to be given up. Its FLBs are unregistered from it.
- *
- * Context: Process context. May sleep.
+/*
+ * Does nothing if registering did nothing, but undoes what was registered before live
+ * update was switched off by an error. Files that are preserved with the handler are the
+ * driver's mistake: they keep it in use, but only to be unpreserved. Its FLBs are
+ * unregistered from it.
  */
 void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 {
@@ -130,22 +115,14 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 			  fh->compatible);
 		return;
 	}
-	/* Not the references: whoever looks for a file's handler has one for a moment. */
+	/* Not handler->refs: a lookup holds a reference for a moment. */
 	WARN_ONCE(atomic_long_read(&handler->nr_files),
 		  "luo: handler '%s' unregistered while files depend on it\n", fh->compatible);
 	luo_flb_unlink_all(luo, handler);
 	luo_handler_unref(handler);
 }
 
-/**
- * luo_handler_add_flb() - let a handler's files depend on an FLB
- * @luo: where
- * @fh: the handler
- * @flb: the FLB; the caller's, constant until unregistered
- *
- * Context: Process context, from early_initcall on. May sleep.
- * Return: as liveupdate_register_flb().
- */
+/* See liveupdate_register_flb(). */
 int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			struct liveupdate_flb *flb)
 {
@@ -168,14 +145,7 @@ int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 	return err;
 }
 
-/**
- * luo_handler_remove_flb() - undo luo_handler_add_flb()
- * @luo: where
- * @fh: the handler, registered or not
- * @flb: the FLB; nothing is done if its registration did nothing
- *
- * Context: Process context. May sleep.
- */
+/* See liveupdate_unregister_flb(). Does nothing if registering did nothing. */
 void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb)
 {
@@ -185,7 +155,7 @@ void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 		  flb->compatible, fh->compatible);
 }
 
-/* A module on its way out is no longer asked */
+/* Skip handlers whose module is being unloaded. */
 static bool luo_handler_get(struct luo_handler *handler)
 {
 	if (!try_module_get(handler->fh->ops->owner))
@@ -194,10 +164,6 @@ static bool luo_handler_get(struct luo_handler *handler)
 	return true;
 }
 
-/**
- * luo_handler_put() - a file no longer needs its handler
- * @handler: what luo_handler_for_file() or luo_handler_for_string() returned
- */
 void luo_handler_put(struct luo_handler *handler)
 {
 	struct module *owner = handler->fh->ops->owner;
@@ -206,13 +172,9 @@ void luo_handler_put(struct luo_handler *handler)
 	module_put(owner);
 }
 
-/**
- * luo_handler_for_file() - who takes this file?
- * @luo: where to look
- * @file: the file
- *
- * Context: Process context. Calls can_preserve() of handlers, in order of registration.
- * Return: the handler, to be put; NULL: nobody takes it.
+/*
+ * Find the handler that takes a file: calls can_preserve(), in order of registration.
+ * Returns it with a reference, or NULL.
  */
 struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
 {
@@ -229,13 +191,10 @@ struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
 	return NULL;
 }
 
-/**
- * luo_handler_fit() - does anybody read what was handed over?
- * @luo: where to look; luo->handlers_lock is held
- * @found: the string that was handed over
- *
- * Return: the handler, which may be on its way out. -EPROTONOSUPPORT: somebody knows the
- * family, but not this version. -ENODEV: nobody knows it.
+/*
+ * Find the handler that reads an incoming string. luo->handlers_lock is held; the handler
+ * may be about to be unregistered. Returns -EPROTONOSUPPORT if a handler has the family but
+ * not this version, -ENODEV if none has.
  */
 struct luo_handler *luo_handler_fit(struct luo *luo, const char *found)
 {
@@ -256,15 +215,7 @@ struct luo_handler *luo_handler_fit(struct luo *luo, const char *found)
 	return best ?: ERR_PTR(-ENODEV);
 }
 
-/**
- * luo_handler_for_string() - who reads what was handed over?
- * @luo: where to look
- * @found: the string that was handed over
- *
- * Context: Process context. May sleep.
- * Return: the handler, to be put. -EPROTONOSUPPORT: somebody knows the family, but not
- * this version. -ENODEV: nobody knows it.
- */
+/* As luo_handler_fit(), with a reference and without the lock. */
 struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
 {
 	struct luo_handler *handler;
@@ -276,13 +227,7 @@ struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
 	return ERR_PTR(-ENODEV);
 }
 
-/**
- * luo_handler_id() - the object that a file stands for
- * @handler: the file's handler
- * @file: the file
- *
- * Return: a number that all files of the object share.
- */
+/* A number that all files of the same object share. */
 unsigned long luo_handler_id(struct luo_handler *handler, struct file *file)
 {
 	const struct liveupdate_file_ops *ops = handler->fh->ops;

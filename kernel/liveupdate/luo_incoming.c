@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the last kernel handed over, from the chain of sessions down to the files of one,
- * and the FLBs. The root is in luo_root.c.
+ * The reader of the incoming handover: the session chain, the file chains and the FLB area.
+ * The root is in luo_root.c.
  *
- * Each level is judged when it is first asked for, once: the root, the chain of sessions,
- * a session's chain of files. All of a chain is checked before anything is made of it.
- * What is corrupted is refused with an errno that stays, and is left in memory untouched;
- * the rest is freed when the last session is finished. Reading frees nothing, nor is the FLB
- * area freed if there were no sessions: a page, which the next kernel does not preserve.
+ * Each level is validated when it is first needed, once, and completely before anything is
+ * made of it. What is corrupted is refused with an errno that stays the same, and left in
+ * memory untouched; the rest is freed when the last session is finished. Reading frees
+ * nothing, nor is the FLB area freed if there were no sessions: that is one page, which the
+ * next kernel does not preserve.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -40,13 +40,10 @@ static int luo_incoming_flbs_add(struct luo *luo, const struct luo_wire_flbs *fl
 	return 0;
 }
 
-/**
- * luo_incoming_read_flbs() - judge the FLB area, if that is not done yet
- * @luo: where; luo->lock is held
- *
- * Context: Process context, from early_initcall on. May sleep.
- * Return: 0: luo->in.flbs holds what was handed over, maybe nothing. -EPROTONOSUPPORT,
- * -EUCLEAN: it cannot be read, and never will. -ENOMEM: ask again.
+/*
+ * Read and validate the FLB area, unless that is done. luo->lock is held. Returns 0 if
+ * luo->in.flbs has what was handed over, maybe nothing; -EPROTONOSUPPORT or -EUCLEAN, which
+ * are final; -ENOMEM.
  */
 int luo_incoming_read_flbs(struct luo *luo)
 {
@@ -154,7 +151,7 @@ static int luo_incoming_crc_add(const void *entry, void *arg)
 	return 0;
 }
 
-/* One checksum per session, or none at all */
+/* Assign the sessions their checksums: one for each, or none at all. */
 static void luo_incoming_crcs_add(struct luo *luo)
 {
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
@@ -201,13 +198,10 @@ static void luo_incoming_release_sessions(struct luo *luo)
 	in->has_file_crcs = false;
 }
 
-/**
- * luo_incoming_read_sessions() - judge the chain of sessions, if that is not done yet
- * @luo: where; luo->lock is held
- *
- * Context: Process context. May sleep.
- * Return: 0: luo->incoming holds what was handed over, maybe nothing. -EPROTONOSUPPORT,
- * -EUCLEAN: it cannot be read, and never will. -ENOMEM: ask again.
+/*
+ * Read and validate the session chain, unless that is done. luo->lock is held. Returns 0 if
+ * luo->incoming has what was handed over, maybe nothing; -EPROTONOSUPPORT or -EUCLEAN,
+ * which are final; -ENOMEM.
  */
 int luo_incoming_read_sessions(struct luo *luo)
 {
@@ -236,12 +230,9 @@ int luo_incoming_read_sessions(struct luo *luo)
 	return 0;
 }
 
-/**
- * luo_incoming_session_done() - one session less to finish
- * @luo: where; luo->lock is held
- *
- * Return: true if it was the last one: luo_flb_finish_rest() is to be called, without the
- * lock.
+/*
+ * An incoming session is finished. luo->lock is held. Returns true if it was the last one:
+ * then luo_flb_finish_rest() is to be called without the lock.
  */
 bool luo_incoming_session_done(struct luo *luo)
 {
@@ -267,7 +258,7 @@ static int luo_incoming_file_add(const void *entry, void *arg)
 	return 0;
 }
 
-/* Pure: neither the session nor what it leads to is changed */
+/* Changes neither the session nor what it leads to. */
 static int luo_incoming_files_judge(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
@@ -300,15 +291,10 @@ static int luo_incoming_files_add(struct liveupdate_session *session)
 				 luo_incoming_file_add, session);
 }
 
-/**
- * luo_incoming_adopt_files() - judge a session's chain of files, if that is not done yet
- * @session: the session, incoming, locked for writing
- *
- * A chain that is damaged makes for a session that can be retrieved and finished, but
- * none of its files can.
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM: nothing has changed.
+/*
+ * Read and validate the file chain of an incoming session, which is locked for writing,
+ * unless that is done. A session with a corrupted chain can be retrieved and finished, but
+ * none of its files can. Returns 0, or -ENOMEM and nothing has changed.
  */
 int luo_incoming_adopt_files(struct liveupdate_session *session)
 {
@@ -335,14 +321,10 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 	return 0;
 }
 
-/**
- * luo_incoming_peek_files() - look at the files of a session that nobody has retrieved yet
- * @session: the session, incoming, locked
- * @fn: called with each struct luo_file_ser, until it returns other than 0
- * @arg: what it is called with
- *
- * Context: Process context. Changes nothing.
- * Return: 0; -EUCLEAN: the chain is damaged, and @fn was not called; what @fn returned.
+/*
+ * Call @fn for each file of an incoming session that was not retrieved yet, until it
+ * returns other than 0. The session is locked; nothing changes. Returns -EUCLEAN if the
+ * chain is corrupted, before any call of @fn, or what @fn returned.
  */
 int luo_incoming_peek_files(struct liveupdate_session *session,
 			    int (*fn)(const void *entry, void *arg), void *arg)
@@ -383,14 +365,9 @@ static int luo_incoming_count_all(struct luo *luo)
 	return 0;
 }
 
-/**
- * luo_incoming_count_files() - count what FLBs wait for, if that is not done yet
- * @luo: where
- *
- * To be called before any file is finished. If there is no memory for it, FLBs are only
- * finished when no session is left.
- *
- * Context: Process context. May sleep.
+/*
+ * Count the unfinished files that FLBs wait for, unless that is done. To be called before
+ * any file is finished. Without memory for it FLBs are finished with the last session only.
  */
 void luo_incoming_count_files(struct luo *luo)
 {
@@ -415,9 +392,9 @@ void luo_incoming_count_files(struct luo *luo)
 		pending->counted = !err;
 }
 
-/**
- * luo_incoming_drop_files() - give the memory of a finished chain of files back
- * @session: the session, adopted, locked for writing; that of a damaged chain stays
+/*
+ * Free the file chain of a finished session, which is locked for writing. A corrupted chain
+ * is left in memory.
  */
 void luo_incoming_drop_files(struct liveupdate_session *session)
 {
@@ -438,18 +415,13 @@ static bool luo_incoming_is_left(struct luo *luo)
 	return in->flbs_left;
 }
 
-/**
- * luo_incoming_state() - Tell what is known of the incoming handover
- * @luo: the orchestrator, set up or switched off
+/*
+ * What is known of the incoming handover: 0 if there is none or all of it is finished, 1 if
+ * something is unfinished, -EPROTONOSUPPORT or -EUCLEAN if all of it, the sessions or the
+ * FLBs cannot be read.
  *
- * Anybody may ask, so this looks at results only: sessions and FLBs that were not validated
- * yet count as present if there are any sessions.
- *
- * Return:
- * * 0 - there is none, or all of it is finished
- * * 1 - something is not finished
- * * %-EPROTONOSUPPORT - it is of an unknown version
- * * %-EUCLEAN - all of it, the sessions or the FLBs are corrupted
+ * Anybody may ask, so this only looks at results: what was not validated yet counts as
+ * present if there are any sessions.
  */
 int luo_incoming_state(struct luo *luo)
 {
@@ -459,7 +431,7 @@ int luo_incoming_state(struct luo *luo)
 	return in->err ?: in->flbs_err ?: in->sessions_err ?: luo_incoming_is_left(luo);
 }
 
-/* More sessions than that are only counted: printing takes longer than all the rest. */
+/* Further sessions are only counted: printing takes longer than everything else. */
 #define UNFINISHED_NAMED	10
 
 static void name_unfinished(const char *name, unsigned long *nr)
@@ -477,11 +449,9 @@ static int name_unread(const void *entry, void *arg)
 	return 0;
 }
 
-/**
- * luo_incoming_name_unfinished() - Name the sessions that a reboot leaves behind
- * @luo: the orchestrator; its gate is open, as this is no part of the blackout
- *
- * Sessions that no program has asked for are looked at where they lie.
+/*
+ * Name the sessions that a reboot drops in the log. Called before the gate closes, outside
+ * of the blackout. Sessions that were never retrieved are read where they lie.
  */
 void luo_incoming_name_unfinished(struct luo *luo)
 {
@@ -500,9 +470,9 @@ void luo_incoming_name_unfinished(struct luo *luo)
 			nr - UNFINISHED_NAMED);
 }
 
-/**
- * luo_incoming_forget() - let go of all that was handed over; its memory stays as it is
- * @luo: where; no session is open
+/*
+ * Drop all incoming sessions. What was handed over stays in memory as it is. No session is
+ * open.
  */
 void luo_incoming_forget(struct luo *luo)
 {

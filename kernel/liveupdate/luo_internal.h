@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Live Update Orchestrator: what its parts know of each other.
+ * Live Update Orchestrator: internal structures and functions.
  *
- * A *session* is a named set of *files*. It is *outgoing* while it gathers files for the
- * next kernel, *incoming* when the last kernel handed it over. A *handler* knows how to
- * carry one kind of file over, an *FLB* an object that many files share. A *store* is
+ * A *session* is a named set of *files*. It is *outgoing* while files are preserved in it for
+ * the next kernel, *incoming* when the previous kernel handed it over. A *handler* preserves
+ * and retrieves one kind of file; an *FLB* is an object that many files share. A *store* is
  * memory that the next kernel finds again. All of it hangs off one struct luo, which can
- * exist twice: tests play two kernels in one.
+ * exist twice: KUnit plays two kernels in one.
  *
- * Calls go down only: core -> ioctl -> session -> file -> flb; all of them -> wire, chain,
- * turn, store, compat.
+ * Layers, from the top: core, ioctl and what shows the state; session; file; FLB; below them
+ * the store, the wire format, chains, op locks and compatible strings.
  *
  * Locks, outermost first:
  *
- *   luo->gate		not a lock: calls are counted in and out, and the reboot shuts it
- *			and waits until nobody is inside. Nobody ever sleeps on it.
- *   session->lock	the session's files and state. Held around the handlers' ops: for
- *			reading by retrieval, else for writing. Who shows a session, and
- *			may have locks from further below, only tries for it.
- *   luo->handlers_lock	the list of handlers, registration of FLBs. Held around
+ *   luo->gate		not a lock: counts active calls. The reboot closes it and waits until
+ *			no call is active. No caller ever sleeps on it.
+ *   session->lock	the session's files and state. Held across the handlers' ops: for
+ *			reading by retrieval, else for writing. Only tried by who shows a
+ *			session, since that may hold locks from below.
+ *   luo->handlers_lock	the list of handlers, registration of FLBs. Held across
  *			can_preserve(), no other op.
- *   luo->lock		names, lists and sides of sessions, the chain of sessions, the area
- *			of FLBs, and what the last kernel handed over. Never held around an
- *			op. A page for the chain is taken under it, one in 51 sessions: a
- *			memory group at its limit may be kept waiting for that.
- *   luo->state_lock	spinlock: states of files and FLBs, whose turn it is and who waits
- *			for it, claims of objects. Innermost.
+ *   luo->lock		names, lists and sides of sessions, the session chain, the FLB area,
+ *			and the incoming handover. Not held across ops. The session chain
+ *			allocates under it, one page per 51 sessions, so a memcg at its limit
+ *			may reclaim here.
+ *   luo->state_lock	spinlock: states of files and FLBs, owners and waiters of op locks,
+ *			the table of objects. Innermost.
  *
- * A *turn* (luo_turn.c) is held around the ops of an FLB, and around a file's retrieve(),
- * which may ask for other files and FLBs; a wait that would never end is refused.
+ * The op lock of an FLB (luo_turn.c) is held across its ops, that of a file across
+ * retrieve(), which may need other files and FLBs; a wait that would never end is refused.
  *
- * None of them is held across the jump.
+ * None of them is held across the kexec.
  */
 #ifndef _LUO_INTERNAL_H
 #define _LUO_INTERNAL_H
@@ -57,27 +57,28 @@
 
 struct seq_file;
 
-/* Buckets for claims, as a power of two: enough for some 10,000 files at once */
+/* log2 of the buckets in luo->claims: enough for some 10,000 files at once */
 #define LUO_CLAIM_BITS	12
 
 /**
- * struct luo_incoming - what the last kernel handed over
- * @head_read: the root has been judged
- * @sessions_read: the session chain has been judged
- * @flbs_read: the FLB area has been judged
- * @err: 0, -EPROTONOSUPPORT or -EUCLEAN: what is wrong with all of it
- * @sessions_err: what is wrong with the session chain
- * @flbs_err: what is wrong with the FLB area
- * @has_ext: @ext is there and to be trusted
- * @bad_ext: checksums are there, but not to be trusted
- * @has_file_crcs: so is the chain of checksums that it points to
+ * struct luo_incoming - the incoming handover; under luo->lock
+ * @head_read: the root has been validated
+ * @sessions_read: the session chain has been validated
+ * @flbs_read: the FLB area has been validated
+ * @err: result for the root, and with it for everything: 0, -EPROTONOSUPPORT or -EUCLEAN
+ * @sessions_err: result for the session chain
+ * @flbs_err: result for the FLB area
+ * @has_ext: @ext is valid
+ * @bad_ext: there are checksums, and they are not valid
+ * @has_file_crcs: the chain of checksums that @ext points to is valid
  * @head: the root
- * @ext: copy of the checksums
- * @unfinished: sessions not yet finished; with the last one the memory is given back
- * @over: no session is left to finish; set once
- * @flbs: the FLBs; constant once read, what they point to is under luo->state_lock
- * @nr_flbs: how many
- * @flbs_left: how many are not finished; under luo->state_lock
+ * @ext: copy of the checksums and timestamps
+ * @unfinished: number of unfinished sessions
+ * @over: all sessions are finished; set once
+ * @flbs: the entries of the FLB area; constant once read, their contents are under
+ *	luo->state_lock
+ * @nr_flbs: number of @flbs
+ * @flbs_left: number of unfinished ones; under luo->state_lock
  */
 struct luo_incoming {
 	bool head_read;
@@ -99,11 +100,12 @@ struct luo_incoming {
 };
 
 /**
- * struct luo_refusal - who said no to a freeze, or to the reboot
- * @err: what was said; 0: nobody has yet
- * @session: of the file that refused; empty: no file, the reboot itself was refused
- * @compatible: its string
- * @token: what the program called it
+ * struct luo_refusal - the last refusal of a freeze or a reboot
+ * @err: its errno; 0 if there was none
+ * @session: session of the file whose handler refused; empty if the reboot was refused for
+ *	another reason
+ * @compatible: the handler's string
+ * @token: the file's token
  */
 struct luo_refusal {
 	int err;
@@ -114,35 +116,35 @@ struct luo_refusal {
 
 /**
  * struct luo - one orchestrator
- * @store: the memory that it hands over in
- * @enabled: switched on; see luo_enabled()
+ * @store: where the handover is
+ * @enabled: live update is switched on
  * @misc: /dev/liveupdate
- * @opened: bit 0: somebody has the device open
- * @gate: through which calls come in
+ * @opened: bit 0: the device is open
+ * @gate: see the top of this file
  * @handlers_lock: see the top of this file
  * @handlers: struct luo_handler, in order of registration
  * @lock: see the top of this file
  * @names: sessions by side and name
  * @outgoing: sessions for the next kernel, in order of creation
- * @incoming: sessions of the last kernel, in their order
- * @session_chain: reserved: an entry for each session in @outgoing
- * @crc_chain: reserved: likewise, for checksums of their file chains
- * @flb_area: reserved: room for all FLBs that are preserved
- * @in: what was handed over
- * @pending: of that, how many files of each kind are not finished
+ * @incoming: sessions of the previous kernel, in their order
+ * @session_chain: has an entry reserved for each session in @outgoing
+ * @crc_chain: likewise, for the checksums of their file chains
+ * @flb_area: has a slot reserved for each FLB that is preserved
+ * @in: the incoming handover
+ * @pending: its unfinished files
  * @ser: the root for the next kernel
- * @ext: its checksums and times
+ * @ext: checksums and timestamps for the next kernel
  * @state_lock: see the top of this file
  * @tokens: files by session and token
- * @claims: files by the object they stand for
+ * @claims: files by the object that they refer to
  * @retrieving: files whose retrieve() is running
  * @flbs: struct luo_flb, in order of registration
- * @flb_seq: the last number that was given to an FLB or a link to one
- * @waiters: tasks that wait for a turn, struct luo_waiter
+ * @flb_seq: the last sequence number of an FLB or a link
+ * @waiters: struct luo_waiter: tasks that wait for an op lock
  * @turn_wq: where they wait
- * @nr_preserved: files in outgoing sessions
- * @refusal: the last one, under luo->state_lock
- * @timeline: what this kernel has reached, under luo->state_lock
+ * @nr_preserved: number of files in outgoing sessions
+ * @refusal: the last refusal; under luo->state_lock
+ * @timeline: milestones of this kernel; under luo->state_lock
  */
 struct luo {
 	struct luo_store *store;
@@ -180,8 +182,7 @@ struct luo {
 };
 
 /*
- * Sides of a session. It starts on one and changes it nowhere but on these arrows, under
- * luo->lock:
+ * Sides of a session, which change on these arrows only, under luo->lock:
  *
  *   CREATE --> OUTGOING <------ first PRESERVE ------ FINISHED
  *                                                        ^
@@ -211,7 +212,7 @@ enum luo_session_state {
 };
 
 /**
- * struct luo_session_key - by what sessions are found
+ * struct luo_session_key - the key of luo->names
  * @name: padded with zeroes
  * @side: enum luo_side; finished sessions are not found
  */
@@ -222,23 +223,23 @@ struct luo_session_key {
 
 /**
  * struct liveupdate_session - a named set of files
- * @luo: where it belongs
- * @key: its name and side; in luo->names, unless it is finished. The side is written under
- *	luo->lock with session->lock held for writing.
- * @by_name: link there
+ * @luo: the orchestrator
+ * @key: its name and side. The side is written under luo->lock with session->lock held for
+ *	writing.
+ * @by_name: in luo->names, unless the session is finished
  * @in_side: in luo->outgoing or luo->incoming
  * @lock: see the top of this file
- * @state: see there
+ * @state: see enum luo_session_state
  * @files: struct luo_file, in order of preservation
- * @chain: outgoing: reserved, an entry for each file
+ * @chain: outgoing: has an entry reserved for each file
  * @keep: retrieved with LIVEUPDATE_RETRIEVE_KEEP
  * @reboot_froze: the reboot froze it, and thaws it if it fails
  * @adopted: incoming: @files is filled
- * @err: incoming: what is wrong with its file chain
- * @files_pa: incoming: first block of its file chain
- * @files_count: incoming: how many entries that shall have
- * @files_crc: incoming: checksum that it shall have
- * @deferred: a close that came while the gate was shut
+ * @err: incoming: result of validating its file chain
+ * @files_pa: incoming: address of the first block of its file chain
+ * @files_count: incoming: number of entries that the chain has to have
+ * @files_crc: incoming: checksum that the chain has to have
+ * @deferred: a close that came while the gate was closed
  * @rcu: for luo_session_is_stale(), which looks at luo->names without luo->lock
  */
 struct liveupdate_session {
@@ -265,9 +266,9 @@ struct liveupdate_session {
  * struct luo_handler - a registered file handler
  * @in_list: in luo->handlers
  * @fh: what the driver registered
- * @refs: one for being registered, one for each file that holds it or is looked at
- * @nr_files: files that it looks after
- * @flbs: struct luo_flb_link: what its files depend on; under luo->state_lock
+ * @refs: one for being registered, one for each file, one for each lookup
+ * @nr_files: number of its files
+ * @flbs: struct luo_flb_link: FLBs that its files depend on; under luo->state_lock
  */
 struct luo_handler {
 	struct list_head in_list;
@@ -295,9 +296,9 @@ enum luo_file_state {
 };
 
 /**
- * struct luo_file_key - by what files are found
+ * struct luo_file_key - the key of luo->tokens
  * @session: the session
- * @token: what the program called it there
+ * @token: the file's token there
  */
 struct luo_file_key {
 	struct liveupdate_session *session;
@@ -306,21 +307,21 @@ struct luo_file_key {
 
 /**
  * struct luo_file - one file of a session
- * @key: in luo->tokens
- * @by_token: link there
+ * @key: its session and token
+ * @by_token: in luo->tokens
  * @in_session: in session->files
  * @by_id: in luo->claims while the object is preserved or retrieved
- * @id: what the handler says the object is
- * @state: see above
- * @turn: in state RETRIEVING, whose it is
- * @in_retrieving: in state RETRIEVING, in luo->retrieving
- * @transient: bits for the errnos that retrieve() was told of other objects and that are
- *	not final; under luo->state_lock while in state RETRIEVING
- * @handler: who looks after it; NULL: nobody yet, or no more
- * @flbs: outgoing: struct luo_flb_use: what it depends on, in order of preservation
- * @args: what the handler's ops are called with; keeps their values between calls
+ * @id: identifies the object, among files of handlers with the same get_id()
+ * @state: see enum luo_file_state
+ * @turn: its op lock, held in state RETRIEVING
+ * @in_retrieving: in luo->retrieving in state RETRIEVING
+ * @transient: bits for the transient errnos of other objects that retrieve() has met; under
+ *	luo->state_lock while in state RETRIEVING
+ * @handler: its handler, with a reference; NULL if none is bound
+ * @flbs: outgoing: struct luo_flb_use: FLBs that it depends on, in order of preservation
+ * @args: arguments of the handler's ops; keeps its values between calls
  * @found: incoming: the string that was handed over
- * @rcu: readers of luo->tokens may still be passing by
+ * @rcu: for readers of luo->tokens
  */
 struct luo_file {
 	struct luo_file_key key;
@@ -340,8 +341,8 @@ struct luo_file {
 };
 
 /*
- * What an op of a driver has returned: 0 or an errno. A driver that returns anything else is
- * wrong about its own op, so nothing that it says of the object can be relied on.
+ * The result of a driver's op: 0 or an errno. After anything else nothing that the driver
+ * says of the object can be relied on, so that is an error.
  */
 #define luo_op_result(op, compatible, ret)						\
 ({											\
@@ -411,16 +412,16 @@ static inline const char *luo_session_name(const struct liveupdate_session *sess
 	return session->key.name;
 }
 
-/* Room for a name with each byte escaped */
+/* Space for a name with each byte escaped */
 #define LUO_NAME_TEXT	(4 * LIVEUPDATE_SESSION_NAME_LENGTH)
 
 const char *luo_name_escape(const char *name, char *text);
 
-/* A session's name for the log: on one line, whatever a program has put into it. */
+/* A session's name for the log: one line, whatever is in it. */
 #define luo_session_text(session) \
 	luo_name_escape(luo_session_name(session), (char[LUO_NAME_TEXT]) {})
 
-/* rhashtable's own errnos mean nothing to a program: it could not grow. */
+/* rhashtable's own errnos, for a table that could not grow, are not for user space. */
 static inline int luo_table_errno(int err)
 {
 	return err && err != -EEXIST ? -ENOMEM : err;

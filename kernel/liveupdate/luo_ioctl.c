@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls of programs: one dispatcher for /dev/liveupdate and for sessions.
+ * The ioctls of /dev/liveupdate and of session file descriptors: one table, one dispatcher.
  *
- * A row of a table says what a call is: its number, the size of its argument, the last
- * field that must be there, and the verb. Verbs see a copy of the argument. Only the
- * dispatcher touches the program's memory, and it alone decides the fate of what a verb
- * has made: a file descriptor is published after the reply has been copied, and a reply
- * that cannot be copied leaves everything as it was.
+ * A row of the table has an ioctl's number, the size of its argument, the last mandatory
+ * field, and the function to run, which gets a copy of the argument. Only the dispatcher
+ * accesses user memory, and it alone publishes what a function has made: a file descriptor
+ * is installed after the response was copied, and if that fails nothing has changed.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -31,21 +30,16 @@ union luo_args {
 	struct liveupdate_session_thaw thaw;
 };
 
-/* Where a call has an fd in its argument, it is here */
+/* The fd is at the same offset in every argument that has one. */
 #define LUO_ARGS_FD	offsetof(union luo_args, create.fd)
 
 static_assert(offsetof(union luo_args, retrieve_session.fd) == LUO_ARGS_FD);
 static_assert(offsetof(union luo_args, preserve.fd) == LUO_ARGS_FD);
 static_assert(offsetof(union luo_args, retrieve.fd) == LUO_ARGS_FD);
 
-/**
- * struct luo_call - one call under way
- * @luo: set for calls on the device
- * @session: set for calls on a session; else the session that the verb made or took over
- * @args: the argument
- * @user: where it came from
- * @user_size: how long it is there
- * @file: the file that the verb got
+/*
+ * An ioctl under way. @luo is set on the device, @session on a session or once the call has
+ * made or retrieved one; @file is what the call has retrieved.
  */
 struct luo_call {
 	struct luo *luo;
@@ -64,14 +58,9 @@ enum luo_reply {
 	LUO_REPLY_SESSION,	/* the argument, with a descriptor of @session */
 };
 
-/**
- * struct luo_verb - one call that there is
- * @cmd: its number
- * @size: of the argument as known here
- * @min_size: up to the last field that must be there
- * @reply: what goes back
- * @run: what it does
- * @undo: undo @run, as the session's descriptor could not be handed out
+/*
+ * A row of the table: number, size and mandatory size of the argument, the response, what
+ * to run, and how to undo that if the file descriptor cannot be installed.
  */
 struct luo_verb {
 	unsigned int cmd;
@@ -92,7 +81,7 @@ struct luo_verb {
 		__VA_ARGS__					\
 	}
 
-/* Terminated within its room, and not empty */
+/* Terminated, and not empty */
 static bool luo_name_valid(const u8 *name)
 {
 	return name[0] && memchr(name, 0, LIVEUPDATE_SESSION_NAME_LENGTH);
@@ -219,7 +208,7 @@ static int luo_call_copy_args(struct luo_call *call, const struct luo_verb *verb
 		return -EFAULT;
 	if (call->user_size < verb->min_size)
 		return -EINVAL;
-	/* No argument will ever be so large: do not read that much to see that it is zero. */
+	/* No argument will ever be larger: do not scan that much for zeroes. */
 	if (call->user_size > PAGE_SIZE)
 		return -E2BIG;
 	return copy_struct_from_user(&call->args, verb->size, call->user, call->user_size);
@@ -255,7 +244,7 @@ static const struct file_operations luo_session_fops = {
 	.llseek = noop_llseek,
 };
 
-/* The name is what /proc shows; programs tell sessions by it */
+/* The name is shown in /proc/PID/fd; programs recognize sessions by it. */
 static struct file *luo_session_file(struct liveupdate_session *session)
 {
 	char name[sizeof("[luo_session] ") + LIVEUPDATE_SESSION_NAME_LENGTH];
@@ -387,13 +376,7 @@ static const struct file_operations luo_device_fops = {
 	.llseek = noop_llseek,
 };
 
-/**
- * luo_device_register() - make /dev/liveupdate
- * @luo: what it is to drive
- *
- * Context: Process context. May sleep.
- * Return: 0, or what misc_register() says.
- */
+/* Register /dev/liveupdate. Returns as misc_register(). */
 int luo_device_register(struct luo *luo)
 {
 	luo->misc.minor = MISC_DYNAMIC_MINOR;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names and sides of sessions: how a session comes to be, is found, and changes sides.
+ * Names and sides of sessions: creating, finding, and changing sides.
  *
- * Names are unique on a side, and held under luo->lock throughout.
+ * Names are unique on a side. All of it is under luo->lock.
  */
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
@@ -18,15 +18,10 @@ const struct rhashtable_params luo_session_names = {
 	.automatic_shrinking = true,
 };
 
-/**
- * luo_name_escape() - Make a name fit into a line of text
- * @name: the name of a session, terminated
- * @text: room for LUO_NAME_TEXT bytes
- *
- * Backslashes and all that is not printable ASCII become octal escapes, so that different
- * names stay different.
- *
- * Return: @text, terminated.
+/*
+ * Make a session name fit for a line of text: backslashes and all that is not printable
+ * ASCII become octal escapes, so that different names stay different. @text has space for
+ * LUO_NAME_TEXT bytes, and is returned.
  */
 const char *luo_name_escape(const char *name, char *text)
 {
@@ -37,14 +32,7 @@ const char *luo_name_escape(const char *name, char *text)
 	return text;
 }
 
-/**
- * luo_session_find() - a session by its name
- * @luo: where to look; luo->lock is held
- * @name: the name, terminated
- * @side: on which side
- *
- * Return: the session; NULL: there is none.
- */
+/* Called with luo->lock held. */
 struct liveupdate_session *luo_session_find(struct luo *luo, const char *name,
 					    enum luo_side side)
 {
@@ -60,14 +48,7 @@ static void luo_session_close_late(struct luo_gate_deferred *deferred)
 	luo_session_end(container_of(deferred, struct liveupdate_session, deferred));
 }
 
-/**
- * luo_session_alloc() - a session, not yet linked anywhere
- * @luo: where it will belong
- * @name: its name, terminated
- * @side: the side it is born on
- *
- * Return: the session, to be freed by luo_session_free(); NULL: no memory.
- */
+/* Allocate a session that is linked nowhere, to be freed by luo_session_free(). */
 struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 					     enum luo_side side)
 {
@@ -89,10 +70,7 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 	return session;
 }
 
-/**
- * luo_session_free() - the last of a session that is not linked anywhere
- * @session: the session
- */
+/* Free a session that is linked nowhere. */
 void luo_session_free(struct liveupdate_session *session)
 {
 	luo_chain_destroy(&session->chain);
@@ -111,12 +89,10 @@ static int luo_outgoing_reserve(struct luo *luo)
 	return err;
 }
 
-/**
- * luo_session_link() - give a session its name, and its place on its side
- * @session: the session; luo->lock is held
- *
- * Return: 0; -EEXIST: the name is taken on that side; -ENOMEM; -ENOSPC: more sessions
- * than the format can hold.
+/*
+ * Add a session to the names and the list of its side. luo->lock is held. Returns -EEXIST
+ * if the name is in use on that side, -ENOMEM, or -ENOSPC if the format cannot hold more
+ * sessions.
  */
 int luo_session_link(struct liveupdate_session *session)
 {
@@ -143,10 +119,7 @@ int luo_session_link(struct liveupdate_session *session)
 	return 0;
 }
 
-/**
- * luo_session_unlink() - undo luo_session_link()
- * @session: the session, linked or finished; luo->lock is held
- */
+/* Undo luo_session_link(), unless the session is finished. luo->lock is held. */
 void luo_session_unlink(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
@@ -162,12 +135,9 @@ void luo_session_unlink(struct liveupdate_session *session)
 	}
 }
 
-/**
- * luo_session_is_stale() - Tell whether another session has a finished session's name
- * @session: the session
- *
- * Context: Any. Unless luo->lock is held, it may change before the caller looks.
- * Return: true if the session is finished and an outgoing one of its name exists.
+/*
+ * A finished session is stale while an outgoing session of its name exists. Without
+ * luo->lock the result may be outdated at once.
  */
 bool luo_session_is_stale(struct liveupdate_session *session)
 {
@@ -180,9 +150,9 @@ bool luo_session_is_stale(struct liveupdate_session *session)
 	return rhashtable_lookup(&session->luo->names, &key, luo_session_names);
 }
 
-/**
- * luo_session_detach() - Make a session a finished one, which holds no name
- * @session: the session, linked and without a file; luo->lock is held
+/*
+ * Make a linked session without files a finished one, which holds no name. luo->lock is
+ * held.
  */
 void luo_session_detach(struct liveupdate_session *session)
 {
@@ -190,11 +160,9 @@ void luo_session_detach(struct liveupdate_session *session)
 	WRITE_ONCE(session->key.side, LUO_FINISHED);
 }
 
-/**
- * luo_session_reactivate() - Make a finished session an outgoing one again
- * @session: the session; luo->lock is held
- *
- * Return: 0, or as luo_session_link(); then it stays as it was.
+/*
+ * Make a finished session an outgoing one again. luo->lock is held. On error, as
+ * luo_session_link(), it stays finished.
  */
 int luo_session_reactivate(struct liveupdate_session *session)
 {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is handed over to the next kernel: freezing and writing down all of it.
- *
- * All memory was reserved before. By the time the gate is shut, freezing may still say
- * no; writing cannot.
+ * Freeze and serialize everything for the next kernel. All memory has been reserved before:
+ * freezing may fail, serializing cannot.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -35,11 +33,9 @@ static void *luo_outgoing_publish(struct luo *luo, const char *name, size_t size
 	return page;
 }
 
-/**
- * luo_outgoing_write_nothing() - write that nothing is handed over
- * @luo: where; the reboot has not begun, or is undone
- *
- * To be called when the area of FLBs has moved: the root leads there at all times.
+/*
+ * Serialize "nothing is handed over". Also to be called when the FLB area has moved: the
+ * root leads to it at all times. The reboot has not begun, or was undone.
  */
 void luo_outgoing_write_nothing(struct luo *luo)
 {
@@ -54,12 +50,9 @@ void luo_outgoing_write_nothing(struct luo *luo)
 	luo_wire_write_ext(luo->ext, luo->ser, 0, flbs_crc, 0, 0);
 }
 
-/**
- * luo_outgoing_start() - publish what the next kernel will look for
- * @luo: where
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM: no memory, or the store takes no more.
+/*
+ * Publish the root that the next kernel looks for. Returns -ENOMEM if there is no memory,
+ * or if the store takes no more.
  */
 int luo_outgoing_start(struct luo *luo)
 {
@@ -89,10 +82,7 @@ err_area:
 	return err;
 }
 
-/**
- * luo_outgoing_stop() - undo luo_outgoing_start()
- * @luo: where; no session is left
- */
+/* Undo luo_outgoing_start(). No session is left. */
 void luo_outgoing_stop(struct luo *luo)
 {
 	if (!luo->ser)
@@ -130,11 +120,9 @@ static int luo_outgoing_freeze_session(struct liveupdate_session *session)
 	return 0;
 }
 
-/**
- * luo_outgoing_thaw() - undo luo_outgoing_freeze(), in reverse
- * @luo: where; the gate is shut, so that no session comes or goes
- *
- * Sessions that a program froze stay frozen.
+/*
+ * Undo luo_outgoing_freeze(), in reverse; sessions that a program froze stay frozen. The
+ * gate is closed, so that no session comes or goes.
  */
 void luo_outgoing_thaw(struct luo *luo)
 {
@@ -145,12 +133,9 @@ void luo_outgoing_thaw(struct luo *luo)
 	luo_outgoing_write_nothing(luo);
 }
 
-/**
- * luo_outgoing_freeze() - freeze all that is not frozen yet
- * @luo: where; the gate is shut, so that no session comes or goes
- *
- * Context: Process context. May sleep.
- * Return: 0; else what a handler said, and all is as before.
+/*
+ * Freeze all sessions that are not frozen yet. The gate is closed, so that no session comes
+ * or goes. On error, a handler's, nothing has changed.
  */
 int luo_outgoing_freeze(struct luo *luo)
 {
@@ -198,11 +183,9 @@ static void luo_outgoing_write_sessions(struct luo *luo, struct luo_chain_writer
 	luo_chain_write_end(crcs);
 }
 
-/**
- * luo_outgoing_write() - write everything down for the next kernel
- * @luo: where; the gate is shut, all is frozen
- *
- * Context: Process context. Neither fails nor allocates.
+/*
+ * Serialize everything for the next kernel. The gate is closed and all is frozen. Neither
+ * fails nor allocates.
  */
 void luo_outgoing_write(struct luo *luo)
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages for what is handed over, side by side.
+ * Contiguous pages for what is handed over.
  *
- * Each preserved range is work in the early boot of the next kernel, and a page between
- * others is a range of its own. Descriptions of sessions and files take a page each, at
- * times that are far apart: left to the page allocator they come to lie anywhere. So
- * they are cut from contiguous memory, some of which is kept in stock.
+ * Each preserved range costs time in the early boot of the next kernel, and a page between
+ * other pages is a range of its own. The descriptions of sessions and files take a page
+ * each, at times that are far apart, so the page allocator would scatter them. They are cut
+ * from contiguous blocks, and unused pages are cached.
  *
- * Each page is preserved as a folio of its own, as every reader of a page expects. It is
- * charged to the memory group of whoever asks for it: a session may be in the hands of
- * somebody without privilege. What is in stock is nobody's.
+ * Each page is preserved as a folio of order 0, as the readers expect. It is charged to the
+ * memcg of the task that allocates it, as sessions may belong to unprivileged programs.
+ * Cached pages are not charged.
  */
 #include <linux/bits.h>
 #include <linux/cleanup.h>
@@ -22,11 +22,11 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 
-/* Memory is cut from blocks of that order, and no more than one is in stock. */
+/* Pages are cut from blocks of this order, and at most one block is cached. */
 #define LUO_PAGES_ORDER		4
 #define LUO_PAGES_MAX		BIT(LUO_PAGES_ORDER)
 
-/* Innermost: nothing but allocators is called under it. */
+/* Innermost: only allocators are called under it. */
 static DEFINE_MUTEX(luo_pages_lock);
 static LIST_HEAD(luo_pages_stock);	/* by page->lru; protected by luo_pages_lock */
 static unsigned int luo_pages_nr;	/* how many; likewise */
@@ -92,7 +92,7 @@ void *liveupdate_alloc_page(void)
 
 	if (!page)
 		return NULL;
-	/* Not under the lock: at its limit a group reclaims, or kills, to have room. */
+	/* Not under the lock: a memcg at its limit reclaims, or kills. */
 	if (memcg_kmem_charge_page(page, GFP_KERNEL_ACCOUNT, 0))
 		goto err_give_back;
 
@@ -108,7 +108,7 @@ err_give_back:
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
-/* With pages in stock there is no allocation that could be made to fail. */
+/* With cached pages there is no allocation whose failure could be injected. */
 ALLOW_ERROR_INJECTION(liveupdate_alloc_page, NULL);
 
 /**

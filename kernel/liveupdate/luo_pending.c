@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How many files of each kind, that is of each compatible string, are yet to be finished.
+ * Unfinished incoming files, counted by compatible string.
  *
- * An FLB is finished after the last file that depends on it, and which ones do is for this
- * kernel's handlers to say: the count that was handed over is that of another kernel's, and
- * only a hint. So all files are counted, in all sessions, retrieved or not, before the first
- * one is finished; but only if an FLB was handed over.
+ * An FLB is finished after the last file that depends on it, and the handlers of this
+ * kernel determine which files those are: the count that was handed over is only a hint. So
+ * the files of all sessions, retrieved or not, are counted before the first one is
+ * finished; but only if an FLB was handed over.
  */
 #include <linux/errno.h>
 #include <linux/rhashtable.h>
@@ -14,11 +14,9 @@
 
 #include "luo_internal.h"
 
-/**
- * struct luo_pending_name - files of one kind
- * @by_name: in pending->names
- * @name: their compatible string, padded with zeroes
- * @left: how many are not finished
+/*
+ * In pending->names: how many files of this compatible string, padded with zeroes, are
+ * unfinished.
  */
 struct luo_pending_name {
 	struct rhash_head by_name;
@@ -40,26 +38,13 @@ static struct luo_pending_name *luo_pending_find(struct luo_pending *pending, co
 	return rhashtable_lookup_fast(&pending->names, key, luo_pending_params);
 }
 
-/**
- * luo_pending_start() - begin to count
- * @pending: not counted yet
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
- */
+/* Begin to count. Returns 0 or -ENOMEM. */
 int luo_pending_start(struct luo_pending *pending)
 {
 	return rhashtable_init(&pending->names, &luo_pending_params);
 }
 
-/**
- * luo_pending_add() - count a file
- * @pending: being counted
- * @name: the file's compatible string
- *
- * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
- */
+/* Count a file, by its compatible string. Returns 0 or -ENOMEM. */
 int luo_pending_add(struct luo_pending *pending, const char *name)
 {
 	struct luo_pending_name *found = luo_pending_find(pending, name);
@@ -85,20 +70,13 @@ static void luo_pending_free(void *ptr, void *arg)
 	kfree(ptr);
 }
 
-/**
- * luo_pending_stop() - undo luo_pending_start()
- * @pending: counted, or being counted
- */
+/* Undo luo_pending_start(). */
 void luo_pending_stop(struct luo_pending *pending)
 {
 	rhashtable_free_and_destroy(&pending->names, luo_pending_free, NULL);
 }
 
-/**
- * luo_pending_done() - a file is finished
- * @luo: where; luo->state_lock is held
- * @name: the file's compatible string
- */
+/* A file with that compatible string is finished. luo->state_lock is held. */
 void luo_pending_done(struct luo *luo, const char *name)
 {
 	struct luo_pending_name *found;
@@ -111,12 +89,9 @@ void luo_pending_done(struct luo *luo, const char *name)
 		found->left--;
 }
 
-/**
- * luo_pending_any() - is a file of this kind yet to be finished?
- * @luo: where; luo->state_lock is held
- * @name: the kind's compatible string
- *
- * Return: false if there is none; true if there is one, or nobody knows.
+/*
+ * Is a file with that compatible string unfinished? Also true if that is not known.
+ * luo->state_lock is held.
  */
 bool luo_pending_any(struct luo *luo, const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How many files of each kind are yet to be finished. See luo_pending.c. */
+/* Unfinished incoming files, by compatible string. See luo_pending.c. */
 #ifndef _LUO_PENDING_H
 #define _LUO_PENDING_H
 
@@ -9,10 +9,10 @@
 struct luo;
 
 /**
- * struct luo_pending - files of the last kernel that are not finished, by their string
+ * struct luo_pending - unfinished incoming files, by compatible string
  * @counted: they have been counted; set once, under luo->lock
- * @failed: there was no memory for that; set once, under luo->lock
- * @names: struct luo_pending_name, by their string; what they say is under luo->state_lock
+ * @failed: there was no memory to count; set once, under luo->lock
+ * @names: struct luo_pending_name; the counts are under luo->state_lock
  */
 struct luo_pending {
 	bool counted;

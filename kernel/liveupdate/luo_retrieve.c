@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files of a session: retrieving and finishing.
+ * Incoming files of a session: retrieve and finish.
  *
  * Several tasks may retrieve files of a session at once, and a handler may need another
- * file of the session to make its own. One task retrieves a file, the others wait for
- * their turn.
+ * file of the session. One task retrieves a file, the others wait for its op lock.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -18,10 +17,8 @@
 #include "luo_internal.h"
 
 /*
- * Take the file for retrieval, or find that it has been, perhaps after a wait.
- *
- * Return: 1: the caller is to retrieve it; 0: it is retrieved; else the errno that its
- * retrieval ended with, -EDEADLK or -EINTR.
+ * Lock the file for retrieval, perhaps after a wait. Returns 1 if the caller is to retrieve
+ * it, 0 if it is retrieved, or the errno that its retrieval ended with, -EDEADLK or -EINTR.
  */
 static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 {
@@ -51,7 +48,7 @@ static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file
 	luo_turn_give(luo, &lf->turn);
 }
 
-/* Errnos that may be others next time, as bits; 0: it is none of them */
+/* A bit for each errno that may be another one next time; 0 for a final one. */
 static unsigned int transient_bit(int err)
 {
 	switch (err) {
@@ -68,14 +65,12 @@ static unsigned int transient_bit(int err)
 	}
 }
 
-/**
- * luo_retrieve_note_transient() - An op was told an errno that may be another one next time
- * @luo: the orchestrator; luo->state_lock is held
- * @err: the errno; nothing happens if it is final, or 0
- *
- * If that was inside retrieve() of a file, and if that passes the errno on, then the file was
- * not consumed either, see luo_file_may_retry(). The task is in retrieve() of several files
- * if these depend on each other.
+/*
+ * An op of this task got @err, which may be another one next time, of another file or of an
+ * FLB. If that was inside retrieve() of a file, and retrieve() returns the same errno, then
+ * the file was not consumed either: see luo_file_may_retry(). Files that depend on each
+ * other are retrieved inside each other. luo->state_lock is held; final errnos and 0 are
+ * ignored.
  */
 void luo_retrieve_note_transient(struct luo *luo, int err)
 {
@@ -88,7 +83,10 @@ void luo_retrieve_note_transient(struct luo *luo, int err)
 	}
 }
 
-/* Incoming files have no handler until one is needed: its module may come late */
+/*
+ * An incoming file has no handler until one is needed: the handler's module may be loaded
+ * late.
+ */
 static int luo_file_find_handler(struct luo_file *lf)
 {
 	struct luo_handler *handler;
@@ -135,9 +133,9 @@ static int luo_file_call_retrieve(struct luo_file *lf)
 }
 
 /*
- * An error is final only if something was consumed. That cannot be if the handler promises it,
- * but for what is corrupted, unknown or lost; nor if it only passes on what it was told of
- * another file or an FLB that may come later.
+ * An errno is final only if something was consumed. A handler may promise that nothing was,
+ * except for what is corrupted, unknown or lost; nor was it if the handler only passes on
+ * the errno of another file or an FLB, which may come later.
  */
 static bool luo_file_may_retry(struct luo_file *lf, int err)
 {
@@ -148,8 +146,8 @@ static bool luo_file_may_retry(struct luo_file *lf, int err)
 }
 
 /*
- * In state RETRIEVING; leaves it. A file has its handler already while its session is being
- * finished, and the finish() of another file asks for it.
+ * Called in state RETRIEVING, and leaves it. The file may have its handler already: its
+ * session is being finished, and the finish() of another file asks for it.
  */
 static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 {
@@ -185,7 +183,7 @@ out:
 	return err;
 }
 
-/* Whoever asked for the file from inside an op may pass the errno on. */
+/* An op that asked for the file may pass the errno on. */
 static void note_dependency(struct luo *luo, const struct luo_file *lf, int err)
 {
 	guard(spinlock)(&luo->state_lock);
@@ -193,18 +191,15 @@ static void note_dependency(struct luo *luo, const struct luo_file *lf, int err)
 		luo_retrieve_note_transient(luo, err);
 }
 
-/**
- * luo_file_retrieve() - get a file back
- * @session: the session, incoming, its lock held here or up the stack, not for writing
- *	by another task
- * @token: what the file was called
- * @file: set to the file, with a reference for the caller
+/*
+ * Retrieve a file of an incoming session, whose lock is held by this task, or on its behalf
+ * up the stack, and not for writing by another. Sets @file, with a reference. Waits,
+ * killable, while another task retrieves the file.
  *
- * Context: Process context. Sleeps while another task retrieves the file, killable.
- * Return: 0; -ENOENT: no such token; -EUCLEAN: the session's file chain is damaged;
- * -ENODEV, -EPROTONOSUPPORT: no handler, or none for this version; -EDEADLK: the file is
- * being retrieved by the caller, or by who waits for it; -EINTR: killed while waiting;
- * else what the handler's retrieve() said.
+ * Returns -ENOENT if there is no such token, -EUCLEAN if the file chain is corrupted,
+ * -ENODEV or -EPROTONOSUPPORT if no handler reads the file, -EDEADLK if the caller, or a
+ * task that waits for it, is retrieving the file, -EINTR if killed, or the errno of
+ * retrieve().
  */
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file)
 {
@@ -242,7 +237,7 @@ static bool luo_file_can_finish(struct luo_file *lf)
 	return false;
 }
 
-/* Handlers that were looked up for nothing: files not retrieved hold none */
+/* Drop the references of files that have a handler and were not retrieved. */
 static void luo_file_put_idle_handlers(struct liveupdate_session *session)
 {
 	struct luo_file *lf;
@@ -270,13 +265,10 @@ static void luo_file_finish(struct luo_file *lf)
 	luo_file_forget(lf);
 }
 
-/**
- * luo_file_finish_all() - finish the files of an incoming session, last one first
- * @session: the session, locked for writing
- *
- * Context: Process context. May sleep.
- * Return: 0; -EBUSY: a handler says not yet, or a file has no handler that reads it;
- * nothing has changed then.
+/*
+ * Finish the files of an incoming session, the last one first. The session is locked for
+ * writing. Returns -EBUSY if a handler's can_finish() refuses, or if no handler reads a
+ * file; nothing has changed then.
  */
 int luo_file_finish_all(struct liveupdate_session *session)
 {

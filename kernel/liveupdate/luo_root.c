@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The root of what the previous kernel handed over: found and validated.
+ * The root of the incoming handover: find and validate it.
  *
  * The root and its checksums are never freed: KHO shows them in debugfs for as long as this
  * kernel runs. The next kernel does not preserve them again, so they do not add up.
@@ -15,7 +15,10 @@
 
 #include "luo_internal.h"
 
-/* A folio of the last kernel, whatever its order; NULL: there is none, or none any more */
+/*
+ * A folio that the previous kernel preserved and nobody has restored, of any order, or
+ * NULL.
+ */
 static const void *luo_incoming_peek(struct luo_store *store, u64 phys, unsigned int *order)
 {
 	const void *mem;
@@ -28,7 +31,7 @@ static const void *luo_incoming_peek(struct luo_store *store, u64 phys, unsigned
 	return NULL;
 }
 
-/* What was published under a name: 0, -ENOENT or -EUCLEAN */
+/* Find what was published under a name. Returns 0, -ENOENT or -EUCLEAN. */
 static int luo_incoming_find(struct luo_store *store, const char *name, const void **mem,
 			     size_t *size)
 {
@@ -55,13 +58,10 @@ static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming 
 	in->bad_ext = !in->has_ext && err != -ENOENT;
 }
 
-/**
- * luo_incoming_judge() - is there a handover, and can its root be read?
- * @store: where to look
- * @in: the root and its checksums; all zeroes before
- *
- * Context: Any, as soon as the store can be read. Neither sleeps nor allocates.
- * Return: 0, also if there is none; -EPROTONOSUPPORT; -EUCLEAN.
+/*
+ * Find and validate the root and its checksums. @in is zeroed. Neither sleeps nor
+ * allocates, so it works as soon as the store can be read. Returns 0, also if nothing was
+ * handed over, -EPROTONOSUPPORT or -EUCLEAN.
  */
 int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
 {
@@ -80,9 +80,9 @@ int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
 	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
 }
 
-/**
- * luo_incoming_read_head() - judge the root, if that is not done yet
- * @luo: where; luo->lock is held. The verdict is in luo->in.err.
+/*
+ * Read and validate the root, unless that is done. luo->lock is held. The result is
+ * luo->in.err.
  */
 void luo_incoming_read_head(struct luo *luo)
 {
@@ -113,12 +113,9 @@ static bool flbs_are_left(struct luo *luo)
 	return luo->in.flbs_left;
 }
 
-/**
- * luo_incoming_free_flbs() - free the FLB area once no FLB is left in it
- * @luo: the orchestrator; luo->lock is held
- *
- * Without a checksum the address may point anywhere: a folio that a handler has restored by
- * now is not freed.
+/*
+ * Free the FLB area once no FLB is left in it. luo->lock is held. Without a checksum the
+ * address may point anywhere: a folio that a handler has restored is skipped.
  */
 void luo_incoming_free_flbs(struct luo *luo)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sessions: named sets of files, on one side of the reboot or the other.
+ * Sessions: named sets of files, outgoing or incoming.
  *
- * Every call enters the gate, locks its session, looks whether the call fits the side
- * that the session is on, and goes down to the files.
+ * Each operation enters the gate, locks the session, checks that the session is on the
+ * right side and in the right state, and calls down to the files.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -14,15 +14,10 @@
 
 #include "luo_internal.h"
 
-/**
- * luo_session_create() - a new session for the next kernel
- * @luo: where
- * @name: its name, terminated, not empty
- * @session: set to the session, to be closed by luo_session_close()
- *
- * Context: Process context. May sleep.
- * Return: 0; -EBUSY: the reboot has begun; -EEXIST: an outgoing session has the name;
- * -ENOMEM; -ENOSPC: more sessions than the format can hold.
+/*
+ * Create an outgoing session, to be closed by luo_session_close(). Returns -EBUSY if the
+ * reboot has begun, -EEXIST if an outgoing session has the name, -ENOMEM, or -ENOSPC if the
+ * format cannot hold more sessions.
  */
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session)
 {
@@ -52,7 +47,9 @@ out_trace:
 	return err;
 }
 
-/* Under the name's lock: nobody else gets it, but its files are yet to be read */
+/*
+ * Under luo->lock, so that only one task retrieves the session. Its files are read later.
+ */
 static int luo_session_claim(struct luo *luo, const char *name,
 			     struct liveupdate_session **found)
 {
@@ -73,17 +70,13 @@ static int luo_session_claim(struct luo *luo, const char *name,
 	return 0;
 }
 
-/**
- * luo_session_retrieve() - take over a session of the last kernel
- * @luo: where
- * @name: its name, terminated
- * @keep: every close without FINISH parks it
- * @session: set to the session, to be closed by luo_session_close()
+/*
+ * Retrieve an incoming session, to be closed by luo_session_close(); with @keep every close
+ * without FINISH parks it.
  *
- * Context: Process context. May sleep.
- * Return: 0; -EBUSY: the reboot has begun; -ENOENT: there is none of that name; -EINVAL:
- * it is retrieved already; -EPROTONOSUPPORT, -EUCLEAN: what was handed over is of an
- * unknown version, or damaged; -ENOMEM, -EINTR: nothing has changed.
+ * Returns -EBUSY if the reboot has begun, -ENOENT if there is none of that name, -EINVAL if
+ * it is retrieved already, -EPROTONOSUPPORT or -EUCLEAN if the sessions cannot be read,
+ * -ENOMEM or -EINTR and nothing has changed.
  */
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session)
@@ -117,10 +110,7 @@ out_trace:
 	return err;
 }
 
-/**
- * luo_session_unclaim() - the session can be retrieved again
- * @session: the session, incoming; not the caller's any more
- */
+/* Let an incoming session be retrieved again. The caller's reference is consumed. */
 void luo_session_unclaim(struct liveupdate_session *session)
 {
 	guard(mutex)(&session->luo->lock);
@@ -167,11 +157,9 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 		luo_flb_finish_rest(luo);
 }
 
-/**
- * luo_session_end() - what the last close of a session's file descriptor comes to
- * @session: the session; not the caller's any more
- *
- * Context: Process context, inside the gate. May sleep.
+/*
+ * What the last close of a session's file descriptor does, inside the gate. The caller's
+ * reference is consumed.
  */
 void luo_session_end(struct liveupdate_session *session)
 {
@@ -182,15 +170,11 @@ void luo_session_end(struct liveupdate_session *session)
 		luo_session_give_up(session);
 }
 
-/**
- * luo_session_close() - the last close of a session's file descriptor
- * @session: the session; not the caller's any more
- *
- * An outgoing session gives up its files and its name. A retrieved one is finished if
- * that can be, else it is parked. Once the reboot has begun, neither: the session goes
- * with it, and this is made up for should the reboot fail.
- *
- * Context: Process context. May sleep.
+/*
+ * The last close of a session's file descriptor. An outgoing session unpreserves its files
+ * and frees its name; a retrieved one is finished if that is possible, else parked. Once
+ * the reboot has begun the close is deferred: the session is handed over, and closed if the
+ * reboot fails.
  */
 void luo_session_close(struct liveupdate_session *session)
 {
@@ -202,7 +186,7 @@ void luo_session_close(struct liveupdate_session *session)
 	luo_gate_leave(&luo->gate);
 }
 
-/* In by the gate, and alone with the session */
+/* Enter the gate and lock the session for writing. */
 static int luo_session_enter(struct liveupdate_session *session)
 {
 	int err = luo_gate_enter(&session->luo->gate);
@@ -263,15 +247,9 @@ static int luo_session_preserve_locked(struct liveupdate_session *session, struc
 	return err;
 }
 
-/**
- * luo_session_preserve() - preserve a file
- * @session: the session
- * @file: the file; a reference is taken
- * @token: what to call it, not used in the session yet
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: the reboot has begun, or the
- * session is frozen; -EINTR: killed while waiting; else as luo_file_preserve().
+/*
+ * Returns -EINVAL if the session is not outgoing, -EBUSY if the reboot has begun or the
+ * session is frozen, -EINTR if killed while waiting, or as luo_file_preserve().
  */
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token)
 {
@@ -284,15 +262,9 @@ int luo_session_preserve(struct liveupdate_session *session, struct file *file, 
 	return err;
 }
 
-/**
- * luo_session_retrieve_file() - get a file back
- * @session: the session
- * @token: what the file was called
- * @file: set to the file, with a reference for the caller
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun; -EINTR:
- * killed while waiting; else as luo_file_retrieve().
+/*
+ * Returns -EINVAL if the session is not incoming, -EBUSY if the reboot has begun, -EINTR if
+ * killed while waiting, or as luo_file_retrieve().
  */
 int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file)
 {
@@ -347,13 +319,10 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
 	return 0;
 }
 
-/**
- * luo_session_finish() - nothing more is wanted of what was handed over
- * @session: the session; an empty outgoing one afterwards
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL: the session is not incoming; -EBUSY: the reboot has begun, or a
- * file cannot be finished; -EINTR: killed while waiting. On error nothing has changed.
+/*
+ * Finish an incoming session: an empty outgoing one afterwards. Returns -EINVAL if the
+ * session is not incoming, -EBUSY if the reboot has begun or a file cannot be finished,
+ * -EINTR if killed while waiting. On error nothing has changed.
  */
 int luo_session_finish(struct liveupdate_session *session)
 {
@@ -383,15 +352,10 @@ static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *to
 	return err;
 }
 
-/**
- * luo_session_freeze() - freeze a session ahead of the reboot
- * @session: the session
- * @token: where a file refused, its token
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL: the session is not outgoing; -EBUSY: it is frozen, or the reboot
- * has begun; -EINTR: killed while waiting; else what the handler of @token said, and
- * nothing is frozen.
+/*
+ * Freeze a session ahead of the reboot. Returns -EINVAL if the session is not outgoing,
+ * -EBUSY if it is frozen or the reboot has begun, -EINTR if killed while waiting, or as
+ * luo_file_freeze_all().
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
@@ -416,13 +380,10 @@ static int luo_session_thaw_locked(struct liveupdate_session *session)
 	return 0;
 }
 
-/**
- * luo_session_thaw() - undo luo_session_freeze()
- * @session: the session
- *
- * Context: Process context. May sleep, but not on what a task waiting for it may hold.
- * Return: 0; -EINVAL: the session is not frozen; -EBUSY: the reboot has begun; -EINTR:
- * killed while waiting.
+/*
+ * Undo luo_session_freeze(). Does not wait for a lock that a task may hold which waits for
+ * the thaw. Returns -EINVAL if the session is not frozen, -EBUSY if the reboot has begun,
+ * -EINTR if killed while waiting.
  */
 int luo_session_thaw(struct liveupdate_session *session)
 {

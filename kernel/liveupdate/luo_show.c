@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What there is, in words.
+ * The state of sessions, files and FLBs as text.
  *
- * Whoever reads this waits for no op: a session of which one is under way is called busy. So
- * a handler that hangs can still be found out about.
+ * Readers do not wait for ops: a session with a running op is shown as busy, so that a
+ * handler that hangs can be found.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -40,12 +40,7 @@ static const char *luo_session_state_word(const struct liveupdate_session *sessi
 	}
 }
 
-/**
- * luo_incoming_word() - what an errno of the handover comes to
- * @state: as luo_incoming_state() returned it
- *
- * Return: the word that /sys shows; NULL: there was no memory to find out.
- */
+/* The name that sysfs shows for a result of luo_incoming_state(). */
 const char *luo_incoming_word(int state)
 {
 	switch (state) {
@@ -62,13 +57,7 @@ const char *luo_incoming_word(int state)
 	}
 }
 
-/**
- * luo_session_show() - a session, as /proc/PID/fdinfo/FD shows it
- * @m: where to
- * @session: the session, which the caller keeps from going away
- *
- * Context: Process context. Does not wait.
- */
+/* Show a session in /proc/PID/fdinfo/FD. Does not wait. */
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session)
 {
 	seq_printf(m, "liveupdate-session:\t%s\nliveupdate-side:\t%s\n",
@@ -103,7 +92,7 @@ static const char *luo_file_state_word(enum luo_file_state state)
 	}
 }
 
-/* Why nobody reads it; nothing if somebody does */
+/* Show why no handler reads a file; nothing if one does. */
 static void luo_show_fit(struct seq_file *m, struct luo *luo, const char *found)
 {
 	struct luo_handler *handler = luo_handler_fit(luo, found);
@@ -123,11 +112,7 @@ static void luo_show_file(struct seq_file *m, struct luo_file *lf)
 	seq_putc(m, '\n');
 }
 
-/**
- * struct luo_show_peek - files of a session that nobody has retrieved yet
- * @m: where to show them
- * @luo: where their handlers may be
- */
+/* For files of a session that was not retrieved yet. */
 struct luo_show_peek {
 	struct seq_file *m;
 	struct luo *luo;
@@ -158,13 +143,9 @@ static void luo_show_files(struct seq_file *m, struct liveupdate_session *sessio
 		seq_puts(m, "  files damaged\n");
 }
 
-/**
- * luo_session_show_files() - a session with all of its files, a line each
- * @m: where to
- * @session: the session; its luo->handlers_lock and luo->lock are held, so its own, which is
- *	outside of them, is only tried for
- *
- * Context: Process context. Does not wait.
+/*
+ * Show a session and its files, a line each. luo->handlers_lock and luo->lock are held; the
+ * session's lock, which is outside of them, is only tried.
  */
 void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session)
 {
@@ -181,12 +162,7 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 	up_read(&session->lock);
 }
 
-/**
- * luo_note_refusal() - remember who said no
- * @luo: where
- * @lf: the file that did; NULL: the reboot was refused for another reason
- * @err: what was said
- */
+/* Record the file that refused last; NULL if the reboot was refused for another reason. */
 void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
 {
 	guard(spinlock)(&luo->state_lock);
@@ -198,7 +174,7 @@ void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
 	strscpy(luo->refusal.compatible, lf->args.compatible);
 }
 
-/* Also what others have preserved, and what it takes to write all of it down */
+/* Includes what other users of KHO preserve, and the descriptions. */
 static void luo_show_bytes(struct seq_file *m, struct luo *luo, bool incoming)
 {
 	unsigned long pages = luo->store->ops->nr_pages(luo->store, incoming);
@@ -206,11 +182,6 @@ static void luo_show_bytes(struct seq_file *m, struct luo *luo, bool incoming)
 	seq_printf(m, "bytes preserved: %llu\n", (u64)pages << PAGE_SHIFT);
 }
 
-/**
- * luo_show_refusal() - how much there is for the next kernel, and who said no last
- * @m: where to
- * @luo: where
- */
 void luo_show_refusal(struct seq_file *m, struct luo *luo)
 {
 	struct luo_refusal refusal;
@@ -232,11 +203,7 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]) {}));
 }
 
-/**
- * luo_show_verdict() - what was handed over, judged now if it was not yet
- * @m: where to
- * @luo: where; luo->lock is held
- */
+/* Validates the handover now if that was not done yet. luo->lock is held. */
 void luo_show_verdict(struct seq_file *m, struct luo *luo)
 {
 	int err = luo_incoming_read_sessions(luo);
@@ -249,11 +216,6 @@ void luo_show_verdict(struct seq_file *m, struct luo *luo)
 		seq_printf(m, "FLBs: %s\n", luo_incoming_word(err) ?: "no memory");
 }
 
-/**
- * luo_show_outgoing_flbs() - the FLBs of this kernel
- * @m: where to
- * @luo: where
- */
 void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo)
 {
 	struct luo_flb *lflb;
@@ -281,11 +243,6 @@ static const char *luo_flb_entry_word(enum luo_flb_entry_state state)
 	}
 }
 
-/**
- * luo_show_incoming_flbs() - the FLBs of the last kernel
- * @m: where to
- * @luo: where
- */
 void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo)
 {
 	const struct luo_flb_entry *entry;

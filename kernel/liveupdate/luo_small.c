@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Small objects for what is handed over, many to a page: see <linux/kho/abi/small.h>.
+ * Small preserved objects, many to a page: see <linux/kho/abi/small.h>.
  *
- * *Outgoing* objects are made and given up by handlers, before the jump. *Incoming* ones
- * are found by their address, which comes from the last kernel and may be anything, and
- * given back; the page goes with the last of its objects.
+ * *Outgoing* objects are allocated and freed by handlers before the kexec. *Incoming* ones
+ * are found by their address, which is not trusted, and released; a page is freed with the
+ * last of its objects.
  *
- * An object costs its 128 bytes and a part of the page's first 128: 4 bytes with pages
- * of 4 KiB. A page that is used in part is filled up before a new one is taken. It is
- * charged to the memory group of whoever needed it first, so others may have their
- * objects there for nothing; but not their files, which cost more.
+ * An object takes 128 bytes and its share of the page's first 128: 4 bytes with pages of 4
+ * KiB. A partly used page is filled before a new one is allocated. It is charged to the
+ * memcg of the task that needed it first; others may have objects there for free, but not
+ * the files that these describe, which cost more.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -33,17 +33,13 @@
 
 static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_PIECES);
 
-/* Protects everything here. Under it come luo_pages_lock and allocators, nothing else. */
+/* Protects everything here. luo_pages_lock and allocators nest inside. */
 static DEFINE_MUTEX(luo_small_lock);
 
-/* Outgoing pages with a piece to be had, by page->lru */
+/* Outgoing pages with a free slot, by page->lru */
 static LIST_HEAD(luo_small_partial);
 
-/**
- * struct luo_small_page - an incoming page that was found sound
- * @left: which of its pieces have not been given back
- * @claimed: which of them somebody looks at
- */
+/* A validated incoming page: which slots are not released, and which a caller is using. */
 struct luo_small_page {
 	DECLARE_BITMAP(left, SMALL_PIECES);
 	DECLARE_BITMAP(claimed, SMALL_PIECES);
@@ -60,7 +56,7 @@ static u32 small_crc(const struct liveupdate_small_ser *ser)
 	return crc32c(~0U, &copy, sizeof(copy));
 }
 
-/* The bitmap is little-endian words of 64 bits, whatever a long is here. */
+/* The bitmap is little-endian words of 64 bits, whatever the size of long. */
 static bool small_test(const struct liveupdate_small_ser *ser, unsigned int piece)
 {
 	return ser->used[piece / 64] & BIT_ULL(piece % 64);
@@ -84,7 +80,7 @@ static void small_mark(struct liveupdate_small_ser *ser, unsigned int piece, boo
 	ser->crc = small_crc(ser);
 }
 
-/* From a page with a piece to be had */
+/* Take a slot of a page that has a free one. */
 static void *small_take(struct liveupdate_small_ser *ser)
 {
 	unsigned int piece = 1;
@@ -112,8 +108,8 @@ static void *small_take_partial(void)
 }
 
 /*
- * Without the lock: a memory group at its limit may be kept waiting here, and is not to
- * hold up the others. So two at a time may make a page each, and one is filled up later.
+ * Called without the lock: a memcg at its limit may reclaim here and must not stall others.
+ * So two tasks may allocate a page each, and one is filled later.
  */
 static struct liveupdate_small_ser *small_new_page(void)
 {
@@ -194,8 +190,8 @@ static bool small_is_sound(const struct liveupdate_small_ser *ser)
 }
 
 /*
- * What is known of an incoming page, looked at if it is the first time; NULL if it is no
- * such page. Who gives things back cannot do with -ENOMEM.
+ * Find the record of an incoming page, and make one the first time; NULL if it is no such
+ * page. Releasing cannot handle -ENOMEM.
  */
 static struct luo_small_page *small_open(u64 phys)
 {
@@ -209,7 +205,7 @@ static struct luo_small_page *small_open(u64 phys)
 	if (known)
 		return known;
 
-	/* From here on it is no page of anything else. */
+	/* Nobody else can restore the page from here on. */
 	order = kho_claim(phys);
 	if (order < 0)
 		return NULL;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The store that outlives the kernel: Kexec HandOver. Only handlers call KHO besides.
- */
+/* The store on top of Kexec HandOver. Besides it only handlers call KHO. */
 #include <linux/err.h>
 #include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
@@ -97,14 +95,14 @@ struct luo_store luo_kho_store = {
 
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_STORE, KHO_FDT_COMPATIBLE);
 
-/* Struct pages come from scratch memory, and KASAN's shadow does */
+/* Struct pages are allocated from scratch memory, and so is KASAN's shadow. */
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 	.page_shift = PAGE_SHIFT,
 	.flags = IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) ? LIVEUPDATE_NOTE_KHO_ON : 0,
 	.page_bytes = sizeof(struct page) + (IS_ENABLED(CONFIG_KASAN_GENERIC) ? PAGE_SIZE / 8 : 0),
 }));
 
-/* Nothing else tells of a flat image whether all of it is there; C cannot say it. */
+/* A flat image does not tell its size otherwise. C cannot express the address. */
 #define LUO_NOTE_END							\
 	".pushsection	.note." LIVEUPDATE_NOTE_NAME ", \"a\", %note\n"	\
 	".balign	4\n"						\
@@ -123,11 +121,9 @@ static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
 	return store->ops->peek(store, phys, order);
 }
 
-/**
- * luo_store_pages() - a store's pages, as the reader of the format wants them
- * @store: the store; must outlive what is returned
- *
- * Return: what luo_wire's readers take.
+/*
+ * The pages of a store, in the form that the reader in luo_wire.c takes. The store outlives
+ * the result.
  */
 struct luo_wire_pages luo_store_pages(struct luo_store *store)
 {

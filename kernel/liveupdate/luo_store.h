@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that outlives the kernel, behind a handful of ops: KHO in luo_store.c, a fake
- * for tests.
+ * Memory that outlives the kernel, behind some ops: KHO in luo_store.c, a fake for tests.
  */
 #ifndef _LUO_STORE_H
 #define _LUO_STORE_H
@@ -14,21 +13,20 @@
 struct luo_store;
 
 /**
- * struct luo_store_ops - what a store can do
- * @usable: whether anything can be handed over at all
- * @alloc: a zeroed folio of @order of its own, preserved; NULL if there is no memory
- * @drop: give such a folio up again
- * @peek: the page at @phys if the last kernel preserved it as a folio of @order and it
- *	is still untouched; else NULL. Any value of @phys is safe to ask for.
- * @release: give a folio that @peek has shown back to this kernel's free memory
+ * struct luo_store_ops - the ops of a store
+ * @usable: whether anything can be handed over
+ * @alloc: allocate and preserve a zeroed folio of @order; NULL if there is no memory
+ * @drop: undo @alloc
+ * @peek: the page at @phys if the previous kernel preserved it as a folio of @order and
+ *	nobody has restored it; else NULL. Any value of @phys is safe.
+ * @release: free a folio that @peek has shown
  * @publish: make @page known to the next kernel under @name; 0 or an errno
  * @withdraw: undo @publish
- * @find: what the last kernel published under @name: 0 and where and how many bytes;
- *	-ENOENT: nothing; -EUCLEAN: it cannot be made out
- * @refused: 0, or why a handover that was offered was not taken: -EPROTONOSUPPORT,
- *	-EUCLEAN
- * @nr_pages: how many pages are preserved, by whomever: for the next kernel, or @incoming,
- *	by the last one, and not given to anybody yet
+ * @find: find what the previous kernel published under @name: 0, its address and its size;
+ *	-ENOENT if there is nothing, -EUCLEAN if it cannot be read
+ * @refused: 0, or why the store did not accept a handover: -EPROTONOSUPPORT, -EUCLEAN
+ * @nr_pages: number of preserved pages of all users: for the next kernel, or @incoming,
+ *	by the previous one and not restored
  */
 struct luo_store_ops {
 	bool (*usable)(struct luo_store *store);
@@ -44,8 +42,8 @@ struct luo_store_ops {
 };
 
 /**
- * struct luo_store - a store; whoever implements one embeds it
- * @ops: how it works
+ * struct luo_store - a store; embedded by its implementation
+ * @ops: the ops
  */
 struct luo_store {
 	const struct luo_store_ops *ops;

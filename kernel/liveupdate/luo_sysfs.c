@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/liveupdate: what programs ask before they do anything, one answer to a file.
+ * /sys/kernel/liveupdate, one answer per file, also while live update is off.
  *
- * It is there as soon as the first program is, also with live update switched off. Anybody
- * may read it as often as he likes, so reading validates nothing, frees nothing, and takes
- * no lock that others only try for. See Documentation/ABI/testing/sysfs-kernel-liveupdate.
+ * Anybody may read it as often as he likes, so reading validates nothing, frees nothing,
+ * and takes no lock that others only try for. See
+ * Documentation/ABI/testing/sysfs-kernel-liveupdate.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -15,7 +15,7 @@
 
 #include "luo_internal.h"
 
-/* Whose answers these are */
+/* The orchestrator that is shown */
 static struct luo *luo_shown;
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -47,7 +47,7 @@ static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return sysfs_emit(buf, "%s\n", names[kexec_image_kind()]);
 }
 
-/* Whole lines only */
+/* Add a line if all of it fits. */
 static int luo_sysfs_emit_string(char *buf, int at, const char *string, const char *verbs)
 {
 	if (at + strlen(string) + strlen(verbs) + 2 > PAGE_SIZE - 1)
@@ -113,13 +113,7 @@ static const struct attribute_group luo_sysfs_group = {
 	.attrs = luo_sysfs_attrs,
 };
 
-/**
- * luo_sysfs_init() - make /sys/kernel/liveupdate
- * @luo: what it is to tell of; switched on or not
- *
- * Context: Process context, once. May sleep.
- * Return: 0; -ENOMEM.
- */
+/* Create /sys/kernel/liveupdate, also if live update is off. Returns 0 or -ENOMEM. */
 int luo_sysfs_init(struct luo *luo)
 {
 	struct kobject *kobj;

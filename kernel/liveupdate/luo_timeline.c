@@ -2,11 +2,11 @@
 /*
  * How long the phases of the last live update took.
  *
- * Within either kernel CLOCK_MONOTONIC says so, but that of the new one is not to be relied
- * on before the first programs run. From one to the other, and up to there, the processor's
- * counter goes on, if it does: what it says is believed if it counts as fast in both
- * kernels, and if the clock that tells the time of day, which is exact to a second or so,
- * does not contradict it. A wrong number is worse than none.
+ * Within one kernel CLOCK_MONOTONIC tells, but in the new kernel it is unreliable before
+ * the first programs run. Between the kernels, and up to there, the processor's counter
+ * goes on, if it does: it is used if its rate is the same in both kernels and if the wall
+ * clock, which is exact to a second or so, does not contradict it. Unknown is better than
+ * wrong.
  */
 #include <linux/cleanup.h>
 #include <linux/math64.h>
@@ -17,15 +17,15 @@
 
 #include "luo_internal.h"
 
-/* Less is not enough to tell how fast the counter counts; this is good. */
+/* The rate of the counter is measured over at least this. */
 #define LUO_RATE_LEAST_NS	NSEC_PER_MSEC
 #define LUO_RATE_GOOD_NS	(10 * NSEC_PER_MSEC)
 #define LUO_RATE_PERCENT	2
 
-/* How far the time of day may be off: it is read in seconds at boot. */
+/* Tolerance of the wall clock: it is read in seconds at boot. */
 #define LUO_REAL_SLACK_NS	(3 * NSEC_PER_SEC)
 
-/* Nobody vouches for them: they are written after the checksums are. */
+/* Timestamps have no checksum: they are written after the checksums. */
 static bool luo_stamps_sound(const struct luo_stamp_ser *old)
 {
 	for (int i = 0; i < LIVEUPDATE_STAMPS; i++) {
@@ -43,8 +43,9 @@ static bool luo_is_near(u64 a, u64 b, u64 slack)
 }
 
 /*
- * So many cycles, at the rate that this kernel has seen between two moments. Unknown if that is
- * no sensible number: a counter may jump, and on x86 a quotient of more than 64 bits is a trap.
+ * Convert cycles at the rate that was measured between two timestamps. Unknown if that
+ * gives no sensible number: a counter may jump, and on x86 a quotient of more than 64 bits
+ * traps.
  */
 static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 			    const struct luo_stamp_ser *to)
@@ -59,8 +60,8 @@ static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 }
 
 /*
- * From when on this kernel's clock is held against the counter: it loses ticks while it is
- * driven by nothing better, so rather not from the boot on.
+ * The start of the measurement of the rate. Not the boot: the clock loses ticks while it is
+ * driven by nothing better.
  */
 static const struct luo_stamp_ser *luo_rate_from(const struct luo_timeline *timeline,
 						 const struct luo_stamp_ser *now)
@@ -96,7 +97,7 @@ static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timelin
 	return ns;
 }
 
-/* Since the boot the counter is the better clock, once it is believed. */
+/* Since the boot the counter is the better clock, once it is trusted. */
 static u64 luo_start_ns(const struct luo_timeline *timeline, const struct luo_stamp_ser *now)
 {
 	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
@@ -113,13 +114,10 @@ static u64 luo_between(const struct luo_stamp_ser *from, const struct luo_stamp_
 	return from->ns && to->ns >= from->ns ? to->ns - from->ns : LUO_UNKNOWN;
 }
 
-/**
- * luo_timeline_phases() - how long each phase took
- * @old: the last kernel's stamps, LUO_EXT_STAMPS of them, or zeroes; nothing is taken for
- *	granted about them
- * @timeline: what this kernel has noted
- * @now: this moment, by which the counter's rate is told
- * @phases: set to nanoseconds, or LUO_UNKNOWN; LUO_PHASES of them
+/*
+ * Compute how long each phase took: LUO_PHASES values in nanoseconds, or LUO_UNKNOWN. @old
+ * are the previous kernel's LUO_EXT_STAMPS timestamps, or zeroes, and not trusted. @now
+ * tells the counter's rate.
  */
 void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timeline *timeline,
 			 const struct luo_stamp_ser *now, u64 *phases)
@@ -149,14 +147,9 @@ void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timel
 	phases[LUO_PHASE_BLACKOUT] = sum;
 }
 
-/**
- * luo_moment() - what clock and counter say now
- * @stamp: set to that
- *
- * A virtual CPU can lose its turn between the two: of some readings that one counts between
- * which the least time went by.
- *
- * Context: Any.
+/*
+ * Read clock and counter. A virtual CPU can be descheduled between the two, so of some
+ * readings the one counts in which the least time went by.
  */
 void luo_moment(struct luo_stamp_ser *stamp)
 {
@@ -174,12 +167,9 @@ void luo_moment(struct luo_stamp_ser *stamp)
 	}
 }
 
-/**
- * luo_reach() - note that this kernel has come so far
- * @luo: where
- * @point: how far; only the last retrieval counts, else the first time
- *
- * Context: Process context. Does not sleep.
+/*
+ * Record that this kernel has reached a milestone. Of retrievals the last one counts, of
+ * all others the first. Does not sleep.
  */
 void luo_reach(struct luo *luo, enum luo_point point)
 {
@@ -193,11 +183,6 @@ void luo_reach(struct luo *luo, enum luo_point point)
 		luo->timeline.real = ktime_get_real_ns();
 }
 
-/**
- * luo_show_timeline() - the phases of the last live update, a line each
- * @m: where to
- * @luo: where
- */
 void luo_show_timeline(struct seq_file *m, struct luo *luo)
 {
 	static const char *const names[LUO_PHASES] = {

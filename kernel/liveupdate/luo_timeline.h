@@ -8,10 +8,10 @@
 #include <linux/kho/abi/luo.h>
 #include <linux/types.h>
 
-/* Of a phase that cannot be told */
+/* The duration of a phase that is not known */
 #define LUO_UNKNOWN	U64_MAX
 
-/* What this kernel has reached, in that order */
+/* Milestones of this kernel, in order */
 enum luo_point {
 	LUO_POINT_PARSED,	/* the root was read: the kernel has come up */
 	LUO_POINT_OPENED,	/* a program opened the device */
@@ -35,9 +35,9 @@ enum luo_phase {
 };
 
 /**
- * struct luo_timeline - what this kernel has noted
- * @points: when it reached them; 0: not yet
- * @real: the clock at LUO_POINT_PARSED, in nanoseconds since 1970
+ * struct luo_timeline - the timestamps of this kernel
+ * @points: when the milestones were reached; 0 if not yet
+ * @real: the wall clock at LUO_POINT_PARSED, in nanoseconds since 1970
  */
 struct luo_timeline {
 	struct luo_stamp_ser points[LUO_POINTS];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns: who runs the ops of a file or of an FLB.
+ * Op locks: serialize the ops of one file or FLB.
  *
- * Ops of one object come one at a time, and may ask for other objects, whose ops run then.
- * So a task can hold several turns, and wait for one more. Who holds a turn, and who waits
- * for which, tells whether a wait would be for oneself.
+ * An op may need other objects, whose ops then run inside it, so a task can hold several op
+ * locks and wait for one more. Owners and waiters are recorded: a wait that would close a
+ * cycle, over any number of tasks, is refused with -EDEADLK. A mutex cannot do that outside
+ * of lockdep, and a ww_mutex backs off where an op cannot be repeated.
  *
  * All of it is under luo->state_lock.
  */
@@ -14,12 +15,7 @@
 
 #include "luo_internal.h"
 
-/**
- * struct luo_waiter - a task that waits for a turn
- * @link: in luo->waiters
- * @task: the task
- * @turn: what it waits for
- */
+/* A task that waits for an op lock, in luo->waiters. */
 struct luo_waiter {
 	struct list_head link;
 	struct task_struct *task;
@@ -37,7 +33,7 @@ static struct luo_turn *luo_turn_wanted_by(struct luo *luo, struct task_struct *
 	return NULL;
 }
 
-/* Follow holder to turn to holder; it ends, as no cycle was ever let in */
+/* Follow owner to op lock to owner; this ends, as no cycle is ever let in. */
 static bool luo_turn_would_deadlock(struct luo *luo, struct luo_turn *turn)
 {
 	lockdep_assert_held(&luo->state_lock);
@@ -89,38 +85,23 @@ static int luo_turn_take_any(struct luo *luo, struct luo_turn *turn, bool killab
 	return 0;
 }
 
-/**
- * luo_turn_take() - be the one who acts on an object
- * @luo: where; luo->state_lock is held, and may be let go of in between
- * @turn: the object's
- *
- * Context: Process context. Sleeps while it is another task's turn.
- * Return: 0, to be paired with luo_turn_give(); -EDEADLK: it is the caller's already, or
- * that of a task that waits for the caller.
+/*
+ * Lock the ops of an object. luo->state_lock is held, and dropped while waiting. Returns
+ * -EDEADLK if the caller holds the op lock, or if a task that holds it waits for the
+ * caller.
  */
 int luo_turn_take(struct luo *luo, struct luo_turn *turn)
 {
 	return luo_turn_take_any(luo, turn, false);
 }
 
-/**
- * luo_turn_take_killable() - be the one who acts on an object, unless killed
- * @luo: where; luo->state_lock is held, and may be let go of in between
- * @turn: the object's
- *
- * Context: Process context. Sleeps while it is another task's turn, killable.
- * Return: as luo_turn_take(); -EINTR: killed while waiting.
- */
+/* As luo_turn_take(), or -EINTR if killed while waiting. */
 int luo_turn_take_killable(struct luo *luo, struct luo_turn *turn)
 {
 	return luo_turn_take_any(luo, turn, true);
 }
 
-/**
- * luo_turn_give() - let the next one act
- * @luo: where; luo->state_lock is held
- * @turn: the object's, held by the caller
- */
+/* Unlock the ops of an object. luo->state_lock is held. */
 void luo_turn_give(struct luo *luo, struct luo_turn *turn)
 {
 	lockdep_assert_held(&luo->state_lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Turns: one task does it, the others wait, and no one waits for itself. See luo_turn.c. */
+/* Op locks. See luo_turn.c. */
 #ifndef _LUO_TURN_H
 #define _LUO_TURN_H
 
@@ -10,8 +10,8 @@ struct luo;
 struct task_struct;
 
 /**
- * struct luo_turn - who may act on an object
- * @holder: the task whose turn it is; NULL: nobody's
+ * struct luo_turn - the op lock of a file or an FLB
+ * @holder: its owner; NULL if it is free
  */
 struct luo_turn {
 	struct task_struct *holder;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The handover format of <linux/kho/abi/luo.h>, written and read.
+ * The serialization format of <linux/kho/abi/luo.h>: serialize and validate.
  *
- * Writing trusts its caller: room, alignment and terminators are the caller's. Reading
- * trusts nothing. A *head* is judged by version, then checksum, then structure. A *chain*
- * of blocks is followed from page to page, each of which the caller's peek() vouches for,
- * and never for more than LUO_CHAIN_MAX_BLOCKS of them; a loop ends it sooner. What does
- * not check out is -EUCLEAN and nothing else happens: no lock, no allocation, no message.
+ * The writer trusts its caller for space, alignment and terminators. The reader trusts
+ * nothing. The *root* is validated by version, then checksum, then structure. A *chain* of
+ * blocks is followed from page to page; the caller's peek() tells for each whether it was
+ * preserved, and no chain has more than LUO_CHAIN_MAX_BLOCKS of them. Everything else is
+ * -EUCLEAN, without a lock, an allocation or a message.
  */
 #include <linux/align.h>
 #include <linux/array_size.h>
@@ -20,33 +20,20 @@
 #include "luo_compat.h"
 #include "luo_wire.h"
 
-/* The structures are read and written as they lie in memory */
+/* Structures are accessed as they are in memory. */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 static_assert(sizeof(struct kho_block_header_ser) == 16);
 
-/**
- * luo_wire_crc() - the checksum of the format
- * @crc: LUO_WIRE_CRC_SEED, or what it is so far
- * @data: what to add to it
- * @len: how many bytes of it
- *
- * Context: Any.
- * Return: crc32c, not inverted.
- */
+/* crc32c, not inverted, of @data on top of @crc: LUO_WIRE_CRC_SEED, or the sum so far. */
 u32 luo_wire_crc(u32 crc, const void *data, size_t len)
 {
 	return crc32c(crc, data, len);
 }
 
-/**
- * luo_wire_block_crc() - add a block to the checksum of its chain
- * @crc: LUO_WIRE_CRC_SEED for the first block, then what it is so far
- * @block: a block whose count has been checked, or was written here
- * @entry_size: bytes per entry
- *
- * Context: Any.
- * Return: The checksum with the block's header and the entries in use.
+/*
+ * Add the header and the used entries of a block to the checksum of its chain. The block's
+ * count is validated, or was written here.
  */
 u32 luo_wire_block_crc(u32 crc, const void *block, size_t entry_size)
 {
@@ -55,13 +42,7 @@ u32 luo_wire_block_crc(u32 crc, const void *block, size_t entry_size)
 	return luo_wire_crc(crc, block, sizeof(*header) + header->count * entry_size);
 }
 
-/**
- * luo_wire_write_head() - write the root
- * @ser: where to, all of it is written
- * @head: what it says
- *
- * Context: Any.
- */
+/* Serialize the root; writes all of it. */
 void luo_wire_write_head(struct luo_ser *ser, const struct luo_wire_head *head)
 {
 	strscpy_pad(ser->compatible, LUO_ABI_COMPATIBLE);
@@ -70,14 +51,9 @@ void luo_wire_write_head(struct luo_ser *ser, const struct luo_wire_head *head)
 	ser->flbs_pa = head->flbs_pa;
 }
 
-/**
- * luo_wire_write_session() - write the entry of a session
- * @ser: where to, all of it is written
- * @name: its name, not empty, shorter than LIVEUPDATE_SESSION_NAME_LENGTH
- * @files: physical address of the first block of its files, 0 if it has none
- * @count: how many files
- *
- * Context: Any.
+/*
+ * Serialize a session; writes all of the entry. @name is valid, @files is the address of
+ * the first block of its file chain or 0.
  */
 void luo_wire_write_session(struct luo_session_ser *ser, const char *name, u64 files, u64 count)
 {
@@ -86,14 +62,8 @@ void luo_wire_write_session(struct luo_session_ser *ser, const char *name, u64 f
 	ser->count = count;
 }
 
-/**
- * luo_wire_write_file() - write the entry of a file
- * @ser: where to, all of it is written
- * @compatible: the format of @data, valid in LUO_COMPAT_LEN bytes
- * @data: what its handler set
- * @token: what the program called it
- *
- * Context: Any.
+/*
+ * Serialize a file; writes all of the entry. @compatible is valid in LUO_COMPAT_LEN bytes.
  */
 void luo_wire_write_file(struct luo_file_ser *ser, const char *compatible, u64 data, u64 token)
 {
@@ -102,13 +72,9 @@ void luo_wire_write_file(struct luo_file_ser *ser, const char *compatible, u64 d
 	ser->token = token;
 }
 
-/**
- * luo_wire_write_block() - write the header of a block
- * @block: a page; entries are left alone
- * @next: physical address of the next block of the chain, 0 for the last
- * @count: how many entries are in use, at least 1
- *
- * Context: Any.
+/*
+ * Serialize the header of a block, and leave its entries alone. @next is 0 in the last
+ * block, @count at least 1.
  */
 void luo_wire_write_block(void *block, u64 next, u64 count)
 {
@@ -118,27 +84,13 @@ void luo_wire_write_block(void *block, u64 next, u64 count)
 	header->count = count;
 }
 
-/**
- * luo_wire_block_entry() - where an entry of a block is
- * @block: a page
- * @entry_size: bytes per entry
- * @index: which, below luo_wire_per_block(@entry_size)
- *
- * Context: Any.
- * Return: The entry, inside of @block.
- */
+/* @index is below luo_wire_per_block(@entry_size). */
 void *luo_wire_block_entry(void *block, size_t entry_size, unsigned int index)
 {
 	return block + sizeof(struct kho_block_header_ser) + index * entry_size;
 }
 
-/**
- * luo_wire_ext_crc() - the checksum of the checksums
- * @ext: the checksums, all but their own one set
- *
- * Context: Any.
- * Return: what @ext->self_crc is to be.
- */
+/* The value for @ext->self_crc, once all else in @ext is set. */
 u32 luo_wire_ext_crc(const struct luo_ext_ser *ext)
 {
 	return luo_wire_crc(LUO_WIRE_CRC_SEED, &ext->ser_crc,
@@ -146,17 +98,9 @@ u32 luo_wire_ext_crc(const struct luo_ext_ser *ext)
 			    offsetof(struct luo_ext_ser, ser_crc));
 }
 
-/**
- * luo_wire_write_ext() - write the checksums
- * @ext: where to; all of it is written but the stamps, which may have been before
- * @ser: the root, as it will be handed over
- * @sessions_crc: checksum of the session chain, 0 if there is none
- * @flbs_crc: checksum of the FLB area, 0 if there is none
- * @files_crcs_pa: physical address of the first block of the chain of the sessions'
- *	checksums, 0 if there is none
- * @files_crcs_crc: checksum of that chain, 0 if there is none
- *
- * Context: Any.
+/*
+ * Serialize the checksums; writes all but the timestamps, which may have been written
+ * before. Addresses and checksums are 0 for what there is none of.
  */
 void luo_wire_write_ext(struct luo_ext_ser *ext, const struct luo_ser *ser, u32 sessions_crc,
 			u32 flbs_crc, u64 files_crcs_pa, u32 files_crcs_crc)
@@ -171,14 +115,10 @@ void luo_wire_write_ext(struct luo_ext_ser *ext, const struct luo_ser *ser, u32 
 	ext->self_crc = luo_wire_ext_crc(ext);
 }
 
-/**
- * luo_wire_write_stamp() - write down when a phase was reached
- * @ext: where to, may be before or after luo_wire_write_ext()
- * @index: which phase; one that the format has no room for is left out
- * @ns: CLOCK_MONOTONIC, in nanoseconds
- * @cycles: get_cycles()
- *
- * Context: Any, up to the jump.
+/*
+ * Serialize a timestamp, before or after luo_wire_write_ext() and up to the kexec. A phase
+ * that the format has no space for is left out. @ns is CLOCK_MONOTONIC, @cycles
+ * get_cycles().
  */
 void luo_wire_write_stamp(struct luo_ext_ser *ext, unsigned int index, u64 ns, u64 cycles)
 {
@@ -189,7 +129,7 @@ void luo_wire_write_stamp(struct luo_ext_ser *ext, unsigned int index, u64 ns, u
 	ext->stamps[index].cycles = cycles;
 }
 
-/* Where a page, a block or an area may be; 0 is nowhere */
+/* A valid address of a page; 0 is none. */
 static bool luo_wire_place(u64 phys)
 {
 	return phys && IS_ALIGNED(phys, PAGE_SIZE);
@@ -215,7 +155,7 @@ static int luo_wire_read_v5(const void *blob, size_t size, const struct luo_ext_
 	return 0;
 }
 
-/* What the head of the subtree may be, zero-padded */
+/* Versions of the root, padded with zeroes */
 static const struct luo_wire_dialect {
 	char compatible[LUO_ABI_COMPAT_LEN];
 	int (*read)(const void *blob, size_t size, const struct luo_ext_ser *ext,
@@ -224,21 +164,13 @@ static const struct luo_wire_dialect {
 	{ LUO_ABI_COMPATIBLE, luo_wire_read_v5 },
 };
 
-/**
- * luo_wire_read_head() - read the root
- * @blob: the "LUO" subtree, at any alignment
- * @size: how many bytes of it there are
- * @ext: checksums that luo_wire_read_ext() has found sound; NULL: go without
- * @head: what it says, set on success only
+/*
+ * Validate the root. @blob is the "LUO" subtree at any alignment, @ext the validated
+ * checksums or NULL. What the root points to is not looked at.
  *
- * The version is looked at before anything else is, and all of its bytes count: what is
- * not one of the known heads to the last byte, string or not, is another version.
- *
- * Context: Any.
- * Return:
- * * 0 - @head is set; what it points to has not been looked at
- * * -EPROTONOSUPPORT - a version that this kernel does not know
- * * -EUCLEAN - too short, the wrong checksum, or an address that is none
+ * The version is checked first, and all of its bytes count: what is not one of the known
+ * versions to the last byte, a string or not, is -EPROTONOSUPPORT. Returns -EUCLEAN if the
+ * root is too short, has the wrong checksum, or an address that cannot be one.
  */
 int luo_wire_read_head(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		       struct luo_wire_head *head)
@@ -258,15 +190,9 @@ int luo_wire_read_head(const void *blob, size_t size, const struct luo_ext_ser *
 	return -EPROTONOSUPPORT;
 }
 
-/**
- * luo_wire_read_ext() - read checksums and stamps
- * @blob: the "LUO-ext" subtree, at any alignment
- * @size: how many bytes of it there are
- * @ext: a copy of it, set if it is sound
- *
- * Context: Any.
- * Return: true if it is of a known version and unharmed. If not, the handover goes
- * unchecked: nothing in here is needed.
+/*
+ * Copy the checksums and timestamps to @ext, if they are of a known version and valid. If
+ * not, the handover is read without them: nothing in here is required.
  */
 bool luo_wire_read_ext(const void *blob, size_t size, struct luo_ext_ser *ext)
 {
@@ -283,8 +209,8 @@ bool luo_wire_read_ext(const void *blob, size_t size, struct luo_ext_ser *ext)
 }
 
 /*
- * On the way along a chain. @mark is a block left behind, moved up each time the way has
- * doubled: a chain that loops meets it again within three times its own length.
+ * A walk along a chain. @mark is a block that was passed, moved up each time the distance
+ * has doubled: a chain that loops meets it within three times its own length.
  */
 struct luo_wire_walk {
 	const struct luo_wire_pages *pages;
@@ -295,7 +221,7 @@ struct luo_wire_walk {
 	unsigned int blocks;
 };
 
-/* 1: at a block, 0: there was none left, -EUCLEAN */
+/* Returns 1 at a block, 0 at the end, or -EUCLEAN. */
 static int luo_wire_step(struct luo_wire_walk *walk)
 {
 	const struct luo_wire_pages *pages = walk->pages;
@@ -319,7 +245,7 @@ static int luo_wire_step(struct luo_wire_walk *walk)
 	return 1;
 }
 
-/* As luo_wire_step(), and the block holds as many entries as it says */
+/* As luo_wire_step(), and checks the count of entries. */
 static int luo_wire_step_entries(struct luo_wire_walk *walk, size_t entry_size)
 {
 	int ret = luo_wire_step(walk);
@@ -332,18 +258,12 @@ static int luo_wire_step_entries(struct luo_wire_walk *walk, size_t entry_size)
 	return 1;
 }
 
-/**
- * luo_wire_check_chain() - is a chain sound, and what does it amount to?
- * @pages: how to get at its blocks
- * @first: physical address of the first; 0: no chain, which is sound
- * @entry_size: bytes per entry, not 0 and no more than fits a block
- * @chain: totals and checksum, set on success only; without blocks all of it is 0
+/*
+ * Validate the blocks of a chain, not the contents of entries. @first is 0 for no chain,
+ * which is valid. Sets @chain on success only; all of it is 0 without blocks.
  *
- * What entries say is not looked at.
- *
- * Context: As peek() needs.
- * Return: 0, or -EUCLEAN: an address is not that of a page or peek() does not know it, a
- * block is empty or too full, the chain is too long or loops.
+ * Returns -EUCLEAN if an address is not that of a page or unknown to peek(), if a block is
+ * empty or too full, or if the chain is too long or loops.
  */
 int luo_wire_check_chain(const struct luo_wire_pages *pages, u64 first, size_t entry_size,
 			 struct luo_wire_chain *chain)
@@ -366,20 +286,10 @@ int luo_wire_check_chain(const struct luo_wire_pages *pages, u64 first, size_t e
 	return 0;
 }
 
-/**
- * luo_wire_for_each() - visit the entries of a chain, in order
- * @pages: how to get at its blocks
- * @first: physical address of the first; 0: no chain
- * @entry_size: bytes per entry, not 0 and no more than fits a block
- * @visit: called with each entry; what it returns, if not 0, ends the walk. It must not
- *	free blocks.
- * @arg: for @visit
- *
- * Meant for a chain that luo_wire_check_chain() has found sound. One that is not is
- * walked as safely, but what stands before the damage has then been visited already.
- *
- * Context: As peek() and @visit need.
- * Return: 0, what @visit returned, or -EUCLEAN as luo_wire_check_chain().
+/*
+ * Visit the entries of a chain in order, until @visit returns other than 0; it must not
+ * free blocks. Meant for a validated chain: another is walked as safely, but the entries
+ * before the damage are visited. Returns -EUCLEAN as luo_wire_check_chain().
  */
 int luo_wire_for_each(const struct luo_wire_pages *pages, u64 first, size_t entry_size,
 		      int (*visit)(const void *entry, void *arg), void *arg)
@@ -402,18 +312,10 @@ int luo_wire_for_each(const struct luo_wire_pages *pages, u64 first, size_t entr
 	return ret;
 }
 
-/**
- * luo_wire_each_block() - visit the blocks of a chain, in order
- * @pages: how to get at them
- * @first: physical address of the first; 0: no chain
- * @visit: called with the address of each; it may free the block. What it returns, if
- *	not 0, ends the walk.
- * @arg: for @visit
- *
- * Entries and their counts are not looked at.
- *
- * Context: As peek() and @visit need.
- * Return: 0, what @visit returned, or -EUCLEAN as luo_wire_check_chain().
+/*
+ * Visit the addresses of a chain's blocks in order, until @visit returns other than 0; it
+ * may free the block. Entries and their counts are not looked at. Returns -EUCLEAN as
+ * luo_wire_check_chain().
  */
 int luo_wire_each_block(const struct luo_wire_pages *pages, u64 first,
 			int (*visit)(u64 phys, void *arg), void *arg)
@@ -430,16 +332,10 @@ int luo_wire_each_block(const struct luo_wire_pages *pages, u64 first,
 	return ret;
 }
 
-/**
- * luo_wire_session_valid() - does the entry of a session make sense?
- * @ser: the entry, of a sound chain
- *
- * Whether its chain is as long as @ser->count says is for the caller to compare, once it
- * has checked that chain.
- *
- * Context: Any.
- * Return: true if the name is terminated and not empty, and there is a place for files
- * exactly if there are any.
+/*
+ * The name is terminated and not empty, and there is an address of files exactly if there
+ * are any. That the chain has @ser->count entries is for the caller to compare, once it has
+ * validated that chain.
  */
 bool luo_wire_session_valid(const struct luo_session_ser *ser)
 {
@@ -453,15 +349,7 @@ bool luo_wire_session_valid(const struct luo_session_ser *ser)
 	return luo_wire_place(ser->files);
 }
 
-/**
- * luo_wire_file_valid() - does the entry of a file make sense?
- * @ser: the entry, of a sound chain
- *
- * Data and token may be anything.
- *
- * Context: Any.
- * Return: true if luo_compat_valid() says so of its compatible string.
- */
+/* The compatible string is valid. Data and token may be anything. */
 bool luo_wire_file_valid(const struct luo_file_ser *ser)
 {
 	return luo_compat_valid(ser->compatible, sizeof(ser->compatible));

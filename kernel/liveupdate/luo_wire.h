@@ -11,8 +11,8 @@
 #include <linux/kho/abi/luo.h>
 
 /**
- * struct luo_wire_pages - how the reader gets at pages of the last kernel
- * @peek: the page at @phys if the last kernel preserved it as a folio of @order, and it
+ * struct luo_wire_pages - access to pages of the previous kernel
+ * @peek: the page at @phys if the previous kernel preserved it as a folio of @order, and it
  *	has not been restored; else NULL
  * @ctx: for @peek
  */
@@ -22,8 +22,8 @@ struct luo_wire_pages {
 };
 
 /**
- * struct luo_wire_head - what the root says, whatever the dialect
- * @liveupdate_num: how many live updates led here
+ * struct luo_wire_head - the contents of the root, in any version of the format
+ * @liveupdate_num: number of live updates since the last cold boot
  * @sessions_pa: first block of the session chain, 0: none
  * @flbs_pa: FLB area, 0: none
  */
@@ -34,10 +34,10 @@ struct luo_wire_head {
 };
 
 /**
- * struct luo_wire_chain - a chain that was found sound
- * @entries: how many entries in all
- * @blocks: how many blocks
- * @crc: luo_wire's checksum of all that is in use: headers and entries
+ * struct luo_wire_chain - a validated chain
+ * @entries: number of entries
+ * @blocks: number of blocks
+ * @crc: checksum of headers and used entries
  */
 struct luo_wire_chain {
 	u64 entries;
@@ -46,9 +46,9 @@ struct luo_wire_chain {
 };
 
 /**
- * struct luo_wire_flbs - an FLB area that was found sound
- * @entries: the first of them; all have valid names, no two the same
- * @count: how many
+ * struct luo_wire_flbs - a validated FLB area
+ * @entries: the entries; their names are valid and differ
+ * @count: number of @entries
  */
 struct luo_wire_flbs {
 	const struct luo_flb_ser *entries;

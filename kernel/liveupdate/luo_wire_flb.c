@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The FLB area of <linux/kho/abi/luo.h>, written and read: one folio, a header, entries.
- *
- * As in luo_wire.c, writing trusts its caller and reading trusts nothing.
+ * The FLB area of <linux/kho/abi/luo.h>: one folio, a header, entries. As in luo_wire.c the
+ * writer trusts its caller and the reader trusts nothing.
  */
 #include <linux/align.h>
 #include <linux/errno.h>
@@ -11,13 +10,9 @@
 #include "luo_compat.h"
 #include "luo_wire.h"
 
-/**
- * luo_wire_write_flbs() - write the header of an FLB area
- * @area: the folio; entries are left alone
- * @order: its order
- * @count: how many entries there are, up to luo_wire_flbs_per(@order)
- *
- * Context: Any.
+/*
+ * Serialize the header of an FLB area of that order, and leave its entries alone. @count is
+ * at most luo_wire_flbs_per(@order).
  */
 void luo_wire_write_flbs(void *area, unsigned int order, u64 count)
 {
@@ -27,15 +22,9 @@ void luo_wire_write_flbs(void *area, unsigned int order, u64 count)
 	header->count = count;
 }
 
-/**
- * luo_wire_write_flb() - write the entry of an FLB
- * @area: the folio
- * @index: which entry, below luo_wire_flbs_per() of the folio's order
- * @name: the format of @data, valid in LUO_COMPAT_LEN bytes
- * @data: what its preserve() set
- * @count: how many preserved files depend on it
- *
- * Context: Any.
+/*
+ * Serialize an FLB. @index is below luo_wire_flbs_per() of the area's order, @name valid in
+ * LUO_COMPAT_LEN bytes, @count the number of preserved files that depend on it.
  */
 void luo_wire_write_flb(void *area, u64 index, const char *name, u64 data, u64 count)
 {
@@ -47,12 +36,9 @@ void luo_wire_write_flb(void *area, u64 index, const char *name, u64 data, u64 c
 	ser->count = count;
 }
 
-/**
- * luo_wire_flbs_crc() - the checksum of an FLB area
- * @area: an area whose count has been checked, or was written here
- *
- * Context: Any.
- * Return: The checksum of the header and the entries in use.
+/*
+ * The checksum of the header and the used entries of an area, whose count is validated or
+ * was written here.
  */
 u32 luo_wire_flbs_crc(const void *area)
 {
@@ -62,7 +48,7 @@ u32 luo_wire_flbs_crc(const void *area)
 			    sizeof(*header) + header->count * sizeof(struct luo_flb_ser));
 }
 
-/* The folio at @phys, whatever its order */
+/* Find the folio at @phys, of any order. */
 static const void *luo_wire_flbs_peek(const struct luo_wire_pages *pages, u64 phys,
 				      unsigned int *order)
 {
@@ -76,7 +62,7 @@ static const void *luo_wire_flbs_peek(const struct luo_wire_pages *pages, u64 ph
 	return NULL;
 }
 
-/* Quadratic, but of what is a handful unless somebody means harm, and then bounded */
+/* Quadratic, but there are few unless the handover is malformed, and then it is bounded. */
 static bool luo_wire_flbs_valid(const struct luo_wire_flbs *flbs)
 {
 	const struct luo_flb_ser *entries = flbs->entries;
@@ -93,19 +79,14 @@ static bool luo_wire_flbs_valid(const struct luo_wire_flbs *flbs)
 	return true;
 }
 
-/**
- * luo_wire_read_flbs() - is an FLB area sound, and what is in it?
- * @pages: how to get at it
- * @phys: where it lies; 0: there is none, which is sound
- * @ext: checksums that luo_wire_read_ext() has found sound; NULL: go without
- * @flbs: its entries, set on success only
+/*
+ * Validate an FLB area. @phys is 0 if there is none, which is valid; @ext are the validated
+ * checksums or NULL. Sets @flbs on success only. Data and counts of entries may be
+ * anything.
  *
- * Data and counts of entries may be anything.
- *
- * Context: As peek() needs.
- * Return: 0, or -EUCLEAN: peek() does not know the address, the area claims to be larger
- * than its folio, or to hold more than it can, or has the wrong checksum; a name is
- * malformed, or there twice.
+ * Returns -EUCLEAN if peek() does not know the address, if the area claims to be larger
+ * than its folio or to hold more than it can, if its checksum is wrong, or if a name is
+ * malformed or there twice.
  */
 int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struct luo_ext_ser *ext,
 		       struct luo_wire_flbs *flbs)
