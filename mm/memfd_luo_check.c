@@ -53,7 +53,7 @@ static void drop_claims(struct memfd_claims *claims)
 void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
 {
 	if (err == -EUCLEAN || err == -EOPNOTSUPP)
-		pr_warn_ratelimited("handed over at %pa and not usable: %s\n", &phys, check->why);
+		pr_warn_ratelimited("incoming memfd at %pa is not usable: %s\n", &phys, check->why);
 
 	drop_claims(&check->indexes);
 }

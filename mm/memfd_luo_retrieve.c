@@ -126,7 +126,7 @@ static int memfd_check_seals(u32 seals)
 {
 	if (!(seals & ~MEMFD_LUO_ALL_SEALS))
 		return 0;
-	pr_warn_ratelimited("handed over with unknown seals 0x%x\n",
+	pr_warn_ratelimited("incoming memfd has unknown seals 0x%x\n",
 			    seals & ~MEMFD_LUO_ALL_SEALS);
 	return -EOPNOTSUPP;
 }
@@ -135,7 +135,7 @@ static int memfd_check_seals(u32 seals)
 static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *file, int err)
 {
 	if (err) {
-		pr_err_ratelimited("lost while it was retrieved: %pe\n", ERR_PTR(err));
+		pr_err_ratelimited("contents lost during retrieval: %pe\n", ERR_PTR(err));
 		fput(file);
 		return -EIO;
 	}

@@ -759,8 +759,8 @@ def run_extent(res: Result, opts: Options) -> None:
 def run_unwanted(res: Result, opts: Options) -> None:
     """Ten of twelve are named, on a line each whatever their names are."""
     log = run_programs(res, opts, ["luo_kexec"], 3, "luo_stage=1 luo_test=unwanted")
-    expect_lines(res, log, r"luo: session 'unwanted\\012\d\d' is unfinished", 10)
-    expect_lines(res, log, r"luo: 2 more sessions are unfinished")
+    expect_lines(res, log, r"luo: session 'unwanted\\012\d\d' was not finished", 10)
+    expect_lines(res, log, r"luo: 2 more sessions were not finished")
 
 
 def run_crash(res: Result, opts: Options) -> None:
@@ -979,7 +979,7 @@ def run_systemd(res: Result, opts: Options) -> None:
                        env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
                            "systemd.show_status=no TERM=dumb printk.devkmsg=on")
     expect_lines(res, log, "luo-hijack.service.* infringes systemd's namespace", 2)
-    unfinished = "is unfinished, a reboot by kexec drops it"
+    unfinished = "was not finished and is dropped by this reboot"
     for unit, times in (("", 3), ("luo-sessions", 1), ("luo-names", 2)):
         expect_lines(res, log, f"luo: session '{unit}[^']*' {unfinished}", times)
 

@@ -135,7 +135,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	luo_incoming_name_unfinished(luo);
 	err = luo_gate_shut(&luo->gate);
 	if (err) {
-		pr_warn("reboot refused: a call does not come to its end: %pe\n", ERR_PTR(err));
+		pr_warn("reboot refused: calls are still active: %pe\n", ERR_PTR(err));
 		luo_note_refusal(luo, NULL, err);
 		trace_liveupdate_reboot("refused", err, start);
 		return err;
@@ -143,7 +143,7 @@ int luo_reboot(struct luo *luo, bool handover)
 
 	luo_stamp(luo, LIVEUPDATE_STAMP_REBOOT);
 	if (!handover && atomic_long_read(&luo->nr_preserved)) {
-		pr_warn("reboot refused: files are preserved, and the image carries no handover: load it with kexec_file_load\n");
+		pr_warn("reboot refused: files are preserved but the image was not loaded with kexec_file_load()\n");
 		err = -EOPNOTSUPP;
 		luo_note_refusal(luo, NULL, err);
 		goto err_open;
@@ -427,9 +427,9 @@ static int __init luo_setup(void)
 	}
 	err = luo_sysfs_init(&luo_global);
 	if (err)
-		pr_warn("no /sys/kernel/liveupdate: %pe\n", ERR_PTR(err));
+		pr_warn("cannot create /sys/kernel/liveupdate: %pe\n", ERR_PTR(err));
 	if (luo_global.enabled && !luo_enabled(&luo_global))
-		pr_warn("off: it needs Kexec HandOver, kho=on\n");
+		pr_warn("disabled: Kexec HandOver is off, boot with kho=on\n");
 	if (!luo_enabled(&luo_global))
 		return 0;
 
@@ -451,7 +451,7 @@ err_stop:
 	luo_stop(&luo_global);
 err_off:
 	luo_global.enabled = false;
-	pr_err("cannot be set up, is off: %pe\n", ERR_PTR(err));
+	pr_err("disabled: setup failed: %pe\n", ERR_PTR(err));
 	return err;
 }
 late_initcall(luo_setup);

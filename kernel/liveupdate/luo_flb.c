@@ -39,7 +39,7 @@ bool luo_flb_sound(const struct liveupdate_flb *flb)
 {
 	if (luo_flb_ops_sound(flb->ops) && luo_flb_strings_sound(flb))
 		return true;
-	pr_warn("FLB '%.*s' lacks an op or has a malformed string\n",
+	pr_warn("FLB '%.*s': missing op or malformed string\n",
 		LIVEUPDATE_FLB_COMPAT_LENGTH - 1, flb->compatible);
 	return false;
 }
@@ -208,7 +208,7 @@ bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		}
 		luo_flb_link_unref(link);
 	}
-	WARN_ONCE(left, "luo: FLB '%s' goes away while there is an object of it\n",
+	WARN_ONCE(left, "luo: FLB '%s' unregistered while its object exists\n",
 		  flb->compatible);
 	return true;
 }

@@ -150,7 +150,7 @@ static int luo_flb_entry_get(struct luo *luo, struct luo_flb_entry *entry,
 	if (entry->hidden)
 		return -ENODEV;
 	if (entry->flb != flb) {
-		pr_warn_ratelimited("FLB '%s' comes late: another one has retrieved '%s'\n",
+		pr_warn_ratelimited("FLB '%s': '%s' was retrieved by another FLB\n",
 				    flb->compatible, entry->name);
 		return -EBUSY;
 	}
@@ -167,7 +167,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	luo_flb_claim(luo, flb);
 	err = luo_flb_match(luo, flb, &entry);
 	if (err == -EPROTONOSUPPORT)
-		pr_warn_ratelimited("FLB '%s' does not read what was handed over, '%s'\n",
+		pr_warn_ratelimited("FLB '%s': unsupported version '%s' was handed over\n",
 				    flb->compatible, entry->name);
 	if (!err)
 		err = luo_turn_take_killable(luo, &entry->turn);
@@ -249,7 +249,8 @@ void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 			entry = &in->flbs[i];
 	}
 	if (!entry) {
-		WARN_ONCE(luo_enabled(luo), "luo: FLB put that was not got\n");
+		WARN_ONCE(luo_enabled(luo), "luo: unbalanced put of FLB '%s'\n",
+			  flb->compatible);
 		return;
 	}
 	if (!--entry->gets)
@@ -340,7 +341,7 @@ static void luo_flb_name_unread(struct luo *luo)
 		scoped_guard(spinlock, &luo->state_lock)
 			waiting = in->flbs[i].state == LUO_FLB_WAITING;
 		if (waiting)
-			pr_warn("FLB '%s' of the last kernel: nobody reads it, it stays in memory\n",
+			pr_warn("incoming FLB '%s' has no reader, left in memory\n",
 				in->flbs[i].name);
 		cond_resched();
 	}

@@ -231,7 +231,8 @@ void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb)
 
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
-	if (WARN_ONCE(!lflb || !lflb->gets, "luo: FLB put that was not got\n"))
+	if (WARN_ONCE(!lflb || !lflb->gets, "luo: unbalanced put of FLB '%s'\n",
+		      flb->compatible))
 		return;
 	lflb->gets--;
 	luo_flb_give_up(luo, lflb);

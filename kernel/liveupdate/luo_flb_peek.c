@@ -48,7 +48,7 @@ static int luo_flb_peek_off(const struct luo_incoming *in, const struct luo_wire
 			    const struct luo_flb_ser *best, const struct liveupdate_flb *flb)
 {
 	if (best) {
-		pr_warn_ratelimited("off, but '%s' was handed over, which FLB '%s' cannot read now\n",
+		pr_warn_ratelimited("live update is off, but '%s' was handed over for FLB '%s'\n",
 				    best->name, flb->compatible);
 		return -EPROTONOSUPPORT;
 	}
@@ -86,7 +86,7 @@ int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data
 	if (!best)
 		return -ENODATA;
 	if (fit == LUO_COMPAT_FAMILY) {
-		pr_warn_ratelimited("FLB '%s' does not read what was handed over, '%s'\n",
+		pr_warn_ratelimited("FLB '%s': unsupported version '%s' was handed over\n",
 				    flb->compatible, best->name);
 		return -EPROTONOSUPPORT;
 	}

@@ -64,7 +64,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 	if (!luo_enabled(luo))
 		return 0;
 	if (!luo_handler_sound(fh)) {
-		pr_warn("handler '%.*s' lacks an op or has a malformed string\n",
+		pr_warn("handler '%.*s': missing op or malformed string\n",
 			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible);
 		return -EINVAL;
 	}

@@ -62,7 +62,7 @@ int luo_incoming_read_flbs(struct luo *luo)
 	start = luo_trace_start(liveupdate_parse);
 	err = luo_wire_read_flbs(&pages, in->head.flbs_pa, in->has_ext ? &in->ext : NULL, &flbs);
 	if (err)
-		pr_err("the FLBs handed over are refused and stay in memory: damaged\n");
+		pr_err("incoming FLBs are corrupted, ignored and left in memory\n");
 	else
 		err = luo_incoming_flbs_add(luo, &flbs);
 	trace_liveupdate_parse("FLBs", err, start);
@@ -163,7 +163,7 @@ static void luo_incoming_crcs_add(struct luo *luo)
 		return;
 	if (luo_wire_check_chain(&pages, in->ext.files_crcs_pa, sizeof(u32), &chain) ||
 	    chain.crc != in->ext.files_crcs_crc || chain.entries != in->unfinished) {
-		pr_warn("checksums of files cannot be read, going on without them\n");
+		pr_warn("file checksums unreadable, continuing without\n");
 		return;
 	}
 	before_first = list_entry(&luo->incoming, struct liveupdate_session, in_side);
@@ -223,7 +223,7 @@ int luo_incoming_read_sessions(struct luo *luo)
 	in->sessions_read = true;
 	in->sessions_err = err;
 	if (err) {
-		pr_err("the sessions handed over are refused and stay in memory: damaged\n");
+		pr_err("incoming sessions are corrupted, ignored and left in memory\n");
 		return err;
 	}
 	luo_incoming_crcs_add(luo);
@@ -313,7 +313,7 @@ int luo_incoming_adopt_files(struct liveupdate_session *session)
 	if (err == -ENOMEM)
 		return err;
 	if (err)
-		pr_err_ratelimited("session '%s': its files are refused and stay in memory: damaged\n",
+		pr_err_ratelimited("session '%s': files are corrupted, ignored and left in memory\n",
 				   luo_session_text(session));
 	guard(mutex)(&session->luo->lock);
 	session->err = err;
@@ -437,7 +437,7 @@ int luo_incoming_state(struct luo *luo)
 static void name_unfinished(const char *name, unsigned long *nr)
 {
 	if (++*nr <= UNFINISHED_NAMED)
-		pr_warn("session '%s' is unfinished, a reboot by kexec drops it\n",
+		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
 			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
 }
 
@@ -466,7 +466,7 @@ void luo_incoming_name_unfinished(struct luo *luo)
 	list_for_each_entry(session, &luo->incoming, in_side)
 		name_unfinished(luo_session_name(session), &nr);
 	if (nr > UNFINISHED_NAMED)
-		pr_warn("%lu more sessions are unfinished, a reboot by kexec drops them\n",
+		pr_warn("%lu more sessions were not finished and are dropped by this reboot\n",
 			nr - UNFINISHED_NAMED);
 }
 

@@ -93,7 +93,7 @@ static int luo_file_find_handler(struct luo_file *lf)
 
 	handler = luo_handler_for_string(lf->key.session->luo, lf->found);
 	if (IS_ERR(handler)) {
-		pr_warn_ratelimited("session '%s', token %llu: nothing reads '%s': %pe\n",
+		pr_warn_ratelimited("session '%s', token %llu: no handler for '%s': %pe\n",
 				    luo_session_text(lf->key.session), lf->key.token,
 				    lf->found, handler);
 		return PTR_ERR(handler);
@@ -123,7 +123,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
 	err = luo_op_result("retrieve", lf->found, lf->handler->fh->ops->retrieve(&lf->args));
 	trace_liveupdate_file_retrieve(luo_session_name(lf->key.session), lf->key.token,
 				       lf->found, err, start);
-	if (!err && WARN_ONCE(!lf->args.file, "luo: '%s' retrieves no file\n", lf->found))
+	if (!err && WARN_ONCE(!lf->args.file, "luo: handler of '%s' retrieved no file\n", lf->found))
 		err = -EIO;
 	if (err) {
 		lf->args.file = NULL;

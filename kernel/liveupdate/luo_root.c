@@ -98,11 +98,11 @@ void luo_incoming_read_head(struct luo *luo)
 	trace_liveupdate_parse("root", in->err, start);
 	luo_reach(luo, LUO_POINT_PARSED);
 	if (in->bad_ext)
-		pr_warn("checksums of the handover cannot be read, going on without them\n");
+		pr_warn("handover checksums unreadable, continuing without\n");
 	if (in->err)
-		pr_err("the handover is refused and %s: %s\n",
-		       luo->store->ops->refused(luo->store) ? "lost" : "stays in memory",
-		       in->err == -EPROTONOSUPPORT ? "unknown version" : "damaged");
+		pr_err("incoming handover rejected (%s), memory %s\n",
+		       in->err == -EPROTONOSUPPORT ? "unsupported version" : "corrupted",
+		       luo->store->ops->refused(luo->store) ? "lost" : "left in place");
 	else if (!in->head.sessions_pa)
 		in->over = true;
 }

@@ -143,7 +143,7 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 	bool last;
 
 	if (session->keep || luo_session_finish_files(session)) {
-		pr_info_ratelimited("session '%s': closed unfinished, can be retrieved again\n",
+		pr_info_ratelimited("session '%s': closed without FINISH, parked\n",
 				    luo_session_text(session));
 		luo_session_unclaim(session);
 		return;

@@ -212,7 +212,7 @@ static struct luo_small_page *small_open(u64 phys)
 	ser = phys_to_virt(phys);
 	if (order || !small_is_sound(ser)) {
 		kho_unclaim(phys);
-		pr_warn_ratelimited("the small objects at 0x%llx are damaged\n", phys);
+		pr_warn_ratelimited("small objects at 0x%llx are corrupted\n", phys);
 		return NULL;
 	}
 
