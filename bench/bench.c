@@ -10,7 +10,7 @@
  *
  * is a step's instructions, or bytes where STEP says so; "bench at-WHAT NUMBER" is the
  * counter itself, for what begins in one kernel and ends in the next. The last line of
- * the last kernel is "bench done 1", and only if all contents were as they had to be.
+ * the previous kernel is "bench done 1", and only if all contents were as they had to be.
  */
 #define _GNU_SOURCE
 #include <errno.h>

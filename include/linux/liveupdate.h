@@ -147,7 +147,7 @@ struct liveupdate_flb_op_args {
  *
  * Context: all may sleep, and may get and put other FLBs, but register nothing. Each is
  * called at most once in the life of an object, and those of one object one at a time; the
- * last kernel's object and the one for the next kernel know nothing of each other.
+ * previous kernel's object and the one for the next kernel know nothing of each other.
  */
 struct liveupdate_flb_ops {
 	int (*preserve)(struct liveupdate_flb_op_args *args);

@@ -234,7 +234,7 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
  * @flb: the FLB; the caller's, constant until unregistered. Can be registered with any
  *	number of handlers, a handler can have any number of FLBs.
  *
- * From now on what the last kernel handed over under the FLB's own string is claimed: no
+ * From now on what the previous kernel handed over under the FLB's own string is claimed: no
  * other FLB of the family is told that it is incompatible.
  *
  * Context: Process context, from early_initcall on; not from an op. May sleep.
@@ -265,7 +265,7 @@ void liveupdate_unregister_flb(struct liveupdate_file_handler *fh, struct liveup
 EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
 
 /**
- * liveupdate_flb_get_incoming() - the object that the last kernel handed over
+ * liveupdate_flb_get_incoming() - the object that the previous kernel handed over
  * @flb: the FLB, registered or not yet
  * @objp: set to what retrieve() has made, maybe NULL, on success only; it stays until
  *	liveupdate_flb_put_incoming()
@@ -342,9 +342,9 @@ void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
 
 /**
- * liveupdate_flb_incoming_early() - what the last kernel handed over, before slab
+ * liveupdate_flb_incoming_early() - what the previous kernel handed over, before slab
  * @flb: the FLB; its ops are not called
- * @data: set to what the last kernel's preserve() set, on success only
+ * @data: set to what the previous kernel's preserve() set, on success only
  *
  * Counts and claims nothing: the object is still to be asked for. What nobody claims yet
  * makes its siblings incompatible, so a subsystem that calls this keeps one FLB per family

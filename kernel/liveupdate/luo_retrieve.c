@@ -123,7 +123,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
 	err = luo_op_result("retrieve", lf->found, lf->handler->fh->ops->retrieve(&lf->args));
 	trace_liveupdate_file_retrieve(luo_session_name(lf->key.session), lf->key.token,
 				       lf->found, err, start);
-	if (!err && WARN_ONCE(!lf->args.file, "luo: handler of '%s' retrieved no file\n", lf->found))
+	if (!err && WARN_ONCE(!lf->args.file, "luo: no file for '%s' retrieved\n", lf->found))
 		err = -EIO;
 	if (err) {
 		lf->args.file = NULL;

@@ -504,7 +504,7 @@ static void flb_sample_adopt(const struct flb_sample_table *table)
 
 	for (unsigned int i = 0; i < FLB_SAMPLE_DEVICES; i++)
 		n += table->dev[i].used;
-	pr_info("devices of the last kernel: %u\n", n);
+	pr_info("devices of the previous kernel: %u\n", n);
 }
 
 /* Is there anything of ours? Each answer calls for something else. */
@@ -520,10 +520,10 @@ static int flb_sample_look_back(void)
 		flb_sample_adopt(obj);
 		liveupdate_flb_put_incoming(flb_sample_flb());
 		return 0;
-	case -ENODATA:		/* the last kernel preserved nothing of ours */
+	case -ENODATA:		/* the previous kernel preserved nothing of ours */
 	case -EOPNOTSUPP:	/* nor could it, or can this one: live update is off */
 		return 0;
-	case -ENODEV:		/* we are being unloaded; says nothing of the last kernel */
+	case -ENODEV:		/* we are being unloaded; says nothing of the previous kernel */
 		return err;
 	case -EPROTONOSUPPORT:	/* it did, in a version that we cannot read */
 	case -EUCLEAN:		/* it did, or may have; but that is damaged */

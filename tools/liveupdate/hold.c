@@ -26,7 +26,7 @@
 #define MAX_FDS		64
 
 /*
- * The last kernel's session may have the name as well, with a program that has not finished
+ * The previous kernel's session may have the name as well, with a program that has not finished
  * it. Kernels that do not say which it is have no way to tell.
  */
 static bool is_outgoing(int session)
@@ -142,7 +142,7 @@ static int session_retrieve(const char *name)
 	close(dev);
 	switch (session) {
 	case -ENOENT:
-		errx(EXIT_NO, "session '%s': the last kernel handed over none of that name", name);
+		errx(EXIT_NO, "session '%s': not handed over by the previous kernel", name);
 	case -EINVAL:
 		errx(EXIT_NO, "session '%s': another program has retrieved it", name);
 	case -EPROTONOSUPPORT:
@@ -253,7 +253,7 @@ int cmd_save(int argc, char **argv)
 }
 
 static const char restore_doc[] =
-	"Write what SESSION of the last kernel has as TOKEN to standard output.\n"
+	"Write what SESSION of the previous kernel has as TOKEN to standard output.\n"
 	"\vThe session stays as it is, and can be restored from again until it is finished.";
 
 int cmd_restore(int argc, char **argv)
@@ -284,7 +284,7 @@ int cmd_restore(int argc, char **argv)
 }
 
 static const char finish_doc[] =
-	"Be done with SESSION of the last kernel: what is left of it is given up.";
+	"Be done with SESSION of the previous kernel: what is left of it is given up.";
 
 int cmd_finish(int argc, char **argv)
 {

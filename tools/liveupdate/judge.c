@@ -311,17 +311,17 @@ static void check_scratch(struct judge *j)
 		      want >> 20, have >> 20);
 }
 
-/* Nothing of the last kernel is handed on. */
+/* Nothing of the previous kernel is handed on. */
 static void name_lost(struct judge *j)
 {
 	struct json_object *last = json_get(j->view, "last_kernel");
 	struct json_object *sessions = json_get(last, "sessions"), *name;
 
 	if (json_get(last, "sessions_error"))
-		check(j, LOST, "sessions of the last kernel, which are %s",
+		check(j, LOST, "sessions of the previous kernel, which are %s",
 		      json_text(last, "sessions_error"));
 	if (json_get(last, "flbs_error"))
-		check(j, LOST, "objects of the last kernel, which are %s",
+		check(j, LOST, "objects of the previous kernel, which are %s",
 		      json_text(last, "flbs_error"));
 
 	for (size_t i = 0; i < json_length(sessions); i++) {

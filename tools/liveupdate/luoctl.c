@@ -20,8 +20,8 @@ static const struct command commands[] = {
 	{ "kexec", "start another kernel, which takes over", cmd_kexec },
 	{ "timeline", "where the time of the last live update went", cmd_timeline },
 	{ "save", "put standard input into a session for the next kernel", cmd_save },
-	{ "restore", "write what the last kernel saved to standard output", cmd_restore },
-	{ "finish", "be done with a session of the last kernel", cmd_finish },
+	{ "restore", "write what the previous kernel saved to standard output", cmd_restore },
+	{ "finish", "be done with a session of the previous kernel", cmd_finish },
 	{ "hold", "run a command with a session for the next kernel", cmd_hold },
 };
 

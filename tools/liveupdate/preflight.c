@@ -54,7 +54,7 @@ void preflight_print(struct json_object *said)
 	for (size_t i = 0; i < json_length(lost); i++) {
 		printf("  lost     session '");
 		print_name(json_object_get_string(json_object_array_get_idx(lost, i)), 0);
-		printf("' of the last kernel, which nobody has finished\n");
+		printf("' of the previous kernel, which nobody has finished\n");
 	}
 }
 

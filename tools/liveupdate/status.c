@@ -77,7 +77,7 @@ static void print_side(struct json_object *side, const char *bytes_are)
 		printf("  last refusal: %s\n", text(side, "last_refusal"));
 }
 
-/* Sessions and objects of the last kernel that are as they came */
+/* Sessions and objects of the previous kernel that are as they came */
 static void print_unclaimed(struct json_object *side)
 {
 	struct json_object *sessions = json_object_object_get(side, "sessions");
@@ -114,7 +114,7 @@ static void print_view(struct json_object *view)
 	printf("Live update is %s; live updates up to this kernel: %s\n", on ? "on" : "off",
 	       text(view, "number"));
 	printf("Image for the next kernel: %s\n", text(view, "image"));
-	printf("From the last kernel: %s\n", text(view, "incoming"));
+	printf("From the previous kernel: %s\n", text(view, "incoming"));
 	if (!on)
 		return;
 	print_side(json_object_object_get(view, "last_kernel"), "memory left");

@@ -67,7 +67,7 @@ struct liveupdate_ioctl_create_session {
 #define LIVEUPDATE_RETRIEVE_KEEP		1
 
 /**
- * struct liveupdate_ioctl_retrieve_session - take over a session of the last kernel
+ * struct liveupdate_ioctl_retrieve_session - take over a session of the previous kernel
  * @size: in: size of this structure
  * @fd: out: the session's file descriptor, close-on-exec
  * @name: in: the name it was created with

@@ -29,9 +29,9 @@ struct luo_fake_name {
  * struct luo_fake_store - one kernel's view of memory that outlives it
  * @store: as the core sees it
  * @out: pages preserved for the next kernel, by frame
- * @in: pages preserved by the last kernel, untouched, by frame
+ * @in: pages preserved by the previous kernel, untouched, by frame
  * @out_names: published for the next kernel
- * @in_names: published by the last kernel
+ * @in_names: published by the previous kernel
  * @nr_out: pages in @out
  * @nr_in: pages in @in
  * @fail_at: the allocation that fails, counted down; 0: none
@@ -104,7 +104,7 @@ struct luo_script {
  * @found: the string that the last op was called with
  * @ask_op: the op that asks for an FLB, as its letter; 0: none
  * @ask: the FLB
- * @ask_incoming: that of the last kernel
+ * @ask_incoming: that of the previous kernel
  * @ask_err: what it was told
  * @hold_op: the op that completes @ready and waits for @go; 0: none
  * @ready: see there

@@ -191,7 +191,7 @@ static void sibling_that_asks_claims_too(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(v1), -ENODATA);
 }
 
-/* The last kernel wrote two versions, and this one reads one of them: nobody is to panic */
+/* The previous kernel wrote two versions, and this one reads one of them: nobody is to panic */
 static void sibling_claims_for_the_family(struct kunit *test)
 {
 	static const char *const strings[MOST] = { "luo-x-v2", "luo-x-v3", "luo-y-v2" };

@@ -39,7 +39,7 @@ static void files_were_not_counted(struct kunit *test)
 }
 
 /* Files that nobody can finish, in a session that can be */
-/* Their number is in the last kernel's count, so it takes until the last session */
+/* Their number is in the previous kernel's count, so it takes until the last session */
 static void damaged_files_are_not_waited_for(struct kunit *test)
 {
 	struct luo_fake *from = luo_fake_boot(test), *to;

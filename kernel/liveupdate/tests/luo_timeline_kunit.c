@@ -7,7 +7,7 @@
 
 #define MS		NSEC_PER_MSEC
 #define PER_NS		3		/* cycles */
-#define JUMP		(100000 * MS)	/* uptime of the last kernel at the jump */
+#define JUMP		(100000 * MS)	/* uptime of the previous kernel at the jump */
 #define REAL		(1700000000ULL * NSEC_PER_SEC)
 
 struct story {
@@ -79,7 +79,7 @@ static void counter_starts_anew(struct kunit *test)
 	expect_no_boot(test, &s);
 }
 
-/* It has counted for longer since than the last kernel was up: only the clock tells. */
+/* It has counted for longer since than the previous kernel was up: only the clock tells. */
 static void counter_starts_anew_and_is_ahead(struct kunit *test)
 {
 	struct story s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory of a last kernel that never was, for tests of what reads it: pages are
+ * Memory of a previous kernel that never was, for tests of what reads it: pages are
  * allocations of their own at made-up addresses, so that the sanitizers see a step beyond
  * any of them, and fake_peek() sees what the reader asks for.
  */

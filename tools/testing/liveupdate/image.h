@@ -16,7 +16,7 @@
 #define IMAGE_FLBS	100
 
 /**
- * struct image_page - a page of the last kernel, or a folio that begins there
+ * struct image_page - a page of the previous kernel, or a folio that begins there
  * @phys: where
  * @data: its bytes in an allocation of their own; NULL: not preserved
  * @keep: @data, also of a page that is not preserved

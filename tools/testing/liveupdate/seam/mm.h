@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * As much of the kernel as the readers of memfds need, in user space: memory that
- * the last kernel has preserved in part, and that watches what is done to it. All headers of
+ * the previous kernel has preserved in part, and that watches what is done to it. All headers of
  * the kernel that the reader includes, and that tools/include has not, are this one.
  */
 #ifndef _LUO_SEAM_MM_H
@@ -79,7 +79,7 @@ struct inode {
 struct file;
 struct liveupdate_file_op_args;
 
-/* Memory of the last kernel */
+/* Memory of the previous kernel */
 int kho_preserved_order(phys_addr_t phys);
 int kho_claim(phys_addr_t phys);
 int kho_unclaim(phys_addr_t phys);

@@ -96,7 +96,7 @@ const struct scenario flb_absent_scenarios[] = {
 	{ }
 };
 
-/* Of the last kernel, to who looks */
+/* Of the previous kernel, to who looks */
 static void expect_shown(const char *line)
 {
 	char text[8192];

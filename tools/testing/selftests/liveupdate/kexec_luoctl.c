@@ -87,7 +87,7 @@ static void luoctl_1(void)
 	expect_err("/no/such/command");
 
 	expect_shell(1, "luoctl restore script 1");
-	expect_err("the last kernel handed over none of that name");
+	expect_err("not handed over by the previous kernel");
 	expect_shell(0, "luoctl status --json");
 	luo_print_json();
 }
@@ -118,7 +118,7 @@ static void luoctl_2(void)
 	int s;
 
 	expect_shell(0, "luoctl status");
-	expect_out("From the last kernel: present");
+	expect_out("From the previous kernel: present");
 	expect_out("script ");
 	expect_out("nobody has claimed: 2 sessions, ");
 	expect_out("memory left: ");
@@ -136,7 +136,7 @@ static void luoctl_2(void)
 
 	where_time_went();
 	expect_shell(0, "luoctl preflight /boot/kernel");
-	expect_out("lost     session 'script' of the last kernel, which nobody has finished");
+	expect_out("lost     session 'script' of the previous kernel, which nobody has finished");
 	s = retrieve("script");
 	expect_shell(1, "luoctl restore script 1");
 	expect_err("another program has retrieved it");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the last kernel handed over, where it lies in memory, and damage to it. Memory is
+ * What the previous kernel handed over, where it lies in memory, and damage to it. Memory is
  * read and written through /dev/mem, behind the kernel's back.
  */
 #ifndef LUO_DAMAGE_H

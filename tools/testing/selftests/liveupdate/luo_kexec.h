@@ -112,7 +112,7 @@ void __noreturn luo_skip(const char *why);
 	close(dev);					\
 	with_; })
 
-/* A new session, a session of the last kernel */
+/* A new session, a session of the previous kernel */
 #define create(name)	with_device(test_create(dev, name))
 #define retrieve(name)	with_device(test_retrieve(dev, name))
 

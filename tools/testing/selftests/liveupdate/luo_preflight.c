@@ -402,10 +402,10 @@ TEST_F(preflight, what_is_shown)
 	expect_out("no       flb  other-v1");
 	EXPECT_FALSE(strstr(luo_out, "idle-v1"));
 	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));
-	expect_out("lost     sessions of the last kernel, which are damaged");
-	expect_out("lost     objects of the last kernel, which are incompatible");
+	expect_out("lost     sessions of the previous kernel, which are damaged");
+	expect_out("lost     objects of the previous kernel, which are incompatible");
 	EXPECT_EQ(0, seen_as(INCOMING, "session a b: waiting\n", PREFLIGHT));
-	expect_out("lost     session 'a b' of the last kernel");
+	expect_out("lost     session 'a b' of the previous kernel");
 }
 
 /* This kernel's command line goes on to the next one, but for what a boot loader has added. */
