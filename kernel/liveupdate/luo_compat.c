@@ -68,10 +68,10 @@ bool luo_compat_same_family(const char *a, const char *b)
  * @also, a NULL-terminated list or NULL, which it can read as well. The family of a string
  * in @also counts as much as that of @own.
  */
-enum luo_compat_fit luo_compat_fit(const char *found, const char *own,
-				   const char *const *also)
+enum luo_compat_match luo_compat_match(const char *found, const char *own,
+				       const char *const *also)
 {
-	enum luo_compat_fit fit = LUO_COMPAT_NONE;
+	enum luo_compat_match fit = LUO_COMPAT_NONE;
 
 	if (!strcmp(found, own))
 		return LUO_COMPAT_EXACT;

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* How well a string matches; greater is better */
-enum luo_compat_fit {
+enum luo_compat_match {
 	LUO_COMPAT_NONE,	/* something else */
 	LUO_COMPAT_FAMILY,	/* same family, in a version that is not read */
 	LUO_COMPAT_LISTED,	/* one of the older strings that are read too */
@@ -19,7 +19,7 @@ enum luo_compat_fit {
 bool luo_compat_valid(const char *string, size_t room);
 size_t luo_compat_family_len(const char *string);
 bool luo_compat_same_family(const char *a, const char *b);
-enum luo_compat_fit luo_compat_fit(const char *found, const char *own,
-				   const char *const *also);
+enum luo_compat_match luo_compat_match(const char *found, const char *own,
+				       const char *const *also);
 
 #endif /* _LUO_COMPAT_H */

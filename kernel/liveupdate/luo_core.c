@@ -29,7 +29,7 @@ static struct luo luo_global = {
 	.flbs = LIST_HEAD_INIT(luo_global.flbs),
 	.retrieving = LIST_HEAD_INIT(luo_global.retrieving),
 	.waiters = LIST_HEAD_INIT(luo_global.waiters),
-	.turn_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.turn_wq),
+	.oplock_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.oplock_wq),
 };
 
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_CORE, LUO_ABI_COMPATIBLE);
@@ -61,7 +61,7 @@ void luo_init_early(struct luo *luo, struct luo_store *store)
 	INIT_LIST_HEAD(&luo->flbs);
 	INIT_LIST_HEAD(&luo->retrieving);
 	INIT_LIST_HEAD(&luo->waiters);
-	init_waitqueue_head(&luo->turn_wq);
+	init_waitqueue_head(&luo->oplock_wq);
 }
 
 /* Set up the rest, after luo_init_early(). Returns 0 or -ENOMEM. */
@@ -91,7 +91,7 @@ int luo_init(struct luo *luo)
 int luo_start(struct luo *luo)
 {
 	scoped_guard(mutex, &luo->lock)
-		luo_incoming_read_head(luo);
+		luo_root_read(luo);
 	return luo_outgoing_start(luo);
 }
 
@@ -114,7 +114,7 @@ void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 {
 	struct luo_stamp_ser now;
 
-	luo_moment(&now);
+	luo_read_clocks(&now);
 	if (luo->ext)
 		luo_wire_write_stamp(luo->ext, stamp, now.ns, now.cycles);
 	trace_liveupdate_phase(stamp);
@@ -133,7 +133,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	int err;
 
 	luo_incoming_name_unfinished(luo);
-	err = luo_gate_shut(&luo->gate);
+	err = luo_gate_close(&luo->gate);
 	if (err) {
 		pr_warn("reboot refused: calls are still active: %pe\n", ERR_PTR(err));
 		luo_note_refusal(luo, NULL, err);
@@ -421,7 +421,7 @@ static int __init luo_setup(void)
 
 	/* sysfs only shows what has been read. */
 	scoped_guard(mutex, &luo_global.lock) {
-		luo_incoming_read_head(&luo_global);
+		luo_root_read(&luo_global);
 		if (!luo_enabled(&luo_global))
 			luo_incoming_read_flbs(&luo_global);
 	}

@@ -114,7 +114,7 @@ static void luo_file_remove(struct luo_file *lf)
 }
 
 /* Bind the file to its handler and its object. On success @lf holds references to both. */
-static int luo_file_take(struct luo_file *lf, struct file *file)
+static int luo_file_bind(struct luo_file *lf, struct file *file)
 {
 	struct luo *luo = lf->key.session->luo;
 	int err;
@@ -137,7 +137,7 @@ static int luo_file_take(struct luo_file *lf, struct file *file)
 	return 0;
 }
 
-static void luo_file_untake(struct luo_file *lf)
+static void luo_file_unbind(struct luo_file *lf)
 {
 	luo_file_unclaim(lf);
 	fput(lf->args.file);
@@ -189,11 +189,11 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	if (err)
 		goto err_free;
 
-	err = luo_file_take(lf, file);
+	err = luo_file_bind(lf, file);
 	if (err)
 		goto err_remove;
 
-	err = luo_flb_take(session->luo, lf->handler, &lf->flbs);
+	err = luo_flb_use_all(session->luo, lf->handler, &lf->flbs);
 	if (err)
 		goto err_untake;
 
@@ -217,9 +217,9 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 err_unreserve:
 	luo_chain_unreserve(&session->chain);
 err_drop:
-	luo_flb_drop(session->luo, &lf->flbs);
+	luo_flb_unuse_all(session->luo, &lf->flbs);
 err_untake:
-	luo_file_untake(lf);
+	luo_file_unbind(lf);
 err_remove:
 	luo_file_remove(lf);
 err_free:
@@ -305,9 +305,9 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session) {
 		luo_file_call_unpreserve(lf);
 		atomic_long_dec(&session->luo->nr_preserved);
-		luo_flb_drop(session->luo, &lf->flbs);
+		luo_flb_unuse_all(session->luo, &lf->flbs);
 		luo_chain_unreserve(&session->chain);
-		luo_file_untake(lf);
+		luo_file_unbind(lf);
 		luo_file_forget(lf);
 	}
 }

@@ -35,7 +35,7 @@ static bool luo_flb_strings_sound(const struct liveupdate_flb *flb)
 }
 
 /* No op is missing and all strings are valid; logged if not. */
-bool luo_flb_sound(const struct liveupdate_flb *flb)
+bool luo_flb_valid(const struct liveupdate_flb *flb)
 {
 	if (luo_flb_ops_sound(flb->ops) && luo_flb_strings_sound(flb))
 		return true;
@@ -47,7 +47,7 @@ bool luo_flb_sound(const struct liveupdate_flb *flb)
 /* Registered, or with an object, or about to get one: lflb->flb is valid. */
 static bool luo_flb_there(const struct luo_flb *lflb)
 {
-	return luo_flb_registered(lflb) || lflb->live || lflb->turn.holder;
+	return luo_flb_registered(lflb) || lflb->live || lflb->oplock.owner;
 }
 
 /*
@@ -177,8 +177,8 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	list_del_init(&link->in_flb);
 
 	/* Wait for an op that is running. None starts after this. */
-	if (!WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
-		luo_turn_give(luo, &lflb->turn);
+	if (!WARN_ON_ONCE(luo_oplock_lock(luo, &lflb->oplock)))
+		luo_oplock_unlock(luo, &lflb->oplock);
 	while (!luo_flb_registered(lflb) && luo_flb_wait_incoming(luo, lflb->flb))
 		;
 	return link->users;

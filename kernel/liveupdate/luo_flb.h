@@ -10,7 +10,7 @@
 #include <linux/list.h>
 #include <linux/liveupdate.h>
 
-#include "luo_turn.h"
+#include "luo_oplock.h"
 
 struct luo;
 struct luo_handler;
@@ -23,13 +23,13 @@ struct luo_handler;
  * @refs: one for each link, one for being @live, one for each walker
  * @links: struct luo_flb_link: handlers that it is registered with; empty: hidden from
  *	new files and gets
- * @turn: its op lock
+ * @oplock: its op lock
  * @live: preserve() has made the object, and unpreserve() has not been called yet
  * @users: preserved files that depend on it
  * @gets: references to the object
  * @args: arguments of the ops; keeps its values between calls
  *
- * All of it is under luo->state_lock, except @args, which the owner of @turn uses.
+ * All of it is under luo->state_lock, except @args, which the owner of @oplock uses.
  *
  *   not live -- first file: preserve() --> live -- last file, last put: unpreserve() --+
  *       ^                                                                              |
@@ -41,7 +41,7 @@ struct luo_flb {
 	unsigned long seq;
 	unsigned long refs;
 	struct list_head links;
-	struct luo_turn turn;
+	struct luo_oplock oplock;
 	bool live;
 	unsigned long users;
 	unsigned long gets;
@@ -106,7 +106,7 @@ enum luo_flb_entry_state {
  * @left: number of files that depended on it in the previous kernel and are not known to be
  *	finished; a hint
  * @state: see enum luo_flb_entry_state
- * @turn: its op lock
+ * @oplock: its op lock
  * @claimed: an FLB of that very string is registered, or was got
  * @due: the last file that depends on it is finished; no more gets
  * @hidden: unregistered while there was an object; no more gets
@@ -115,14 +115,14 @@ enum luo_flb_entry_state {
  * @err: in state FAILED, the errno of retrieve()
  * @args: arguments of the ops; keeps its values between calls
  *
- * All of it is under luo->state_lock, except @args, which the owner of @turn uses.
+ * All of it is under luo->state_lock, except @args, which the owner of @oplock uses.
  */
 struct luo_flb_entry {
 	char name[LIVEUPDATE_FLB_COMPAT_LENGTH];
 	u64 data;
 	u64 left;
 	enum luo_flb_entry_state state;
-	struct luo_turn turn;
+	struct luo_oplock oplock;
 	bool claimed;
 	bool due;
 	bool hidden;
@@ -138,7 +138,7 @@ static inline bool luo_flb_registered(const struct luo_flb *lflb)
 }
 
 /* luo_flb.c */
-bool luo_flb_sound(const struct liveupdate_flb *flb);
+bool luo_flb_valid(const struct liveupdate_flb *flb);
 struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb);
 int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate_flb *flb);
 bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
@@ -153,8 +153,8 @@ struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *han
 					struct luo_flb_link *prev);
 
 /* luo_flb_outgoing.c */
-int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head *uses);
-void luo_flb_drop(struct luo *luo, struct list_head *uses);
+int luo_flb_use_all(struct luo *luo, struct luo_handler *handler, struct list_head *uses);
+void luo_flb_unuse_all(struct luo *luo, struct list_head *uses);
 int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **objp);
 void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb);
 

@@ -57,7 +57,7 @@ static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveup
 
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		entry = &in->flbs[i];
-		if (luo_compat_fit(entry->name, flb->compatible, flb->also_retrieves) ==
+		if (luo_compat_match(entry->name, flb->compatible, flb->also_retrieves) ==
 		    LUO_COMPAT_FAMILY && !luo_flb_family_taken(luo, entry->name))
 			return entry;
 	}
@@ -170,7 +170,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 		pr_warn_ratelimited("FLB '%s': unsupported version '%s' was handed over\n",
 				    flb->compatible, entry->name);
 	if (!err)
-		err = luo_turn_take_killable(luo, &entry->turn);
+		err = luo_oplock_lock_killable(luo, &entry->oplock);
 	if (err) {
 		luo_retrieve_note_transient(luo, err);
 		return err;
@@ -183,7 +183,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 		*objp = entry->args.obj;
 	else if (entry->state != LUO_FLB_FAILED)
 		luo_retrieve_note_transient(luo, err);
-	luo_turn_give(luo, &entry->turn);
+	luo_oplock_unlock(luo, &entry->oplock);
 	return err;
 }
 
@@ -193,7 +193,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 	u64 data;
 	int err;
 
-	if (!luo_flb_sound(flb))
+	if (!luo_flb_valid(flb))
 		return -EINVAL;
 	if (!luo_enabled(luo))
 		return luo_flb_peek_incoming(luo, flb, &data);
@@ -230,11 +230,11 @@ static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 static void luo_flb_entry_put(struct luo *luo, struct luo_flb_entry *entry)
 	__must_hold(&luo->state_lock)
 {
-	if (WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
+	if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
 		return;
 	if (entry->state == LUO_FLB_RETRIEVED && !entry->gets && (entry->due || luo->in.over))
 		luo_flb_entry_finish(luo, entry);
-	luo_turn_give(luo, &entry->turn);
+	luo_oplock_unlock(luo, &entry->oplock);
 }
 
 /* See liveupdate_flb_put_incoming(). May finish the object. */
@@ -281,7 +281,7 @@ static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
 static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
 {
-	if (WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
+	if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
 		return;
 	if (entry->state == LUO_FLB_WAITING && luo_flb_registered(lflb))
 		luo_flb_entry_retrieve(luo, entry, lflb->flb);
@@ -290,7 +290,7 @@ static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, stru
 		if (!entry->gets)
 			luo_flb_entry_finish(luo, entry);
 	}
-	luo_turn_give(luo, &entry->turn);
+	luo_oplock_unlock(luo, &entry->oplock);
 }
 
 /*
@@ -421,11 +421,11 @@ bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	lockdep_assert_held(&luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		entry = &in->flbs[i];
-		if (entry->flb != flb || !entry->turn.holder)
+		if (entry->flb != flb || !entry->oplock.owner)
 			continue;
-		if (WARN_ON_ONCE(luo_turn_take(luo, &entry->turn)))
+		if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
 			return false;
-		luo_turn_give(luo, &entry->turn);
+		luo_oplock_unlock(luo, &entry->oplock);
 		return true;
 	}
 	return false;

@@ -91,7 +91,7 @@ static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
 	if (lflb->users || lflb->gets)
 		return;
 	lflb->refs++;
-	if (WARN_ON_ONCE(luo_turn_take(luo, &lflb->turn)))
+	if (WARN_ON_ONCE(luo_oplock_lock(luo, &lflb->oplock)))
 		goto out;
 	if (lflb->live && !lflb->users && !lflb->gets) {
 		lflb->live = false;
@@ -100,7 +100,7 @@ static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
 		spin_lock(&luo->state_lock);
 		luo_flb_unref(lflb);
 	}
-	luo_turn_give(luo, &lflb->turn);
+	luo_oplock_unlock(luo, &lflb->oplock);
 out:
 	luo_flb_unref(lflb);
 }
@@ -121,7 +121,7 @@ static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *us
 
 	guard(spinlock)(&luo->state_lock);
 	*used = false;
-	err = luo_turn_take_killable(luo, &lflb->turn);
+	err = luo_oplock_lock_killable(luo, &lflb->oplock);
 	if (err)
 		return err;
 	if (!luo_flb_link_gone(link)) {
@@ -133,7 +133,7 @@ static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *us
 		link->users++;
 		link->refs++;
 	}
-	luo_turn_give(luo, &lflb->turn);
+	luo_oplock_unlock(luo, &lflb->oplock);
 	return err;
 }
 
@@ -166,12 +166,12 @@ static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct l
 
 /*
  * Before a file of @handler is preserved: preserve the FLBs that it depends on, in order of
- * registration, and list them in @uses for luo_flb_drop().
+ * registration, and list them in @uses for luo_flb_unuse_all().
  *
  * Returns -ENOSPC if the format cannot hold more FLBs, -EINTR if killed while an op was
  * running, -ENOMEM, or the errno of preserve(). On error none is used.
  */
-int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head *uses)
+int luo_flb_use_all(struct luo *luo, struct luo_handler *handler, struct list_head *uses)
 {
 	struct luo_flb_link *link = NULL;
 	int err = 0;
@@ -186,12 +186,12 @@ int luo_flb_take(struct luo *luo, struct luo_handler *handler, struct list_head 
 
 	scoped_guard(spinlock, &luo->state_lock)
 		luo_flb_link_unref(link);
-	luo_flb_drop(luo, uses);
+	luo_flb_unuse_all(luo, uses);
 	return err;
 }
 
-/* Undo luo_flb_take(), the last one first. */
-void luo_flb_drop(struct luo *luo, struct list_head *uses)
+/* Undo luo_flb_use_all(), the last one first. */
+void luo_flb_unuse_all(struct luo *luo, struct list_head *uses)
 {
 	struct luo_flb_use *use, *next;
 
@@ -212,7 +212,7 @@ int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **obj
 
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
-	if (lflb && lflb->turn.holder == current)
+	if (lflb && lflb->oplock.owner == current)
 		return -EDEADLK;
 	if (!lflb || !luo_flb_registered(lflb) || !lflb->users)
 		return -ENOENT;

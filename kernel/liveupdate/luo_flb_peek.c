@@ -18,15 +18,15 @@
  */
 static const struct luo_flb_ser *luo_flb_best(const struct luo_wire_flbs *flbs,
 					      const struct liveupdate_flb *flb,
-					      enum luo_compat_fit *best_fit)
+					      enum luo_compat_match *best_fit)
 {
 	const struct luo_flb_ser *best = NULL;
 	const char *const *older;
-	enum luo_compat_fit fit;
+	enum luo_compat_match fit;
 
 	*best_fit = LUO_COMPAT_NONE;
 	for (u64 i = 0; i < flbs->count; i++) {
-		fit = luo_compat_fit(flbs->entries[i].name, flb->compatible, flb->also_retrieves);
+		fit = luo_compat_match(flbs->entries[i].name, flb->compatible, flb->also_retrieves);
 		if (fit > *best_fit) {
 			*best_fit = fit;
 			best = &flbs->entries[i];
@@ -68,12 +68,12 @@ int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data
 	const struct luo_flb_ser *best;
 	struct luo_incoming in = {};
 	struct luo_wire_flbs flbs;
-	enum luo_compat_fit fit;
+	enum luo_compat_match fit;
 	int err;
 
-	if (!luo_flb_sound(flb))
+	if (!luo_flb_valid(flb))
 		return -EINVAL;
-	err = luo_incoming_judge(luo->store, &in);
+	err = luo_root_validate(luo->store, &in);
 	if (err)
 		return err;
 	err = luo_wire_read_flbs(&pages, in.head.flbs_pa, in.has_ext ? &in.ext : NULL, &flbs);

@@ -20,13 +20,13 @@
  * A call may wait for something that only a thaw brings, for example a page of a frozen
  * memfd. Then the reboot has to fail instead of waiting for it.
  */
-#define LUO_GATE_PATIENCE	(30 * HZ)
+#define LUO_GATE_TIMEOUT	(30 * HZ)
 
 void luo_gate_init(struct luo_gate *gate)
 {
 	spin_lock_init(&gate->lock);
-	gate->inside = 0;
-	gate->shut = false;
+	gate->active = 0;
+	gate->closed = false;
 	INIT_LIST_HEAD(&gate->deferred);
 	init_waitqueue_head(&gate->empty);
 }
@@ -35,9 +35,9 @@ void luo_gate_init(struct luo_gate *gate)
 int luo_gate_enter(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
-	if (gate->shut)
+	if (gate->closed)
 		return -EBUSY;
-	gate->inside++;
+	gate->active++;
 	return 0;
 }
 
@@ -48,25 +48,25 @@ int luo_gate_enter(struct luo_gate *gate)
 bool luo_gate_enter_or_defer(struct luo_gate *gate, struct luo_gate_deferred *deferred)
 {
 	guard(spinlock)(&gate->lock);
-	if (gate->shut) {
+	if (gate->closed) {
 		list_add_tail(&deferred->link, &gate->deferred);
 		return false;
 	}
-	gate->inside++;
+	gate->active++;
 	return true;
 }
 
 void luo_gate_leave(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
-	if (!--gate->inside && gate->shut)
+	if (!--gate->active && gate->closed)
 		wake_up(&gate->empty);
 }
 
 static bool luo_gate_is_empty(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
-	return !gate->inside;
+	return !gate->active;
 }
 
 /*
@@ -74,18 +74,18 @@ static bool luo_gate_is_empty(struct luo_gate *gate)
  * -EBUSY if the gate is closed already, and reopens it and returns -EBUSY if a call does
  * not end, or -EINTR if killed.
  */
-int luo_gate_shut(struct luo_gate *gate)
+int luo_gate_close(struct luo_gate *gate)
 {
 	long left;
 
 	scoped_guard(spinlock, &gate->lock) {
-		if (gate->shut)
+		if (gate->closed)
 			return -EBUSY;
-		gate->shut = true;
+		gate->closed = true;
 	}
 
 	left = wait_event_killable_timeout(gate->empty, luo_gate_is_empty(gate),
-					   LUO_GATE_PATIENCE);
+					   LUO_GATE_TIMEOUT);
 	if (left > 0)
 		return 0;
 
@@ -108,10 +108,10 @@ void luo_gate_open(struct luo_gate *gate)
 
 		scoped_guard(spinlock, &gate->lock) {
 			list_splice_init(&gate->deferred, &todo);
-			open = gate->inside || list_empty(&todo);
+			open = gate->active || list_empty(&todo);
 			if (open)
-				gate->shut = false;
-			gate->inside++;
+				gate->closed = false;
+			gate->active++;
 		}
 
 		list_for_each_entry_safe(deferred, next, &todo, link) {

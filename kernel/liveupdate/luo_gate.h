@@ -10,15 +10,15 @@
 /**
  * struct luo_gate - counts active calls
  * @lock: protects all below
- * @inside: number of active calls
- * @shut: closed: the reboot has begun
+ * @active: number of active calls
+ * @closed: the reboot has begun
  * @deferred: closes that were deferred since
  * @empty: where the reboot waits for the last call
  */
 struct luo_gate {
 	spinlock_t lock;	/* all below */
-	unsigned int inside;
-	bool shut;
+	unsigned int active;
+	bool closed;
 	struct list_head deferred;
 	wait_queue_head_t empty;
 };
@@ -37,7 +37,7 @@ void luo_gate_init(struct luo_gate *gate);
 int luo_gate_enter(struct luo_gate *gate);
 bool luo_gate_enter_or_defer(struct luo_gate *gate, struct luo_gate_deferred *deferred);
 void luo_gate_leave(struct luo_gate *gate);
-int luo_gate_shut(struct luo_gate *gate);
+int luo_gate_close(struct luo_gate *gate);
 void luo_gate_open(struct luo_gate *gate);
 
 #endif /* _LUO_GATE_H */

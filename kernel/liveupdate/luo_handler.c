@@ -131,7 +131,7 @@ int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 
 	if (!luo_enabled(luo))
 		return 0;
-	if (!luo_flb_sound(flb))
+	if (!luo_flb_valid(flb))
 		return err;
 
 	down_write(&luo->handlers_lock);
@@ -196,14 +196,14 @@ struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
  * may be about to be unregistered. Returns -EPROTONOSUPPORT if a handler has the family but
  * not this version, -ENODEV if none has.
  */
-struct luo_handler *luo_handler_fit(struct luo *luo, const char *found)
+struct luo_handler *luo_handler_match(struct luo *luo, const char *found)
 {
-	enum luo_compat_fit fit, best_fit = LUO_COMPAT_NONE;
+	enum luo_compat_match fit, best_fit = LUO_COMPAT_NONE;
 	struct luo_handler *handler, *best = NULL;
 
 	lockdep_assert_held(&luo->handlers_lock);
 	list_for_each_entry(handler, &luo->handlers, in_list) {
-		fit = luo_compat_fit(found, handler->fh->compatible, handler->fh->also_retrieves);
+		fit = luo_compat_match(found, handler->fh->compatible, handler->fh->also_retrieves);
 		if (fit > best_fit) {
 			best_fit = fit;
 			best = handler;
@@ -215,13 +215,13 @@ struct luo_handler *luo_handler_fit(struct luo *luo, const char *found)
 	return best ?: ERR_PTR(-ENODEV);
 }
 
-/* As luo_handler_fit(), with a reference and without the lock. */
+/* As luo_handler_match(), with a reference and without the lock. */
 struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
 {
 	struct luo_handler *handler;
 
 	guard(rwsem_read)(&luo->handlers_lock);
-	handler = luo_handler_fit(luo, found);
+	handler = luo_handler_match(luo, found);
 	if (IS_ERR(handler) || luo_handler_get(handler))
 		return handler;
 	return ERR_PTR(-ENODEV);

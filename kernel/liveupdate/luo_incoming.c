@@ -53,7 +53,7 @@ int luo_incoming_read_flbs(struct luo *luo)
 	u64 start;
 	int err;
 
-	luo_incoming_read_head(luo);
+	luo_root_read(luo);
 	if (in->err)
 		return in->err;
 	if (in->flbs_read)
@@ -209,7 +209,7 @@ int luo_incoming_read_sessions(struct luo *luo)
 	u64 start;
 	int err;
 
-	luo_incoming_read_head(luo);
+	luo_root_read(luo);
 	if (in->err)
 		return in->err;
 	if (in->sessions_read)
@@ -239,7 +239,7 @@ bool luo_incoming_session_done(struct luo *luo)
 	lockdep_assert_held(&luo->lock);
 	if (--luo->in.unfinished)
 		return false;
-	luo_reach(luo, LUO_POINT_FINISHED);
+	luo_timeline_record(luo, LUO_MILESTONE_FINISHED);
 	luo_incoming_release_sessions(luo);
 	return true;
 }
@@ -259,7 +259,7 @@ static int luo_incoming_file_add(const void *entry, void *arg)
 }
 
 /* Changes neither the session nor what it leads to. */
-static int luo_incoming_files_judge(struct liveupdate_session *session)
+static int luo_incoming_files_validate(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
@@ -284,7 +284,7 @@ static int luo_incoming_files_add(struct liveupdate_session *session)
 	struct luo_wire_pages pages = luo_store_pages(session->luo->store);
 	int err;
 
-	err = luo_incoming_files_judge(session);
+	err = luo_incoming_files_validate(session);
 	if (err)
 		return err;
 	return luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser),
@@ -333,7 +333,7 @@ int luo_incoming_peek_files(struct liveupdate_session *session,
 	int err;
 
 	lockdep_assert_held(&session->lock);
-	err = luo_incoming_files_judge(session);
+	err = luo_incoming_files_validate(session);
 	if (err)
 		return err;
 	return luo_wire_for_each(&pages, session->files_pa, sizeof(struct luo_file_ser), fn, arg);
@@ -354,7 +354,7 @@ static int luo_incoming_count_all(struct luo *luo)
 	int err;
 
 	list_for_each_entry(session, &luo->incoming, in_side) {
-		err = session->adopted ? session->err : luo_incoming_files_judge(session);
+		err = session->adopted ? session->err : luo_incoming_files_validate(session);
 		if (!err)
 			err = luo_wire_for_each(&pages, session->files_pa,
 						sizeof(struct luo_file_ser),

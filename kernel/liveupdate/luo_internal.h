@@ -27,7 +27,7 @@
  *   luo->state_lock	spinlock: states of files and FLBs, owners and waiters of op locks,
  *			the table of objects. Innermost.
  *
- * The op lock of an FLB (luo_turn.c) is held across its ops, that of a file across
+ * The op lock of an FLB (luo_oplock.c) is held across its ops, that of a file across
  * retrieve(), which may need other files and FLBs; a wait that would never end is refused.
  *
  * None of them is held across the kexec.
@@ -52,7 +52,7 @@
 #include "luo_pending.h"
 #include "luo_store.h"
 #include "luo_timeline.h"
-#include "luo_turn.h"
+#include "luo_oplock.h"
 #include "luo_wire.h"
 
 struct seq_file;
@@ -141,7 +141,7 @@ struct luo_refusal {
  * @flbs: struct luo_flb, in order of registration
  * @flb_seq: the last sequence number of an FLB or a link
  * @waiters: struct luo_waiter: tasks that wait for an op lock
- * @turn_wq: where they wait
+ * @oplock_wq: where they wait
  * @nr_preserved: number of files in outgoing sessions
  * @refusal: the last refusal; under luo->state_lock
  * @timeline: milestones of this kernel; under luo->state_lock
@@ -175,7 +175,7 @@ struct luo {
 	struct list_head flbs;
 	unsigned long flb_seq;
 	struct list_head waiters;
-	wait_queue_head_t turn_wq;
+	wait_queue_head_t oplock_wq;
 	atomic_long_t nr_preserved;
 	struct luo_refusal refusal;
 	struct luo_timeline timeline;
@@ -313,7 +313,7 @@ struct luo_file_key {
  * @by_id: in luo->claims while the object is preserved or retrieved
  * @id: identifies the object, among files of handlers with the same get_id()
  * @state: see enum luo_file_state
- * @turn: its op lock, held in state RETRIEVING
+ * @oplock: its op lock, held in state RETRIEVING
  * @in_retrieving: in luo->retrieving in state RETRIEVING
  * @transient: bits for the transient errnos of other objects that retrieve() has met; under
  *	luo->state_lock while in state RETRIEVING
@@ -330,7 +330,7 @@ struct luo_file {
 	struct hlist_node by_id;
 	unsigned long id;
 	enum luo_file_state state;
-	struct luo_turn turn;
+	struct luo_oplock oplock;
 	struct list_head in_retrieving;
 	unsigned int transient;
 	struct luo_handler *handler;
@@ -377,7 +377,7 @@ void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb);
 struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file);
 struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found);
-struct luo_handler *luo_handler_fit(struct luo *luo, const char *found);
+struct luo_handler *luo_handler_match(struct luo *luo, const char *found);
 void luo_handler_put(struct luo_handler *handler);
 unsigned long luo_handler_id(struct luo_handler *handler, struct file *file);
 
@@ -428,8 +428,8 @@ static inline int luo_table_errno(int err)
 }
 
 /* luo_root.c */
-int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in);
-void luo_incoming_read_head(struct luo *luo);
+int luo_root_validate(struct luo_store *store, struct luo_incoming *in);
+void luo_root_read(struct luo *luo);
 void luo_incoming_free_flbs(struct luo *luo);
 
 /* luo_incoming.c */
@@ -472,7 +472,7 @@ int luo_file_finish_all(struct liveupdate_session *session);
 void luo_retrieve_note_transient(struct luo *luo, int err);
 
 /* luo_show.c */
-const char *luo_incoming_word(int state);
+const char *luo_incoming_state_name(int state);
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
 void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session);
 void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err);
@@ -482,8 +482,8 @@ void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
 void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
 
 /* luo_timeline.c */
-void luo_moment(struct luo_stamp_ser *stamp);
-void luo_reach(struct luo *luo, enum luo_point point);
+void luo_read_clocks(struct luo_stamp_ser *stamp);
+void luo_timeline_record(struct luo *luo, enum luo_milestone point);
 void luo_show_timeline(struct seq_file *m, struct luo *luo);
 
 /* luo_debugfs.c */

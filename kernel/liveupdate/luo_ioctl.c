@@ -41,7 +41,7 @@ static_assert(offsetof(union luo_args, retrieve.fd) == LUO_ARGS_FD);
  * An ioctl under way. @luo is set on the device, @session on a session or once the call has
  * made or retrieved one; @file is what the call has retrieved.
  */
-struct luo_call {
+struct luo_ucmd {
 	struct luo *luo;
 	struct liveupdate_session *session;
 	union luo_args args;
@@ -50,33 +50,33 @@ struct luo_call {
 	struct file *file;
 };
 
-enum luo_reply {
-	LUO_REPLY_NONE,		/* nothing is copied back */
-	LUO_REPLY_ARGS,		/* the argument, on success */
-	LUO_REPLY_REFUSAL,	/* the argument, on failure */
-	LUO_REPLY_FILE,		/* the argument, with a descriptor of @file */
-	LUO_REPLY_SESSION,	/* the argument, with a descriptor of @session */
+enum luo_response {
+	LUO_RESPOND_NONE,		/* nothing is copied back */
+	LUO_RESPOND_ARGS,		/* the argument, on success */
+	LUO_RESPOND_REFUSAL,	/* the argument, on failure */
+	LUO_RESPOND_FILE,		/* the argument, with a descriptor of @file */
+	LUO_RESPOND_SESSION,	/* the argument, with a descriptor of @session */
 };
 
 /*
  * A row of the table: number, size and mandatory size of the argument, the response, what
  * to run, and how to undo that if the file descriptor cannot be installed.
  */
-struct luo_verb {
+struct luo_ioctl_op {
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
-	enum luo_reply reply;
-	int (*run)(struct luo_call *call);
+	enum luo_response response;
+	int (*run)(struct luo_ucmd *ucmd);
 	void (*undo)(struct liveupdate_session *session);
 };
 
-#define LUO_VERB(_cmd, _type, _last, _reply, _run, ...)		\
+#define IOCTL_OP(_cmd, _type, _last, _reply, _run, ...)		\
 	{							\
 		.cmd = _cmd,					\
 		.size = sizeof(_type),				\
 		.min_size = offsetofend(_type, _last),		\
-		.reply = _reply,				\
+		.response = _reply,				\
 		.run = _run,					\
 		__VA_ARGS__					\
 	}
@@ -87,56 +87,56 @@ static bool luo_name_valid(const u8 *name)
 	return name[0] && memchr(name, 0, LIVEUPDATE_SESSION_NAME_LENGTH);
 }
 
-static int luo_verb_create(struct luo_call *call)
+static int ioctl_create(struct luo_ucmd *ucmd)
 {
-	const u8 *name = call->args.create.name;
+	const u8 *name = ucmd->args.create.name;
 
 	if (!luo_name_valid(name))
 		return -EINVAL;
-	return luo_session_create(call->luo, name, &call->session);
+	return luo_session_create(ucmd->luo, name, &ucmd->session);
 }
 
-static int luo_verb_retrieve_session(struct luo_call *call)
+static int ioctl_retrieve_session(struct luo_ucmd *ucmd)
 {
-	const u8 *name = call->args.retrieve_session.name;
-	u64 flags = call->args.retrieve_session.flags;
+	const u8 *name = ucmd->args.retrieve_session.name;
+	u64 flags = ucmd->args.retrieve_session.flags;
 
 	if (flags & ~(u64)LIVEUPDATE_RETRIEVE_KEEP)
 		return -EOPNOTSUPP;
 	if (!luo_name_valid(name))
 		return -EINVAL;
-	return luo_session_retrieve(call->luo, name, flags & LIVEUPDATE_RETRIEVE_KEEP,
-				    &call->session);
+	return luo_session_retrieve(ucmd->luo, name, flags & LIVEUPDATE_RETRIEVE_KEEP,
+				    &ucmd->session);
 }
 
-static int luo_verb_preserve(struct luo_call *call)
+static int ioctl_preserve(struct luo_ucmd *ucmd)
 {
-	struct file *file = fget(call->args.preserve.fd);
+	struct file *file = fget(ucmd->args.preserve.fd);
 	int err;
 
 	if (!file)
 		return -EBADF;
-	err = luo_session_preserve(call->session, file, call->args.preserve.token);
+	err = luo_session_preserve(ucmd->session, file, ucmd->args.preserve.token);
 	fput(file);
 	return err;
 }
 
-static int luo_verb_retrieve(struct luo_call *call)
+static int ioctl_retrieve(struct luo_ucmd *ucmd)
 {
-	return luo_session_retrieve_file(call->session, call->args.retrieve.token, &call->file);
+	return luo_session_retrieve_file(ucmd->session, ucmd->args.retrieve.token, &ucmd->file);
 }
 
-static int luo_verb_finish(struct luo_call *call)
+static int ioctl_finish(struct luo_ucmd *ucmd)
 {
-	if (call->args.finish.reserved)
+	if (ucmd->args.finish.reserved)
 		return -EOPNOTSUPP;
-	return luo_session_finish(call->session);
+	return luo_session_finish(ucmd->session);
 }
 
-static int luo_verb_get_name(struct luo_call *call)
+static int ioctl_get_name(struct luo_ucmd *ucmd)
 {
-	struct liveupdate_session_get_name *args = &call->args.get_name;
-	struct luo_gate *gate = &call->session->luo->gate;
+	struct liveupdate_session_get_name *args = &ucmd->args.get_name;
+	struct luo_gate *gate = &ucmd->session->luo->gate;
 	int err;
 
 	if (args->reserved)
@@ -144,81 +144,81 @@ static int luo_verb_get_name(struct luo_call *call)
 	err = luo_gate_enter(gate);
 	if (err)
 		return err;
-	strscpy_pad(args->name, luo_session_name(call->session));
+	strscpy_pad(args->name, luo_session_name(ucmd->session));
 	luo_gate_leave(gate);
 	return 0;
 }
 
-static int luo_verb_freeze(struct luo_call *call)
+static int ioctl_freeze(struct luo_ucmd *ucmd)
 {
-	struct liveupdate_session_freeze *args = &call->args.freeze;
+	struct liveupdate_session_freeze *args = &ucmd->args.freeze;
 	u64 token = args->token;
 	int err;
 
 	if (args->flags)
 		return -EOPNOTSUPP;
-	err = luo_session_freeze(call->session, &token);
+	err = luo_session_freeze(ucmd->session, &token);
 	args->token = token;
 	return err;
 }
 
-static int luo_verb_thaw(struct luo_call *call)
+static int ioctl_thaw(struct luo_ucmd *ucmd)
 {
-	if (call->args.thaw.flags)
+	if (ucmd->args.thaw.flags)
 		return -EOPNOTSUPP;
-	return luo_session_thaw(call->session);
+	return luo_session_thaw(ucmd->session);
 }
 
-static const struct luo_verb luo_device_verbs[] = {
-	LUO_VERB(LIVEUPDATE_IOCTL_CREATE_SESSION, struct liveupdate_ioctl_create_session, name,
-		 LUO_REPLY_SESSION, luo_verb_create, .undo = luo_session_close),
-	LUO_VERB(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, struct liveupdate_ioctl_retrieve_session,
-		 name, LUO_REPLY_SESSION, luo_verb_retrieve_session,
+static const struct luo_ioctl_op device_ioctl_ops[] = {
+	IOCTL_OP(LIVEUPDATE_IOCTL_CREATE_SESSION, struct liveupdate_ioctl_create_session, name,
+		 LUO_RESPOND_SESSION, ioctl_create, .undo = luo_session_close),
+	IOCTL_OP(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, struct liveupdate_ioctl_retrieve_session,
+		 name, LUO_RESPOND_SESSION, ioctl_retrieve_session,
 		 .undo = luo_session_unclaim),
 };
 
-static const struct luo_verb luo_session_verbs[] = {
-	LUO_VERB(LIVEUPDATE_SESSION_PRESERVE_FD, struct liveupdate_session_preserve_fd, token,
-		 LUO_REPLY_NONE, luo_verb_preserve),
-	LUO_VERB(LIVEUPDATE_SESSION_RETRIEVE_FD, struct liveupdate_session_retrieve_fd, token,
-		 LUO_REPLY_FILE, luo_verb_retrieve),
-	LUO_VERB(LIVEUPDATE_SESSION_FINISH, struct liveupdate_session_finish, reserved,
-		 LUO_REPLY_NONE, luo_verb_finish),
-	LUO_VERB(LIVEUPDATE_SESSION_GET_NAME, struct liveupdate_session_get_name, name,
-		 LUO_REPLY_ARGS, luo_verb_get_name),
-	LUO_VERB(LIVEUPDATE_SESSION_FREEZE, struct liveupdate_session_freeze, token,
-		 LUO_REPLY_REFUSAL, luo_verb_freeze),
-	LUO_VERB(LIVEUPDATE_SESSION_THAW, struct liveupdate_session_thaw, flags,
-		 LUO_REPLY_NONE, luo_verb_thaw),
+static const struct luo_ioctl_op session_ioctl_ops[] = {
+	IOCTL_OP(LIVEUPDATE_SESSION_PRESERVE_FD, struct liveupdate_session_preserve_fd, token,
+		 LUO_RESPOND_NONE, ioctl_preserve),
+	IOCTL_OP(LIVEUPDATE_SESSION_RETRIEVE_FD, struct liveupdate_session_retrieve_fd, token,
+		 LUO_RESPOND_FILE, ioctl_retrieve),
+	IOCTL_OP(LIVEUPDATE_SESSION_FINISH, struct liveupdate_session_finish, reserved,
+		 LUO_RESPOND_NONE, ioctl_finish),
+	IOCTL_OP(LIVEUPDATE_SESSION_GET_NAME, struct liveupdate_session_get_name, name,
+		 LUO_RESPOND_ARGS, ioctl_get_name),
+	IOCTL_OP(LIVEUPDATE_SESSION_FREEZE, struct liveupdate_session_freeze, token,
+		 LUO_RESPOND_REFUSAL, ioctl_freeze),
+	IOCTL_OP(LIVEUPDATE_SESSION_THAW, struct liveupdate_session_thaw, flags,
+		 LUO_RESPOND_NONE, ioctl_thaw),
 };
 
-static const struct luo_verb *luo_verb_find(const struct luo_verb *verbs, size_t nr_verbs,
-					    unsigned int cmd)
+static const struct luo_ioctl_op *ioctl_op_find(const struct luo_ioctl_op *ops, size_t nr_ops,
+						unsigned int cmd)
 {
-	for (size_t i = 0; i < nr_verbs; i++) {
-		if (verbs[i].cmd == cmd)
-			return &verbs[i];
+	for (size_t i = 0; i < nr_ops; i++) {
+		if (ops[i].cmd == cmd)
+			return &ops[i];
 	}
 	return NULL;
 }
 
-static int luo_call_copy_args(struct luo_call *call, const struct luo_verb *verb)
+static int ucmd_copy_args(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	if (get_user(call->user_size, (u32 __user *)call->user))
+	if (get_user(ucmd->user_size, (u32 __user *)ucmd->user))
 		return -EFAULT;
-	if (call->user_size < verb->min_size)
+	if (ucmd->user_size < op->min_size)
 		return -EINVAL;
 	/* No argument will ever be larger: do not scan that much for zeroes. */
-	if (call->user_size > PAGE_SIZE)
+	if (ucmd->user_size > PAGE_SIZE)
 		return -E2BIG;
-	return copy_struct_from_user(&call->args, verb->size, call->user, call->user_size);
+	return copy_struct_from_user(&ucmd->args, op->size, ucmd->user, ucmd->user_size);
 }
 
-static int luo_call_copy_reply(struct luo_call *call, const struct luo_verb *verb)
+static int ucmd_copy_response(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	size_t size = min(call->user_size, verb->size);
+	size_t size = min(ucmd->user_size, op->size);
 
-	return copy_to_user(call->user, &call->args, size) ? -EFAULT : 0;
+	return copy_to_user(ucmd->user, &ucmd->args, size) ? -EFAULT : 0;
 }
 
 static int luo_session_release(struct inode *inode, struct file *file)
@@ -253,87 +253,87 @@ static struct file *luo_session_file(struct liveupdate_session *session)
 	return anon_inode_getfile(name, &luo_session_fops, session, O_RDWR);
 }
 
-static int luo_call_publish(struct luo_call *call, const struct luo_verb *verb,
-			    struct file *file)
+static int ucmd_publish(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op,
+			struct file *file)
 {
-	s32 *fd = (void *)&call->args + LUO_ARGS_FD;
+	s32 *fd = (void *)&ucmd->args + LUO_ARGS_FD;
 	int err;
 
 	FD_PREPARE(fdf, O_CLOEXEC, get_file(file));
 	if (fdf.err)
 		return fdf.err;
 	*fd = fd_prepare_fd(fdf);
-	err = luo_call_copy_reply(call, verb);
+	err = ucmd_copy_response(ucmd, op);
 	if (err)
 		return err;
 	fd_publish(fdf);
 	return 0;
 }
 
-static int luo_call_publish_file(struct luo_call *call, const struct luo_verb *verb)
+static int ucmd_publish_file(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	int err = luo_call_publish(call, verb, call->file);
+	int err = ucmd_publish(ucmd, op, ucmd->file);
 
-	fput(call->file);
+	fput(ucmd->file);
 	return err;
 }
 
-static int luo_call_publish_session(struct luo_call *call, const struct luo_verb *verb)
+static int ucmd_publish_session(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	struct file *file = luo_session_file(call->session);
+	struct file *file = luo_session_file(ucmd->session);
 	int err;
 
 	if (IS_ERR(file)) {
-		verb->undo(call->session);
+		op->undo(ucmd->session);
 		return PTR_ERR(file);
 	}
-	err = luo_call_publish(call, verb, file);
+	err = ucmd_publish(ucmd, op, file);
 	if (err) {
 		file->private_data = NULL;
-		verb->undo(call->session);
+		op->undo(ucmd->session);
 	}
 	fput(file);
 	return err;
 }
 
-static int luo_call_finish(struct luo_call *call, const struct luo_verb *verb, int err)
+static int ucmd_finish(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op, int err)
 {
-	switch (verb->reply) {
-	case LUO_REPLY_REFUSAL:
-		return err ? luo_call_copy_reply(call, verb) ?: err : 0;
-	case LUO_REPLY_ARGS:
-		return err ?: luo_call_copy_reply(call, verb);
-	case LUO_REPLY_FILE:
-		return err ?: luo_call_publish_file(call, verb);
-	case LUO_REPLY_SESSION:
-		return err ?: luo_call_publish_session(call, verb);
+	switch (op->response) {
+	case LUO_RESPOND_REFUSAL:
+		return err ? ucmd_copy_response(ucmd, op) ?: err : 0;
+	case LUO_RESPOND_ARGS:
+		return err ?: ucmd_copy_response(ucmd, op);
+	case LUO_RESPOND_FILE:
+		return err ?: ucmd_publish_file(ucmd, op);
+	case LUO_RESPOND_SESSION:
+		return err ?: ucmd_publish_session(ucmd, op);
 	default:
 		return err;
 	}
 }
 
-static long luo_call_run(struct luo_call *call, const struct luo_verb *verbs, size_t nr_verbs,
-			 unsigned int cmd)
+static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size_t nr_ops,
+		     unsigned int cmd)
 {
-	const struct luo_verb *verb = luo_verb_find(verbs, nr_verbs, cmd);
+	const struct luo_ioctl_op *op = ioctl_op_find(ops, nr_ops, cmd);
 	int err;
 
-	if (!verb)
+	if (!op)
 		return -ENOTTY;
-	err = luo_call_copy_args(call, verb);
+	err = ucmd_copy_args(ucmd, op);
 	if (err)
 		return err;
-	return luo_call_finish(call, verb, verb->run(call));
+	return ucmd_finish(ucmd, op, op->run(ucmd));
 }
 
 static long luo_session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct luo_call call = {
+	struct luo_ucmd ucmd = {
 		.session = file->private_data,
 		.user = (void __user *)arg,
 	};
 
-	return luo_call_run(&call, luo_session_verbs, ARRAY_SIZE(luo_session_verbs), cmd);
+	return ucmd_run(&ucmd, session_ioctl_ops, ARRAY_SIZE(session_ioctl_ops), cmd);
 }
 
 static struct luo *luo_of_device(struct file *file)
@@ -343,12 +343,12 @@ static struct luo *luo_of_device(struct file *file)
 
 static long luo_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct luo_call call = {
+	struct luo_ucmd ucmd = {
 		.luo = luo_of_device(file),
 		.user = (void __user *)arg,
 	};
 
-	return luo_call_run(&call, luo_device_verbs, ARRAY_SIZE(luo_device_verbs), cmd);
+	return ucmd_run(&ucmd, device_ioctl_ops, ARRAY_SIZE(device_ioctl_ops), cmd);
 }
 
 static int luo_device_open(struct inode *inode, struct file *file)
@@ -357,7 +357,7 @@ static int luo_device_open(struct inode *inode, struct file *file)
 
 	if (test_and_set_bit_lock(0, &luo->opened))
 		return -EBUSY;
-	luo_reach(luo, LUO_POINT_OPENED);
+	luo_timeline_record(luo, LUO_MILESTONE_OPENED);
 	return 0;
 }
 

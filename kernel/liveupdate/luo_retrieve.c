@@ -26,7 +26,7 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 
 	guard(spinlock)(&luo->state_lock);
 	if (lf->state != LUO_FILE_RETRIEVED && lf->state != LUO_FILE_FAILED) {
-		ret = luo_turn_take_killable(luo, &lf->turn);
+		ret = luo_oplock_lock_killable(luo, &lf->oplock);
 		if (ret)
 			return ret;
 		if (lf->state == LUO_FILE_UNTRIED) {
@@ -35,7 +35,7 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 			list_add(&lf->in_retrieving, &luo->retrieving);
 			return 1;
 		}
-		luo_turn_give(luo, &lf->turn);
+		luo_oplock_unlock(luo, &lf->oplock);
 	}
 	return lf->state == LUO_FILE_RETRIEVED ? 0 : lf->args.retrieve_status;
 }
@@ -45,7 +45,7 @@ static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file
 	guard(spinlock)(&luo->state_lock);
 	list_del(&lf->in_retrieving);
 	WRITE_ONCE(lf->state, state);
-	luo_turn_give(luo, &lf->turn);
+	luo_oplock_unlock(luo, &lf->oplock);
 }
 
 /* A bit for each errno that may be another one next time; 0 for a final one. */
@@ -78,7 +78,7 @@ void luo_retrieve_note_transient(struct luo *luo, int err)
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(lf, &luo->retrieving, in_retrieving) {
-		if (lf->turn.holder == current)
+		if (lf->oplock.owner == current)
 			lf->transient |= transient_bit(err);
 	}
 }
@@ -165,7 +165,7 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 		lf->id = luo_handler_id(lf->handler, lf->args.file);
 		luo_file_claim(lf);
 		next = LUO_FILE_RETRIEVED;
-		luo_reach(luo, LUO_POINT_RETRIEVED);
+		luo_timeline_record(luo, LUO_MILESTONE_RETRIEVED);
 		goto out;
 	}
 

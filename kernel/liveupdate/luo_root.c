@@ -63,7 +63,7 @@ static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming 
  * allocates, so it works as soon as the store can be read. Returns 0, also if nothing was
  * handed over, -EPROTONOSUPPORT or -EUCLEAN.
  */
-int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
+int luo_root_validate(struct luo_store *store, struct luo_incoming *in)
 {
 	const void *page;
 	size_t size;
@@ -84,7 +84,7 @@ int luo_incoming_judge(struct luo_store *store, struct luo_incoming *in)
  * Read and validate the root, unless that is done. luo->lock is held. The result is
  * luo->in.err.
  */
-void luo_incoming_read_head(struct luo *luo)
+void luo_root_read(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
 	u64 start;
@@ -94,9 +94,9 @@ void luo_incoming_read_head(struct luo *luo)
 		return;
 	start = luo_trace_start(liveupdate_parse);
 	in->head_read = true;
-	in->err = luo_incoming_judge(luo->store, in);
+	in->err = luo_root_validate(luo->store, in);
 	trace_liveupdate_parse("root", in->err, start);
-	luo_reach(luo, LUO_POINT_PARSED);
+	luo_timeline_record(luo, LUO_MILESTONE_PARSED);
 	if (in->bad_ext)
 		pr_warn("handover checksums unreadable, continuing without\n");
 	if (in->err)

@@ -14,7 +14,7 @@
 
 #include "luo_internal.h"
 
-static const char *luo_session_side_word(struct liveupdate_session *session)
+static const char *luo_session_side_name(struct liveupdate_session *session)
 {
 	switch (READ_ONCE(session->key.side)) {
 	case LUO_OUTGOING:
@@ -26,7 +26,7 @@ static const char *luo_session_side_word(struct liveupdate_session *session)
 	}
 }
 
-static const char *luo_session_state_word(const struct liveupdate_session *session)
+static const char *luo_session_state_name(const struct liveupdate_session *session)
 {
 	switch (READ_ONCE(session->state)) {
 	case LUO_SESSION_OPEN:
@@ -41,7 +41,7 @@ static const char *luo_session_state_word(const struct liveupdate_session *sessi
 }
 
 /* The name that sysfs shows for a result of luo_incoming_state(). */
-const char *luo_incoming_word(int state)
+const char *luo_incoming_state_name(int state)
 {
 	switch (state) {
 	case 0:
@@ -61,18 +61,18 @@ const char *luo_incoming_word(int state)
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session)
 {
 	seq_printf(m, "liveupdate-session:\t%s\nliveupdate-side:\t%s\n",
-		   luo_session_text(session), luo_session_side_word(session));
+		   luo_session_text(session), luo_session_side_name(session));
 
 	if (!down_read_trylock(&session->lock)) {
 		seq_puts(m, "liveupdate-state:\tbusy\n");
 		return;
 	}
 	seq_printf(m, "liveupdate-state:\t%s\nliveupdate-files:\t%zu\n",
-		   luo_session_state_word(session), list_count_nodes(&session->files));
+		   luo_session_state_name(session), list_count_nodes(&session->files));
 	up_read(&session->lock);
 }
 
-static const char *luo_file_state_word(enum luo_file_state state)
+static const char *luo_file_state_name(enum luo_file_state state)
 {
 	switch (state) {
 	case LUO_FILE_PRESERVED:
@@ -93,9 +93,9 @@ static const char *luo_file_state_word(enum luo_file_state state)
 }
 
 /* Show why no handler reads a file; nothing if one does. */
-static void luo_show_fit(struct seq_file *m, struct luo *luo, const char *found)
+static void luo_show_mismatch(struct seq_file *m, struct luo *luo, const char *found)
 {
-	struct luo_handler *handler = luo_handler_fit(luo, found);
+	struct luo_handler *handler = luo_handler_match(luo, found);
 
 	if (IS_ERR(handler))
 		seq_puts(m, PTR_ERR(handler) == -ENODEV ? ", no handler" : ", unknown version");
@@ -104,11 +104,11 @@ static void luo_show_fit(struct seq_file *m, struct luo *luo, const char *found)
 static void luo_show_file(struct seq_file *m, struct luo_file *lf)
 {
 	seq_printf(m, "  token %llu: %s, %s", lf->key.token, lf->args.compatible,
-		   luo_file_state_word(READ_ONCE(lf->state)));
+		   luo_file_state_name(READ_ONCE(lf->state)));
 	if (READ_ONCE(lf->args.retrieve_status) < 0)
 		seq_printf(m, " %d", READ_ONCE(lf->args.retrieve_status));
 	if (!READ_ONCE(lf->handler))
-		luo_show_fit(m, lf->key.session->luo, lf->found);
+		luo_show_mismatch(m, lf->key.session->luo, lf->found);
 	seq_putc(m, '\n');
 }
 
@@ -124,7 +124,7 @@ static int luo_show_peeked_file(const void *entry, void *arg)
 	struct luo_show_peek *peek = arg;
 
 	seq_printf(peek->m, "  token %llu: %s, untried", ser->token, ser->compatible);
-	luo_show_fit(peek->m, peek->luo, ser->compatible);
+	luo_show_mismatch(peek->m, peek->luo, ser->compatible);
 	seq_putc(peek->m, '\n');
 	return 0;
 }
@@ -157,7 +157,7 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 		seq_puts(m, ": busy\n");
 		return;
 	}
-	seq_printf(m, ": %s\n", luo_session_state_word(session));
+	seq_printf(m, ": %s\n", luo_session_state_name(session));
 	luo_show_files(m, session);
 	up_read(&session->lock);
 }
@@ -210,10 +210,10 @@ void luo_show_verdict(struct seq_file *m, struct luo *luo)
 
 	luo_show_bytes(m, luo, true);
 	if (err)
-		seq_printf(m, "sessions: %s\n", luo_incoming_word(err) ?: "no memory");
+		seq_printf(m, "sessions: %s\n", luo_incoming_state_name(err) ?: "no memory");
 	err = luo_incoming_read_flbs(luo);
 	if (err)
-		seq_printf(m, "FLBs: %s\n", luo_incoming_word(err) ?: "no memory");
+		seq_printf(m, "FLBs: %s\n", luo_incoming_state_name(err) ?: "no memory");
 }
 
 void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo)

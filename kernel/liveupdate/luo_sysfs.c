@@ -33,7 +33,7 @@ static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", luo_incoming_word(luo_incoming_state(luo_shown)));
+	return sysfs_emit(buf, "%s\n", luo_incoming_state_name(luo_incoming_state(luo_shown)));
 }
 
 static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)

@@ -26,7 +26,7 @@
 #define LUO_REAL_SLACK_NS	(3 * NSEC_PER_SEC)
 
 /* Timestamps have no checksum: they are written after the checksums. */
-static bool luo_stamps_sound(const struct luo_stamp_ser *old)
+static bool luo_stamps_valid(const struct luo_stamp_ser *old)
 {
 	for (int i = 0; i < LIVEUPDATE_STAMPS; i++) {
 		if (!old[i].ns || !old[i].cycles)
@@ -66,17 +66,17 @@ static u64 luo_cycles_to_ns(u64 cycles, const struct luo_stamp_ser *from,
 static const struct luo_stamp_ser *luo_rate_from(const struct luo_timeline *timeline,
 						 const struct luo_stamp_ser *now)
 {
-	const struct luo_stamp_ser *opened = &timeline->points[LUO_POINT_OPENED];
+	const struct luo_stamp_ser *opened = &timeline->points[LUO_MILESTONE_OPENED];
 
 	if (opened->ns && now->ns >= opened->ns + LUO_RATE_GOOD_NS)
 		return opened;
-	return &timeline->points[LUO_POINT_PARSED];
+	return &timeline->points[LUO_MILESTONE_PARSED];
 }
 
 static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timeline *timeline,
 		       const struct luo_stamp_ser *now)
 {
-	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
+	const struct luo_stamp_ser *parsed = &timeline->points[LUO_MILESTONE_PARSED];
 	const struct luo_stamp_ser *from = luo_rate_from(timeline, now);
 	const struct luo_stamp_ser *jump = &old[LIVEUPDATE_STAMP_MACHINE];
 	u64 old_ns = jump->ns - old[LIVEUPDATE_STAMP_REBOOT].ns;
@@ -100,8 +100,8 @@ static u64 luo_boot_ns(const struct luo_stamp_ser *old, const struct luo_timelin
 /* Since the boot the counter is the better clock, once it is trusted. */
 static u64 luo_start_ns(const struct luo_timeline *timeline, const struct luo_stamp_ser *now)
 {
-	const struct luo_stamp_ser *parsed = &timeline->points[LUO_POINT_PARSED];
-	const struct luo_stamp_ser *opened = &timeline->points[LUO_POINT_OPENED];
+	const struct luo_stamp_ser *parsed = &timeline->points[LUO_MILESTONE_PARSED];
+	const struct luo_stamp_ser *opened = &timeline->points[LUO_MILESTONE_OPENED];
 
 	if (!opened->ns || opened->cycles < parsed->cycles)
 		return LUO_UNKNOWN;
@@ -127,13 +127,13 @@ void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timel
 
 	for (int i = 0; i < LUO_PHASES; i++)
 		phases[i] = LUO_UNKNOWN;
-	if (!luo_stamps_sound(old))
+	if (!luo_stamps_valid(old))
 		return;
 
 	for (int i = LUO_PHASE_FREEZE; i <= LUO_PHASE_CPUS; i++)
 		phases[i] = old[i + 1].ns - old[i].ns;
 	phases[LUO_PHASE_BOOT] = luo_boot_ns(old, timeline, now);
-	for (int i = LUO_POINT_PARSED; i < LUO_POINT_FINISHED; i++)
+	for (int i = LUO_MILESTONE_PARSED; i < LUO_MILESTONE_FINISHED; i++)
 		phases[LUO_PHASE_START + i] = luo_between(&points[i], &points[i + 1]);
 
 	if (phases[LUO_PHASE_BOOT] != LUO_UNKNOWN)
@@ -151,7 +151,7 @@ void luo_timeline_phases(const struct luo_stamp_ser *old, const struct luo_timel
  * Read clock and counter. A virtual CPU can be descheduled between the two, so of some
  * readings the one counts in which the least time went by.
  */
-void luo_moment(struct luo_stamp_ser *stamp)
+void luo_read_clocks(struct luo_stamp_ser *stamp)
 {
 	u64 least = U64_MAX;
 
@@ -171,15 +171,15 @@ void luo_moment(struct luo_stamp_ser *stamp)
  * Record that this kernel has reached a milestone. Of retrievals the last one counts, of
  * all others the first. Does not sleep.
  */
-void luo_reach(struct luo *luo, enum luo_point point)
+void luo_timeline_record(struct luo *luo, enum luo_milestone point)
 {
 	struct luo_stamp_ser *stamp = &luo->timeline.points[point];
 
 	guard(spinlock)(&luo->state_lock);
-	if (stamp->ns && point != LUO_POINT_RETRIEVED)
+	if (stamp->ns && point != LUO_MILESTONE_RETRIEVED)
 		return;
-	luo_moment(stamp);
-	if (point == LUO_POINT_PARSED)
+	luo_read_clocks(stamp);
+	if (point == LUO_MILESTONE_PARSED)
 		luo->timeline.real = ktime_get_real_ns();
 }
 
@@ -195,7 +195,7 @@ void luo_show_timeline(struct seq_file *m, struct luo *luo)
 
 	scoped_guard(spinlock, &luo->state_lock)
 		timeline = luo->timeline;
-	luo_moment(&now);
+	luo_read_clocks(&now);
 	luo_timeline_phases(luo->in.ext.stamps, &timeline, &now, phases);
 	for (int i = 0; i < LUO_PHASES; i++) {
 		if (phases[i] == LUO_UNKNOWN)

@@ -12,12 +12,12 @@
 #define LUO_UNKNOWN	U64_MAX
 
 /* Milestones of this kernel, in order */
-enum luo_point {
-	LUO_POINT_PARSED,	/* the root was read: the kernel has come up */
-	LUO_POINT_OPENED,	/* a program opened the device */
-	LUO_POINT_RETRIEVED,	/* a file was retrieved; the last one counts */
-	LUO_POINT_FINISHED,	/* the last session was finished */
-	LUO_POINTS
+enum luo_milestone {
+	LUO_MILESTONE_PARSED,	/* the root was read: the kernel has come up */
+	LUO_MILESTONE_OPENED,	/* a program opened the device */
+	LUO_MILESTONE_RETRIEVED,	/* a file was retrieved; the last one counts */
+	LUO_MILESTONE_FINISHED,	/* the last session was finished */
+	LUO_MILESTONES
 };
 
 /* Each but the last two ends where the next one begins. */
@@ -26,8 +26,8 @@ enum luo_phase {
 	LUO_PHASE_SERIALIZE,
 	LUO_PHASE_DEVICES,	/* shut down, and the system's core */
 	LUO_PHASE_CPUS,		/* stopped */
-	LUO_PHASE_BOOT,		/* from the jump to LUO_POINT_PARSED */
-	LUO_PHASE_START,	/* of programs, to LUO_POINT_OPENED */
+	LUO_PHASE_BOOT,		/* from the jump to LUO_MILESTONE_PARSED */
+	LUO_PHASE_START,	/* of programs, to LUO_MILESTONE_OPENED */
 	LUO_PHASE_RETRIEVE,	/* and whatever else happens from there to the last file */
 	LUO_PHASE_FINISH,
 	LUO_PHASE_BLACKOUT,	/* up to and with LUO_PHASE_START */
@@ -37,10 +37,10 @@ enum luo_phase {
 /**
  * struct luo_timeline - the timestamps of this kernel
  * @points: when the milestones were reached; 0 if not yet
- * @real: the wall clock at LUO_POINT_PARSED, in nanoseconds since 1970
+ * @real: the wall clock at LUO_MILESTONE_PARSED, in nanoseconds since 1970
  */
 struct luo_timeline {
-	struct luo_stamp_ser points[LUO_POINTS];
+	struct luo_stamp_ser points[LUO_MILESTONES];
 	u64 real;
 };
 

@@ -156,7 +156,7 @@ static int luo_wire_read_v5(const void *blob, size_t size, const struct luo_ext_
 }
 
 /* Versions of the root, padded with zeroes */
-static const struct luo_wire_dialect {
+static const struct luo_wire_version {
 	char compatible[LUO_ABI_COMPAT_LEN];
 	int (*read)(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		    struct luo_wire_head *head);
@@ -175,7 +175,7 @@ static const struct luo_wire_dialect {
 int luo_wire_read_head(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		       struct luo_wire_head *head)
 {
-	const struct luo_wire_dialect *dialect;
+	const struct luo_wire_version *dialect;
 	unsigned int i;
 
 	if (size < sizeof(dialect->compatible))

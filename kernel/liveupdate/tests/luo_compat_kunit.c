@@ -176,7 +176,7 @@ struct fit_case {
 	const char *found;
 	const char *own;
 	const char *const *also;
-	enum luo_compat_fit fit;
+	enum luo_compat_match fit;
 };
 
 static const struct fit_case fit_cases[] = {
@@ -207,7 +207,7 @@ static void compat_fit_test(struct kunit *test)
 {
 	const struct fit_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, luo_compat_fit(c->found, c->own, c->also), c->fit);
+	KUNIT_EXPECT_EQ(test, luo_compat_match(c->found, c->own, c->also), c->fit);
 }
 
 /* Callers keep the best of several */

@@ -236,7 +236,7 @@ static void damage_make_right(struct luo *luo, const struct damage *d)
 
 /**
  * luo_damage() - do it, if anything is to be done
- * @luo: where all has been written, the gate is shut
+ * @luo: where all has been written, the gate is closed
  *
  * Context: Process context. May sleep.
  */

@@ -198,7 +198,7 @@ static void luo_fake_forget_parked(struct luo *luo)
 /* Closes that came late are made up for, and what is still open is closed */
 static void luo_fake_power_off(struct luo_fake *fake)
 {
-	if (fake->luo->gate.shut)
+	if (fake->luo->gate.closed)
 		luo_gate_open(&fake->luo->gate);
 	luo_fake_close_all(fake->luo);
 }

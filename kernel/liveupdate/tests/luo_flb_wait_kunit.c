@@ -102,7 +102,7 @@ static void hold_up(struct luo_script_flb *flb, char op, struct hold *hold)
 	flb->hold_op = op;
 }
 
-/* The first job is in the op that is held up, the second waits for its turn */
+/* The first job is in the op that is held up, the second waits for its op lock */
 static void start_both(struct kunit *test, struct luo_fake *fake, struct hold *hold,
 		       struct job *first, struct job *second)
 {
@@ -226,7 +226,7 @@ static void unregistering_waits_for_preserve(struct kunit *test)
 	luo_fake_expect_log(fake, "p1 P1");
 }
 
-/* Whoever waits for its turn finds that there is nothing to depend on any more */
+/* Whoever waits for its op lock finds that there is nothing to depend on any more */
 static void unregistered_while_waiting_to_preserve(struct kunit *test)
 {
 	struct job job[3];

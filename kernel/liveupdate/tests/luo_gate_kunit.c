@@ -18,12 +18,12 @@ static int shutter_run(void *arg)
 	struct shutter *shutter = arg;
 
 	allow_signal(SIGKILL);
-	shutter->ret = luo_gate_shut(shutter->gate);
+	shutter->ret = luo_gate_close(shutter->gate);
 	complete(&shutter->done);
 	return 0;
 }
 
-/* Somebody is inside, and another task shuts the gate and waits */
+/* Somebody is inside, and another task closes the gate and waits */
 static struct task_struct *shut_while_inside(struct kunit *test, struct luo_fake *fake,
 					     struct shutter *shutter)
 {
@@ -34,7 +34,7 @@ static struct task_struct *shut_while_inside(struct kunit *test, struct luo_fake
 	KUNIT_ASSERT_EQ(test, luo_gate_enter(shutter->gate), 0);
 	task = kthread_run(shutter_run, shutter, "luo-shutter");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-	for (int i = 0; i < 1000 && !READ_ONCE(shutter->gate->shut); i++)
+	for (int i = 0; i < 1000 && !READ_ONCE(shutter->gate->closed); i++)
 		usleep_range(1000, 2000);
 	msleep(20);
 	KUNIT_EXPECT_FALSE(test, completion_done(&shutter->done));
@@ -69,7 +69,7 @@ static void shut_gate_opens_if_killed(struct kunit *test)
 	luo_gate_leave(shutter.gate);
 }
 
-/* A close that came while the gate was shut */
+/* A close that came while the gate was closed */
 struct late_close {
 	struct luo_gate_deferred deferred;
 	struct luo_gate *gate;
@@ -98,7 +98,7 @@ static void closes_come_first(struct kunit *test)
 		.deferred.run = late_close_run, .gate = gate, .another = &last,
 	};
 
-	KUNIT_ASSERT_EQ(test, luo_gate_shut(gate), 0);
+	KUNIT_ASSERT_EQ(test, luo_gate_close(gate), 0);
 	KUNIT_EXPECT_FALSE(test, luo_gate_enter_or_defer(gate, &first.deferred));
 	luo_gate_open(gate);
 	KUNIT_EXPECT_EQ(test, first.times, 1);
@@ -107,7 +107,7 @@ static void closes_come_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, last.entering, -EBUSY);
 	KUNIT_EXPECT_EQ(test, luo_gate_enter(gate), 0);
 	luo_gate_leave(gate);
-	KUNIT_EXPECT_EQ(test, gate->inside, 0);
+	KUNIT_EXPECT_EQ(test, gate->active, 0);
 }
 
 /* Unless somebody is inside, who may wait for one who wants in. */
@@ -127,7 +127,7 @@ static void closes_do_not_keep_others_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, late.entering, 0);
 	luo_gate_leave(shutter.gate);
 	luo_gate_leave(shutter.gate);
-	KUNIT_EXPECT_EQ(test, shutter.gate->inside, 0);
+	KUNIT_EXPECT_EQ(test, shutter.gate->active, 0);
 }
 
 static struct kunit_case luo_gate_cases[] = {

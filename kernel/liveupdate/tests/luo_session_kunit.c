@@ -107,8 +107,8 @@ static void shut_gate_refuses(struct kunit *test)
 	struct luo_gate *gate = &fake->luo->gate;
 	u64 token;
 
-	KUNIT_ASSERT_EQ(test, luo_gate_shut(gate), 0);
-	KUNIT_EXPECT_EQ(test, luo_gate_shut(gate), -EBUSY);
+	KUNIT_ASSERT_EQ(test, luo_gate_close(gate), 0);
+	KUNIT_EXPECT_EQ(test, luo_gate_close(gate), -EBUSY);
 	KUNIT_EXPECT_EQ(test, luo_session_create(fake->luo, "b", &other), -EBUSY);
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(fake->luo, "b", false, &other), -EBUSY);
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, session, 1), -EBUSY);
@@ -127,7 +127,7 @@ static void close_is_made_up_for(struct kunit *test)
 	struct liveupdate_session *session = luo_fake_session(test, fake, "a"), *other;
 
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, session, 1), 0);
-	KUNIT_ASSERT_EQ(test, luo_gate_shut(&fake->luo->gate), 0);
+	KUNIT_ASSERT_EQ(test, luo_gate_close(&fake->luo->gate), 0);
 	luo_session_close(session);
 	KUNIT_EXPECT_STREQ(test, fake->script.log, "P1");
 	luo_gate_open(&fake->luo->gate);

@@ -36,7 +36,7 @@ static void tell(struct story *s)
 	for (int i = 0; i < LIVEUPDATE_STAMPS; i++)
 		stamp(&s->old[i], JUMP - before[i] * MS, -before[i] * MS);
 	stamp(&s->old[LUO_STAMP_REAL], REAL, 0);
-	for (int i = 0; i < LUO_POINTS; i++)
+	for (int i = 0; i < LUO_MILESTONES; i++)
 		stamp(&s->timeline.points[i], (after[i] - 100) * MS, after[i] * MS);
 	s->timeline.real = REAL + (204 + 800) * MS + NSEC_PER_SEC / 2;
 	stamp(&s->now, 5000 * MS, 5100 * MS);
@@ -73,7 +73,7 @@ static void counter_starts_anew(struct kunit *test)
 	struct story s;
 
 	tell(&s);
-	for (int i = 0; i < LUO_POINTS; i++)
+	for (int i = 0; i < LUO_MILESTONES; i++)
 		s.timeline.points[i].cycles -= JUMP * PER_NS;
 	s.now.cycles -= JUMP * PER_NS;
 	expect_no_boot(test, &s);
@@ -85,7 +85,7 @@ static void counter_starts_anew_and_is_ahead(struct kunit *test)
 	struct story s;
 
 	tell(&s);
-	for (int i = 0; i < LUO_POINTS; i++)
+	for (int i = 0; i < LUO_MILESTONES; i++)
 		s.timeline.points[i].cycles += 10000 * MS * PER_NS;
 	s.now.cycles += 10000 * MS * PER_NS;
 	expect_no_boot(test, &s);
@@ -106,7 +106,7 @@ static void young_clock_loses_ticks(struct kunit *test)
 	struct story s;
 
 	tell(&s);
-	for (int i = LUO_POINT_OPENED; i < LUO_POINTS; i++)
+	for (int i = LUO_MILESTONE_OPENED; i < LUO_MILESTONES; i++)
 		s.timeline.points[i].ns -= 250 * MS;
 	s.now.ns -= 250 * MS;
 	count(&s);
@@ -136,7 +136,7 @@ static void counter_jumps(struct kunit *test)
 
 	for (int shift = 40; shift < 64; shift++) {
 		tell(&s);
-		s.timeline.points[LUO_POINT_PARSED].cycles += 1ULL << shift;
+		s.timeline.points[LUO_MILESTONE_PARSED].cycles += 1ULL << shift;
 		count(&s);
 		KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], LUO_UNKNOWN);
 
@@ -147,9 +147,9 @@ static void counter_jumps(struct kunit *test)
 
 		/* Between two readings of this kernel's, from which the rate is told */
 		tell(&s);
-		s.timeline.points[LUO_POINT_PARSED].cycles += 1ULL << shift;
-		s.timeline.points[LUO_POINT_OPENED].cycles += 1ULL << shift;
-		s.now.cycles = s.timeline.points[LUO_POINT_OPENED].cycles + 1;
+		s.timeline.points[LUO_MILESTONE_PARSED].cycles += 1ULL << shift;
+		s.timeline.points[LUO_MILESTONE_OPENED].cycles += 1ULL << shift;
+		s.now.cycles = s.timeline.points[LUO_MILESTONE_OPENED].cycles + 1;
 		count(&s);
 		KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BOOT], LUO_UNKNOWN);
 	}
@@ -161,7 +161,7 @@ static void no_time_for_a_rate(struct kunit *test)
 	struct story s;
 
 	tell(&s);
-	s.now = s.timeline.points[LUO_POINT_PARSED];
+	s.now = s.timeline.points[LUO_MILESTONE_PARSED];
 	s.now.ns += 1000;
 	s.now.cycles += 1000 * PER_NS;
 	expect_no_boot(test, &s);
@@ -172,7 +172,7 @@ static void not_all_is_reached(struct kunit *test)
 	struct story s;
 
 	tell(&s);
-	memset(&s.timeline.points[LUO_POINT_RETRIEVED], 0, 2 * sizeof(*s.timeline.points));
+	memset(&s.timeline.points[LUO_MILESTONE_RETRIEVED], 0, 2 * sizeof(*s.timeline.points));
 	count(&s);
 	KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_BLACKOUT], 1315 * MS);
 	KUNIT_EXPECT_EQ(test, s.phases[LUO_PHASE_RETRIEVE], LUO_UNKNOWN);

@@ -7,20 +7,20 @@
 
 #include "luo_fake.h"
 
-static int take(struct luo *luo, struct luo_turn *turn, bool killable)
+static int take(struct luo *luo, struct luo_oplock *oplock, bool killable)
 {
 	guard(spinlock)(&luo->state_lock);
-	return killable ? luo_turn_take_killable(luo, turn) : luo_turn_take(luo, turn);
+	return killable ? luo_oplock_lock_killable(luo, oplock) : luo_oplock_lock(luo, oplock);
 }
 
-static void give(struct luo *luo, struct luo_turn *turn)
+static void give(struct luo *luo, struct luo_oplock *oplock)
 {
 	guard(spinlock)(&luo->state_lock);
-	luo_turn_give(luo, turn);
+	luo_oplock_unlock(luo, oplock);
 }
 
 /**
- * struct taker - a task that takes one turn, then waits for go, then takes another
+ * struct taker - a task that takes one oplock, then waits for go, then takes another
  * @luo: where
  * @first: the one that it gets at once; NULL: none
  * @second: the one that it may have to wait for
@@ -32,8 +32,8 @@ static void give(struct luo *luo, struct luo_turn *turn)
  */
 struct taker {
 	struct luo *luo;
-	struct luo_turn *first;
-	struct luo_turn *second;
+	struct luo_oplock *first;
+	struct luo_oplock *second;
 	bool killable;
 	int ret;
 	struct completion ready;
@@ -88,43 +88,43 @@ static void wait_for_waiters(struct kunit *test, struct luo *luo, unsigned long 
 static void taken_and_given(struct kunit *test)
 {
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
-	struct luo_turn turn = {}, other = {};
+	struct luo_oplock oplock = {}, other = {};
 
 	for (int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, take(luo, &turn, i), 0);
-		KUNIT_EXPECT_PTR_EQ(test, turn.holder, current);
-		KUNIT_EXPECT_EQ(test, take(luo, &turn, i), -EDEADLK);
+		KUNIT_EXPECT_EQ(test, take(luo, &oplock, i), 0);
+		KUNIT_EXPECT_PTR_EQ(test, oplock.owner, current);
+		KUNIT_EXPECT_EQ(test, take(luo, &oplock, i), -EDEADLK);
 		KUNIT_EXPECT_EQ(test, take(luo, &other, i), 0);
-		give(luo, &turn);
-		KUNIT_EXPECT_EQ(test, take(luo, &turn, i), 0);
+		give(luo, &oplock);
+		KUNIT_EXPECT_EQ(test, take(luo, &oplock, i), 0);
 		give(luo, &other);
-		give(luo, &turn);
+		give(luo, &oplock);
 	}
-	KUNIT_EXPECT_NULL(test, turn.holder);
+	KUNIT_EXPECT_NULL(test, oplock.owner);
 	KUNIT_EXPECT_EQ(test, waiting(luo), 0);
 }
 
 static void second_one_waits(struct kunit *test)
 {
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
-	struct luo_turn turn = {};
+	struct luo_oplock oplock = {};
 	struct taker taker[2] = {
-		{ .luo = luo, .second = &turn },
-		{ .luo = luo, .second = &turn, .killable = true },
+		{ .luo = luo, .second = &oplock },
+		{ .luo = luo, .second = &oplock, .killable = true },
 	};
 
-	KUNIT_ASSERT_EQ(test, take(luo, &turn, false), 0);
+	KUNIT_ASSERT_EQ(test, take(luo, &oplock, false), 0);
 	for (int i = 0; i < 2; i++) {
 		taker_start(test, &taker[i]);
 		complete(&taker[i].go);
 	}
 	wait_for_waiters(test, luo, 2);
-	give(luo, &turn);
+	give(luo, &oplock);
 	for (int i = 0; i < 2; i++) {
 		wait_for_completion(&taker[i].done);
 		KUNIT_EXPECT_EQ(test, taker[i].ret, 0);
 	}
-	KUNIT_EXPECT_NULL(test, turn.holder);
+	KUNIT_EXPECT_NULL(test, oplock.owner);
 	KUNIT_EXPECT_EQ(test, waiting(luo), 0);
 }
 
@@ -132,14 +132,14 @@ static void second_one_waits(struct kunit *test)
 static void waiting_ends_if_killed(struct kunit *test)
 {
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
-	struct luo_turn turn = {};
+	struct luo_oplock oplock = {};
 	struct taker taker[2] = {
-		{ .luo = luo, .second = &turn },
-		{ .luo = luo, .second = &turn, .killable = true },
+		{ .luo = luo, .second = &oplock },
+		{ .luo = luo, .second = &oplock, .killable = true },
 	};
 	struct task_struct *task[2];
 
-	KUNIT_ASSERT_EQ(test, take(luo, &turn, false), 0);
+	KUNIT_ASSERT_EQ(test, take(luo, &oplock, false), 0);
 	for (int i = 0; i < 2; i++) {
 		task[i] = taker_start(test, &taker[i]);
 		complete(&taker[i].go);
@@ -149,39 +149,39 @@ static void waiting_ends_if_killed(struct kunit *test)
 		send_sig(SIGKILL, task[i], 1);
 	wait_for_completion(&taker[1].done);
 	KUNIT_EXPECT_EQ(test, taker[1].ret, -EINTR);
-	KUNIT_EXPECT_PTR_EQ(test, turn.holder, current);
+	KUNIT_EXPECT_PTR_EQ(test, oplock.owner, current);
 	KUNIT_EXPECT_EQ(test, waiting(luo), 1);
-	give(luo, &turn);
+	give(luo, &oplock);
 	wait_for_completion(&taker[0].done);
 	KUNIT_EXPECT_EQ(test, taker[0].ret, 0);
 }
 
-/* Task i holds turn i and waits for turn i + 1; this one holds the last and wants the first */
+/* Task i holds oplock i and waits for oplock i + 1; this one holds the last and wants the first */
 static void a_cycle_of_any_length(struct kunit *test)
 {
 	enum { LENGTH = 4 };
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
-	struct luo_turn turn[LENGTH] = {}, alone = {};
+	struct luo_oplock oplock[LENGTH] = {}, alone = {};
 	struct taker taker[LENGTH - 1] = {};
 
-	KUNIT_ASSERT_EQ(test, take(luo, &turn[LENGTH - 1], false), 0);
+	KUNIT_ASSERT_EQ(test, take(luo, &oplock[LENGTH - 1], false), 0);
 	for (int i = 0; i < LENGTH - 1; i++) {
 		taker[i].luo = luo;
-		taker[i].first = &turn[i];
-		taker[i].second = &turn[i + 1];
+		taker[i].first = &oplock[i];
+		taker[i].second = &oplock[i + 1];
 		taker_start(test, &taker[i]);
 	}
 	for (int i = 0; i < LENGTH - 1; i++)
 		complete(&taker[i].go);
 	wait_for_waiters(test, luo, LENGTH - 1);
 	for (int i = 0; i < LENGTH; i++) {
-		KUNIT_EXPECT_EQ(test, take(luo, &turn[i], false), -EDEADLK);
-		KUNIT_EXPECT_EQ(test, take(luo, &turn[i], true), -EDEADLK);
+		KUNIT_EXPECT_EQ(test, take(luo, &oplock[i], false), -EDEADLK);
+		KUNIT_EXPECT_EQ(test, take(luo, &oplock[i], true), -EDEADLK);
 	}
 	KUNIT_EXPECT_EQ(test, take(luo, &alone, false), 0);
 	give(luo, &alone);
 
-	give(luo, &turn[LENGTH - 1]);
+	give(luo, &oplock[LENGTH - 1]);
 	for (int i = 0; i < LENGTH - 1; i++) {
 		wait_for_completion(&taker[i].done);
 		KUNIT_EXPECT_EQ(test, taker[i].ret, 0);
@@ -192,9 +192,9 @@ static void a_cycle_of_any_length(struct kunit *test)
 static void a_wait_that_is_no_cycle(struct kunit *test)
 {
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
-	struct luo_turn turn[2] = {};
-	struct taker holder = { .luo = luo, .first = &turn[0], .second = &turn[0] };
-	struct taker waiter = { .luo = luo, .first = &turn[1], .second = &turn[0] };
+	struct luo_oplock oplock[2] = {};
+	struct taker holder = { .luo = luo, .first = &oplock[0], .second = &oplock[0] };
+	struct taker waiter = { .luo = luo, .first = &oplock[1], .second = &oplock[0] };
 
 	taker_start(test, &holder);
 	taker_start(test, &waiter);
@@ -203,13 +203,13 @@ static void a_wait_that_is_no_cycle(struct kunit *test)
 	complete(&holder.go);
 	wait_for_completion(&holder.done);
 	KUNIT_EXPECT_EQ(test, holder.ret, -EDEADLK);	/* its own, twice */
-	KUNIT_EXPECT_EQ(test, take(luo, &turn[1], false), 0);
-	give(luo, &turn[1]);
+	KUNIT_EXPECT_EQ(test, take(luo, &oplock[1], false), 0);
+	give(luo, &oplock[1]);
 	wait_for_completion(&waiter.done);
 	KUNIT_EXPECT_EQ(test, waiter.ret, 0);
 }
 
-static struct kunit_case luo_turn_cases[] = {
+static struct kunit_case luo_oplock_cases[] = {
 	KUNIT_CASE(taken_and_given),
 	KUNIT_CASE(second_one_waits),
 	KUNIT_CASE(waiting_ends_if_killed),
@@ -218,9 +218,9 @@ static struct kunit_case luo_turn_cases[] = {
 	{}
 };
 
-static struct kunit_suite luo_turn_suite = {
-	.name = "luo_turn",
-	.test_cases = luo_turn_cases,
+static struct kunit_suite luo_oplock_suite = {
+	.name = "luo_oplock",
+	.test_cases = luo_oplock_cases,
 };
 
-kunit_test_suite(luo_turn_suite);
+kunit_test_suite(luo_oplock_suite);

@@ -19,69 +19,69 @@
 struct luo_waiter {
 	struct list_head link;
 	struct task_struct *task;
-	struct luo_turn *turn;
+	struct luo_oplock *oplock;
 };
 
-static struct luo_turn *luo_turn_wanted_by(struct luo *luo, struct task_struct *task)
+static struct luo_oplock *luo_oplock_wanted_by(struct luo *luo, struct task_struct *task)
 {
 	struct luo_waiter *waiter;
 
 	list_for_each_entry(waiter, &luo->waiters, link) {
 		if (waiter->task == task)
-			return waiter->turn;
+			return waiter->oplock;
 	}
 	return NULL;
 }
 
 /* Follow owner to op lock to owner; this ends, as no cycle is ever let in. */
-static bool luo_turn_would_deadlock(struct luo *luo, struct luo_turn *turn)
+static bool luo_oplock_would_deadlock(struct luo *luo, struct luo_oplock *oplock)
 {
 	lockdep_assert_held(&luo->state_lock);
-	while (turn && turn->holder) {
-		if (turn->holder == current)
+	while (oplock && oplock->owner) {
+		if (oplock->owner == current)
 			return true;
-		turn = luo_turn_wanted_by(luo, turn->holder);
+		oplock = luo_oplock_wanted_by(luo, oplock->owner);
 	}
 	return false;
 }
 
-static bool luo_turn_free(struct luo *luo, struct luo_turn *turn)
+static bool luo_oplock_free(struct luo *luo, struct luo_oplock *oplock)
 {
 	guard(spinlock)(&luo->state_lock);
-	return !turn->holder;
+	return !oplock->owner;
 }
 
-static int luo_turn_wait(struct luo *luo, struct luo_turn *turn, bool killable)
+static int luo_oplock_wait(struct luo *luo, struct luo_oplock *oplock, bool killable)
 	__must_hold(&luo->state_lock)
 {
-	struct luo_waiter waiter = { .task = current, .turn = turn };
+	struct luo_waiter waiter = { .task = current, .oplock = oplock };
 	int killed = 0;
 
 	list_add(&waiter.link, &luo->waiters);
 	spin_unlock(&luo->state_lock);
 	if (killable)
-		killed = wait_event_killable(luo->turn_wq, luo_turn_free(luo, turn));
+		killed = wait_event_killable(luo->oplock_wq, luo_oplock_free(luo, oplock));
 	else
-		wait_event(luo->turn_wq, luo_turn_free(luo, turn));
+		wait_event(luo->oplock_wq, luo_oplock_free(luo, oplock));
 	spin_lock(&luo->state_lock);
 	list_del(&waiter.link);
 	return killed ? -EINTR : 0;
 }
 
-static int luo_turn_take_any(struct luo *luo, struct luo_turn *turn, bool killable)
+static int oplock_lock(struct luo *luo, struct luo_oplock *oplock, bool killable)
 	__must_hold(&luo->state_lock)
 {
 	int err;
 
 	lockdep_assert_held(&luo->state_lock);
-	while (turn->holder) {
-		if (luo_turn_would_deadlock(luo, turn))
+	while (oplock->owner) {
+		if (luo_oplock_would_deadlock(luo, oplock))
 			return -EDEADLK;
-		err = luo_turn_wait(luo, turn, killable);
+		err = luo_oplock_wait(luo, oplock, killable);
 		if (err)
 			return err;
 	}
-	turn->holder = current;
+	oplock->owner = current;
 	return 0;
 }
 
@@ -90,21 +90,21 @@ static int luo_turn_take_any(struct luo *luo, struct luo_turn *turn, bool killab
  * -EDEADLK if the caller holds the op lock, or if a task that holds it waits for the
  * caller.
  */
-int luo_turn_take(struct luo *luo, struct luo_turn *turn)
+int luo_oplock_lock(struct luo *luo, struct luo_oplock *oplock)
 {
-	return luo_turn_take_any(luo, turn, false);
+	return oplock_lock(luo, oplock, false);
 }
 
-/* As luo_turn_take(), or -EINTR if killed while waiting. */
-int luo_turn_take_killable(struct luo *luo, struct luo_turn *turn)
+/* As luo_oplock_lock(), or -EINTR if killed while waiting. */
+int luo_oplock_lock_killable(struct luo *luo, struct luo_oplock *oplock)
 {
-	return luo_turn_take_any(luo, turn, true);
+	return oplock_lock(luo, oplock, true);
 }
 
 /* Unlock the ops of an object. luo->state_lock is held. */
-void luo_turn_give(struct luo *luo, struct luo_turn *turn)
+void luo_oplock_unlock(struct luo *luo, struct luo_oplock *oplock)
 {
 	lockdep_assert_held(&luo->state_lock);
-	turn->holder = NULL;
-	wake_up_all(&luo->turn_wq);
+	oplock->owner = NULL;
+	wake_up_all(&luo->oplock_wq);
 }

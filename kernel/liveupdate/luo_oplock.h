@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Op locks. See luo_oplock.c. */
+#ifndef _LUO_OPLOCK_H
+#define _LUO_OPLOCK_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct luo;
+struct task_struct;
+
+/**
+ * struct luo_oplock - the op lock of a file or an FLB
+ * @owner: its owner; NULL if it is free
+ */
+struct luo_oplock {
+	struct task_struct *owner;
+};
+
+int luo_oplock_lock(struct luo *luo, struct luo_oplock *oplock);
+int luo_oplock_lock_killable(struct luo *luo, struct luo_oplock *oplock);
+void luo_oplock_unlock(struct luo *luo, struct luo_oplock *oplock);
+
+#endif /* _LUO_OPLOCK_H */
