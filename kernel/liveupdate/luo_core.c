@@ -167,10 +167,10 @@ err_open:
 }
 
 /**
- * liveupdate_enabled() - is live update switched on?
+ * liveupdate_enabled() - Tell whether live update is switched on
  *
  * Context: Any, once early parameters are parsed.
- * Return: true if so.
+ * Return: true if it is.
  */
 bool liveupdate_enabled(void)
 {
@@ -196,12 +196,12 @@ void liveupdate_stamp(enum liveupdate_stamp stamp)
 }
 
 /**
- * liveupdate_register_file_handler() - make a kind of file preservable
+ * liveupdate_register_file_handler() - Register a handler for a kind of file
  * @fh: the handler; the caller's, constant until unregistered
  *
  * Context: Process context, from early_initcall on. May sleep.
  * Return:
- * * 0 - done, or live update is off and nothing is to be done
+ * * 0 - registered, or live update is off
  * * -EINVAL - a required op is missing, or a string is malformed
  * * -EEXIST - a handler with that string is registered
  * * -ENOMEM - no memory
@@ -217,8 +217,8 @@ int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
 EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
 
 /**
- * liveupdate_unregister_file_handler() - undo liveupdate_register_file_handler()
- * @fh: the handler; no file that it looks after may be left
+ * liveupdate_unregister_file_handler() - Undo liveupdate_register_file_handler()
+ * @fh: the handler; none of its files may be left
  *
  * Context: Process context. May sleep.
  */
@@ -229,7 +229,7 @@ void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
 EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
 
 /**
- * liveupdate_register_flb() - let all files of a handler depend on an FLB
+ * liveupdate_register_flb() - Let all files of a handler depend on an FLB
  * @fh: the handler, registered
  * @flb: the FLB; the caller's, constant until unregistered. Can be registered with any
  *	number of handlers, a handler can have any number of FLBs.
@@ -239,7 +239,7 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
  *
  * Context: Process context, from early_initcall on; not from an op. May sleep.
  * Return:
- * * 0 - done, or live update is off and nothing is to be done
+ * * 0 - registered, or live update is off
  * * -EINVAL - an op is missing, a string is malformed, or @fh is not registered
  * * -EEXIST - the two are linked already, or another FLB of that string is registered
  * * -ENOMEM - no memory
@@ -251,7 +251,7 @@ int liveupdate_register_flb(struct liveupdate_file_handler *fh, struct liveupdat
 EXPORT_SYMBOL_GPL(liveupdate_register_flb);
 
 /**
- * liveupdate_unregister_flb() - undo liveupdate_register_flb()
+ * liveupdate_unregister_flb() - Undo liveupdate_register_flb()
  * @fh: the handler; if it was unregistered before, so was @flb from it
  * @flb: the FLB; no file of @fh that depends on it may be left, and with the last handler
  *	no object
@@ -265,13 +265,13 @@ void liveupdate_unregister_flb(struct liveupdate_file_handler *fh, struct liveup
 EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
 
 /**
- * liveupdate_flb_get_incoming() - the object that the previous kernel handed over
+ * liveupdate_flb_get_incoming() - Get the object that the previous kernel handed over
  * @flb: the FLB, registered or not yet
  * @objp: set to what retrieve() has made, maybe NULL, on success only; it stays until
  *	liveupdate_flb_put_incoming()
  *
- * The first one to ask has retrieve() called. To be told what is absent from what is
- * incompatible, FLBs of one family have to be registered before the first of them asks.
+ * The first get calls retrieve(). To tell absent from incompatible, FLBs of one family have
+ * to be registered before the first get of any of them.
  *
  * Context: Process context, from early_initcall on. Sleeps while retrieve() is running.
  * Return:
@@ -280,16 +280,16 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
  * * -EPROTONOSUPPORT - incompatible: its family was handed over in no version that it
  *   reads, or the handover as a whole is of an unknown version, or live update is off and
  *   its family was handed over
- * * -EUCLEAN - damaged: what was handed over, or what leads to it, does not check out
+ * * -EUCLEAN - damaged: what was handed over, or what leads to it, is corrupted
  * * -ENODEV - the FLB's module is going away, or it was unregistered with an object left
  * * -EOPNOTSUPP - live update is off, and nothing was handed over
  * * -EDEADLK - called from its own ops, or from those of an FLB that they wait for
- * * -EBUSY - another FLB, which was there earlier, has retrieved what it would read
+ * * -EBUSY - another FLB, which was registered earlier, has retrieved what it would read
  * * -EINVAL - an op is missing, or a string is malformed
- * * -ENOMEM - no memory to read the handover with; ask again
+ * * -ENOMEM - no memory to read the handover; can be retried
  * * -EINTR - killed while waiting for another task's call
- * * other - what retrieve() said; the same each time, and never one of the above that say
- *   that nothing is there
+ * * other - the errno of retrieve(); the same each time, and never one of the above that
+ *   mean that there is nothing
  */
 int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
 {
@@ -298,7 +298,7 @@ int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
 EXPORT_SYMBOL_GPL(liveupdate_flb_get_incoming);
 
 /**
- * liveupdate_flb_put_incoming() - undo a successful liveupdate_flb_get_incoming()
+ * liveupdate_flb_put_incoming() - Undo a successful liveupdate_flb_get_incoming()
  * @flb: the FLB
  *
  * Context: Process context. May sleep: the last reference may have to wait for finish().
@@ -310,7 +310,7 @@ void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
 
 /**
- * liveupdate_flb_get_outgoing() - the object that is preserved for the next kernel
+ * liveupdate_flb_get_outgoing() - Get the object that is preserved for the next kernel
  * @flb: the FLB, registered
  * @objp: set to what preserve() has made, maybe NULL, on success only; it stays until
  *	liveupdate_flb_put_outgoing()
@@ -329,7 +329,7 @@ int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp)
 EXPORT_SYMBOL_GPL(liveupdate_flb_get_outgoing);
 
 /**
- * liveupdate_flb_put_outgoing() - undo a successful liveupdate_flb_get_outgoing()
+ * liveupdate_flb_put_outgoing() - Undo a successful liveupdate_flb_get_outgoing()
  * @flb: the FLB
  *
  * Context: Process context. May sleep: the last reference may have to wait for
@@ -342,13 +342,13 @@ void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
 
 /**
- * liveupdate_flb_incoming_early() - what the previous kernel handed over, before slab
+ * liveupdate_flb_incoming_early() - Look up what the previous kernel handed over, before slab
  * @flb: the FLB; its ops are not called
  * @data: set to what the previous kernel's preserve() set, on success only
  *
- * Counts and claims nothing: the object is still to be asked for. What nobody claims yet
- * makes its siblings incompatible, so a subsystem that calls this keeps one FLB per family
- * and lists older strings in also_retrieves.
+ * Takes no reference and claims nothing: the object is still to be got. An entry that is not
+ * claimed makes others of its family incompatible, so a subsystem that calls this has one FLB
+ * per family and lists older strings in also_retrieves.
  *
  * Context: Early boot, once kho_memory_init_early() has run; before Linux 7.3, which has
  * that, kho_memory_init(). Neither sleeps nor allocates.
@@ -363,10 +363,10 @@ int __init liveupdate_flb_incoming_early(struct liveupdate_flb *flb, u64 *data)
 }
 
 /**
- * liveupdate_get_token_outgoing() - a file of the same session that one depends on
+ * liveupdate_get_token_outgoing() - Find a file of the same session that one depends on
  * @session: the session, from the op's args
  * @file: the file, or another of the same object
- * @token: set to its token, to be written down for the next kernel; may be NULL
+ * @token: set to its token, to be serialized for the next kernel; may be NULL
  *
  * Context: From inside an op of a file in an outgoing session. May sleep.
  * Return:
@@ -381,9 +381,9 @@ int liveupdate_get_token_outgoing(struct liveupdate_session *session, struct fil
 EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
 
 /**
- * liveupdate_get_file_incoming() - a file of the same session that one depended on
+ * liveupdate_get_file_incoming() - Get a file of the same session that one depended on
  * @session: the session, from the op's args
- * @token: its token, as it was written down
+ * @token: its token, as it was serialized
  * @file: set to the file, retrieved if it was not yet, with a reference for the caller
  *
  * Context: From inside an op of a file in an incoming session. Sleeps while another task
@@ -391,7 +391,7 @@ EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
  * Return:
  * * 0 - @file is set
  * * -ENOENT - no such token
- * * -EDEADLK - its retrieval waits for the caller's
+ * * -EDEADLK - its retrieval waits for the caller
  * * -EINTR - killed while waiting
  * * other - as LIVEUPDATE_SESSION_RETRIEVE_FD
  */
@@ -403,7 +403,7 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);
 
 /**
- * liveupdate_session_name() - what a session is called
+ * liveupdate_session_name() - Return the name of a session
  * @session: the session, from the op's args
  *
  * Context: From inside an op.

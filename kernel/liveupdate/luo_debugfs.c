@@ -115,12 +115,7 @@ static int luo_timeline_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(luo_timeline);
 
-/**
- * luo_debugfs_init() - make debugfs liveupdate/
- * @luo: what it is to tell of, set up
- *
- * Context: Process context, once. May sleep.
- */
+/* Create debugfs liveupdate/. */
 void luo_debugfs_init(struct luo *luo)
 {
 	struct dentry *dir = debugfs_create_dir("liveupdate", NULL);

@@ -77,14 +77,14 @@ static void luo_pages_give_back(struct page *page)
 }
 
 /**
- * liveupdate_alloc_page() - a page to be handed over, beside others
+ * liveupdate_alloc_page() - Allocate a preserved page beside others
  *
  * For descriptions that are small and many. It is preserved as a folio of order 0: in
- * the next kernel kho_restore_free() frees it, as what kho_alloc_preserve() has returned.
+ * the next kernel kho_restore_free() frees it, like the result of kho_alloc_preserve().
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: the page, zeroed, charged to the caller's memory group, to be given up with
- * liveupdate_free_page(); NULL if there is no memory, or the group may have no more.
+ * Return: the page, zeroed and charged to the caller's memcg, to be freed with
+ * liveupdate_free_page(); NULL if there is no memory, or the memcg is at its limit.
  */
 void *liveupdate_alloc_page(void)
 {
@@ -112,8 +112,8 @@ EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
 ALLOW_ERROR_INJECTION(liveupdate_alloc_page, NULL);
 
 /**
- * liveupdate_free_page() - give such a page up
- * @mem: what liveupdate_alloc_page() has returned; may be NULL
+ * liveupdate_free_page() - Undo liveupdate_alloc_page()
+ * @mem: the page, or NULL
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
  */

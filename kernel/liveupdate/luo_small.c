@@ -125,12 +125,11 @@ static struct liveupdate_small_ser *small_new_page(void)
 }
 
 /**
- * liveupdate_alloc_small() - a small object to be handed over
+ * liveupdate_alloc_small() - Allocate a small preserved object
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: LIVEUPDATE_SMALL_SIZE bytes of zeroes, to be given up with
- * liveupdate_free_small(); its physical address leads the next kernel there. NULL if
- * there is no memory.
+ * Return: LIVEUPDATE_SMALL_SIZE bytes of zeroes, to be freed with liveupdate_free_small();
+ * the next kernel finds them by their physical address. NULL if there is no memory.
  */
 void *liveupdate_alloc_small(void)
 {
@@ -150,8 +149,8 @@ void *liveupdate_alloc_small(void)
 EXPORT_SYMBOL_GPL(liveupdate_alloc_small);
 
 /**
- * liveupdate_free_small() - give a small object up
- * @obj: what liveupdate_alloc_small() has returned; may be NULL
+ * liveupdate_free_small() - Undo liveupdate_alloc_small()
+ * @obj: the object, or NULL
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
  */
@@ -272,7 +271,7 @@ void liveupdate_unclaim_small(u64 phys)
 EXPORT_SYMBOL_GPL(liveupdate_unclaim_small);
 
 /**
- * liveupdate_release_small() - give back a small object that was handed over
+ * liveupdate_release_small() - Free a small object that was handed over
  * @phys: where it is; liveupdate_claim_small() has claimed it
  *
  * Context: Process context. May sleep. May be called from inside the ops of handlers.
