@@ -519,6 +519,9 @@ def run_coverage(res: Result) -> None:
 
 EXTENDED = ("check", "all", "debug")
 
+# They take minutes, and begin first: at the end nothing would run beside them
+LONG = ("style", "kexec-repeat", "preflight")
+
 # Damages in kexec_hostile.c
 HOSTILE = 67
 # What other kernels read, too
@@ -1174,6 +1177,7 @@ def main() -> int:
         for s in picked:
             print(f"{s.name:<22} {s.what}")
         return 0
+    picked.sort(key=lambda s: s.name not in LONG)
     start = time.monotonic()
     jobs = args.jobs or default_jobs(args.tier)
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
