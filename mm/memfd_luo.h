@@ -19,11 +19,6 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
-#ifdef CONFIG_ARM64_MTE
-#include <linux/cpufeature.h>
-#include <asm/mte.h>
-#endif
-
 struct file;
 struct inode;
 struct liveupdate_file_op_args;
@@ -106,39 +101,6 @@ struct memfd_keep {
 	u64 capacity;
 	struct kho_vmalloc array;
 };
-
-/* Can pages have memory tags? They can get them at any time. */
-static inline bool memfd_tags_exist(void)
-{
-#ifdef CONFIG_ARM64_MTE
-	return system_supports_mte();
-#else
-	return false;
-#endif
-}
-
-static inline bool memfd_folio_has_tags(struct folio *folio)
-{
-#ifdef CONFIG_ARM64_MTE
-	for (long i = 0; memfd_tags_exist() && i < folio_nr_pages(folio); i++) {
-		if (page_mte_tagged(folio_page(folio, i)))
-			return true;
-	}
-#endif
-	return false;
-}
-
-/*
- * Can the next kernel have everything that a folio holds? Returns 0, -EIO if a page is
- * poisoned, or -EOPNOTSUPP if a page has memory tags, which are neither in its contents nor
- * in what is handed over.
- */
-static inline int memfd_check_folio(struct folio *folio)
-{
-	if (folio_contain_hwpoisoned_page(folio))
-		return -EIO;
-	return memfd_folio_has_tags(folio) ? -EOPNOTSUPP : 0;
-}
 
 /* Number of folios that are looked up and pinned together */
 #define MEMFD_BATCH		512

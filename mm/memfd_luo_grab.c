@@ -65,7 +65,7 @@ static bool grab_may_stay(struct grab *grab, struct folio *folio)
 
 static bool grab_folio(struct grab *grab, struct folio *folio)
 {
-	if (!folio_test_uptodate(folio) || memfd_check_folio(folio) ||
+	if (!folio_test_uptodate(folio) || folio_contain_hwpoisoned_page(folio) ||
 	    !grab_may_stay(grab, folio) || !folio_trylock(folio))
 		return false;
 

@@ -21,6 +21,10 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#ifdef CONFIG_ARM64_MTE
+#include <linux/cpufeature.h>
+#include <asm/mte.h>
+#endif
 
 #include "internal.h"
 #include "memfd_luo.h"
@@ -191,13 +195,41 @@ static bool keep_next_run(struct memfd_keep *keep, pgoff_t *first, pgoff_t *last
 	return nr;
 }
 
+/* Can pages have memory tags? They can get them at any time. */
+static bool keep_tags_exist(void)
+{
+#ifdef CONFIG_ARM64_MTE
+	return system_supports_mte();
+#else
+	return false;
+#endif
+}
+
+/* Looks at each page of a large folio, so not under the lock of i_pages. */
+static bool keep_folio_has_tags(struct folio *folio)
+{
+#ifdef CONFIG_ARM64_MTE
+	for (long i = 0; keep_tags_exist() && i < folio_nr_pages(folio); i++) {
+		if (page_mte_tagged(folio_page(folio, i)))
+			return true;
+	}
+#endif
+	return false;
+}
+
+/*
+ * Can the next kernel have everything that a folio holds? Returns 0, -EIO if a page is
+ * poisoned, or -EOPNOTSUPP if a page has memory tags, which are neither in its contents nor
+ * in what is handed over.
+ */
 static int keep_check_folio(struct folio *folio)
 {
-	const int err = memfd_check_folio(folio);
-
-	if (err == -EOPNOTSUPP)
-		pr_warn_ratelimited("cannot preserve the tags of tagged memory (MTE)\n");
-	return err;
+	if (folio_contain_hwpoisoned_page(folio))
+		return -EIO;
+	if (!keep_folio_has_tags(folio))
+		return 0;
+	pr_warn_ratelimited("cannot preserve the tags of tagged memory (MTE)\n");
+	return -EOPNOTSUPP;
 }
 
 /*
@@ -350,14 +382,28 @@ static int keep_entry(struct memfd_keep *keep, struct folio *folio)
 	return 1;
 }
 
+/* The number of folios before the first with memory tags */
+static long keep_untagged(struct folio **batch, long nr)
+{
+	for (long i = 0; keep_tags_exist() && i < nr; i++) {
+		if (keep_check_folio(batch[i]) == -EOPNOTSUPP)
+			return i;
+		cond_resched();
+	}
+	return nr;
+}
+
 /* Preserve and list folios that are pinned; those that cannot be are unpinned. */
 static int keep_list(struct memfd_keep *keep, struct folio **batch, long nr)
 {
+	const long untagged = keep_untagged(batch, nr);
 	int kept;
 
 	for (long i = 0; i < nr; i += kept) {
-		if (keep->extents.ser)
-			kept = keep_extent(keep, &batch[i], nr - i);
+		if (i == untagged)
+			kept = -EOPNOTSUPP;
+		else if (keep->extents.ser)
+			kept = keep_extent(keep, &batch[i], untagged - i);
 		else
 			kept = keep_entry(keep, batch[i]);
 		if (kept < 0) {
@@ -512,14 +558,18 @@ int memfd_keep_fresh(struct memfd_keep *keep, struct file *file)
 	return 0;
 }
 
+static int keep_recheck_folio(struct folio *folio)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : keep_check_folio(folio);
+}
+
 static int extent_recheck(const struct memfd_extent *extent, void *data)
 {
 	int err = 0;
 
-	for (u32 i = 0; !err && i < extent->nr; i++) {
-		err = keep_check_folio(extent_folio(extent, i));
-		cond_resched();
-	}
+	for (u32 i = 0; !err && i < extent->nr; i++)
+		err = keep_recheck_folio(extent_folio(extent, i));
 	return err;
 }
 
@@ -543,10 +593,8 @@ static int keep_recheck_all(const struct memfd_keep *keep)
 	if (keep->extents.ser)
 		return memfd_extent_for_each(keep->extents.ser, extent_recheck, NULL);
 
-	for (u64 i = 0; !err && i < keep->nr; i++) {
-		err = keep_check_folio(pfn_folio(keep->entries[i].pfn));
-		cond_resched();
-	}
+	for (u64 i = 0; !err && i < keep->nr; i++)
+		err = keep_recheck_folio(pfn_folio(keep->entries[i].pfn));
 	return err;
 }
 
@@ -554,14 +602,14 @@ static int keep_recheck_all(const struct memfd_keep *keep)
  * Check again what is preserved: a page that is poisoned stays in the file while it is
  * pinned, and a page may have been mapped with memory tags. All pages are looked at only if
  * one was poisoned, anywhere, since the last time, or if this machine has tags. Returns as
- * memfd_check_folio().
+ * keep_check_folio(), or -EINTR if killed.
  */
 int memfd_keep_recheck(struct memfd_keep *keep)
 {
 	const long poisoned = keep_nr_poisoned();
 	int err;
 
-	if (poisoned == keep->poisoned && !memfd_tags_exist())
+	if (poisoned == keep->poisoned && !keep_tags_exist())
 		return 0;
 	err = keep_recheck_all(keep);
 	if (!err)

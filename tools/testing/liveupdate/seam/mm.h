@@ -106,7 +106,6 @@ int shmem_adopt_pages(struct inode *inode, struct folio **folios, unsigned int n
 int shmem_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index);
 
 #define page_folio(page)		((struct folio *)(page))
-#define folio_contain_hwpoisoned_page(folio)	((void)(folio), false)
 #define __folio_mark_uptodate(folio)	((void)(folio))
 #define folio_mark_uptodate(folio)	((void)(folio))
 
