@@ -16,7 +16,7 @@
  *   fail OP                  this op fails with EIO, as it is named in the file ops
  *   clear                    empty the file ops
  *   break_kho                the image loaded hands over in an unknown version of KHO's
- *   break_kho_node           where it names what live update has left there is nonsense
+ *   break_kho_node           the node of live update in the FDT that it hands over is broken
  *   panic_at_reboot          in the next one, when live update has done its part
  *
  * ops there lists all ops that were called, in their order. /dev/luo_flb_testN is a device

@@ -255,15 +255,26 @@ static void moves_1(void)
 }
 
 static atomic_bool moves_end;
+static atomic_int moves;
 
 static void *move_about(void *arg)
 {
-	do {
+	while (!moves_end) {
 		ASSERT_TRUE(luo_group_enter());
 		ASSERT_TRUE(luo_group_leave());
-		++*(int *)arg;
-	} while (!moves_end);
+		moves++;
+	}
 	return NULL;
+}
+
+/* Retrieve, and be in and out of the group meanwhile. */
+static int retrieve_moving(int session, unsigned int token)
+{
+	const int before = moves;
+	int fd = test_retrieve_fd(session, token);
+
+	EXPECT_GE(moves - before, 2);
+	return fd;
 }
 
 /* What the group says to have in files of this kind, once all has been counted */
@@ -276,18 +287,17 @@ static long long settled_shmem(long long expected)
 
 static void moves_2(void)
 {
-	int s = retrieve("moves"), fds[2], moves = 0;
+	int s = retrieve("moves"), fds[2];
 	pthread_t mover;
 
 	luo_group_remove();
 	if (!luo_group_make())
 		luo_skip("no memory groups");
-	ASSERT_EQ(0, pthread_create(&mover, NULL, move_about, &moves));
+	ASSERT_EQ(0, pthread_create(&mover, NULL, move_about, NULL));
 	for (int i = 0; i < 2; i++)
-		fds[i] = test_retrieve_fd(s, 1 + i);
+		fds[i] = retrieve_moving(s, 1 + i);
 	moves_end = true;
 	ASSERT_EQ(0, pthread_join(mover, NULL));
-	EXPECT_GE(moves, 2);
 	for (int i = 0; i < 2; i++) {
 		EXPECT_TRUE(luo_holds(fds[i], SEED + 6 + i, 0, MOVED));
 		close(fds[i]);
@@ -305,10 +315,13 @@ static void moves_2(void)
 	close(fds[0]);
 }
 
-/* Take memory until some of it is swapped out: so much that there is always room left. */
+/*
+ * Take memory until some of it is swapped out: so much that there is always room left, and
+ * more than what is waited for, as some of it may be swapped in again.
+ */
 static void hog(void *arg)
 {
-	while (swapped() < SIZE) {
+	while (swapped() < 2 * SIZE) {
 		if (mmap(NULL, MIB, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
 			return;

@@ -184,7 +184,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-/* Whoever reads takes no lock that others need, and sees each field before or after a change. */
+/* A reader disturbs nobody. That it races with nobody is for kernels that notice such things. */
 TEST_F(session, one_session_while_it_is_read)
 {
 	struct reader reader = { .session = self->one };
