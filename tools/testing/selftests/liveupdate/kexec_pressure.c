@@ -273,7 +273,8 @@ static int retrieve_moving(int session, unsigned int token)
 	const int before = moves;
 	int fd = test_retrieve_fd(session, token);
 
-	EXPECT_GE(moves - before, 2);
+	luo_say("%d moves in the course of it", moves - before);
+	EXPECT_GE(moves - before, 1);
 	return fd;
 }
 
