@@ -104,7 +104,7 @@ static struct luo_view luo_view_outgoing = {
 };
 
 static struct luo_view luo_view_incoming = {
-	.show_head = luo_show_verdict,
+	.show_head = luo_show_incoming_state,
 	.show_flbs = luo_show_incoming_flbs,
 };
 

@@ -477,7 +477,7 @@ void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
 void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session);
 void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err);
 void luo_show_refusal(struct seq_file *m, struct luo *luo);
-void luo_show_verdict(struct seq_file *m, struct luo *luo);
+void luo_show_incoming_state(struct seq_file *m, struct luo *luo);
 void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
 void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
 

@@ -46,7 +46,7 @@ static int luo_incoming_find(struct luo_store *store, const char *name, const vo
 	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
 }
 
-static void luo_incoming_judge_ext(struct luo_store *store, struct luo_incoming *in)
+static void luo_root_validate_ext(struct luo_store *store, struct luo_incoming *in)
 {
 	const void *page;
 	size_t size;
@@ -76,7 +76,7 @@ int luo_root_validate(struct luo_store *store, struct luo_incoming *in)
 	err = luo_incoming_find(store, LUO_KHO_ENTRY_NAME, &page, &size);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	luo_incoming_judge_ext(store, in);
+	luo_root_validate_ext(store, in);
 	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
 }
 

@@ -204,7 +204,7 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 }
 
 /* Validates the handover now if that was not done yet. luo->lock is held. */
-void luo_show_verdict(struct seq_file *m, struct luo *luo)
+void luo_show_incoming_state(struct seq_file *m, struct luo *luo)
 {
 	int err = luo_incoming_read_sessions(luo);
 
