@@ -29,7 +29,7 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/* Give up if pages have moved while they were looked at that often in a row. */
+/* Scans in a row that may find that pages have moved; then it is -EBUSY */
 #define KEEP_MAX_RETRIES	64
 
 /* Longer extents are split, at an offset that keeps their alignment. */
