@@ -527,8 +527,8 @@ HOSTILE = 67
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 
-# How many functions of each stack of a data race may be ours to make it ours: a helper, and
-# who has called it
+# A data race is ours if one of so many innermost functions of either stack is: what raced may
+# be a helper that we have called
 RACE_DEPTH = 3
 
 # Three objects, for one handler's files
