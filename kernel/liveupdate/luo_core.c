@@ -15,6 +15,7 @@
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 
+#define CREATE_TRACE_POINTS
 #include <trace/events/liveupdate.h>
 
 #include "luo_internal.h"
@@ -27,7 +28,7 @@ static struct luo luo_global = {
 	.lock = __MUTEX_INITIALIZER(luo_global.lock),
 	.state_lock = __SPIN_LOCK_UNLOCKED(luo_global.state_lock),
 	.flbs = LIST_HEAD_INIT(luo_global.flbs),
-	.retrieving = LIST_HEAD_INIT(luo_global.retrieving),
+	.held = LIST_HEAD_INIT(luo_global.held),
 	.waiters = LIST_HEAD_INIT(luo_global.waiters),
 	.oplock_wq = __WAIT_QUEUE_HEAD_INITIALIZER(luo_global.oplock_wq),
 };
@@ -59,7 +60,7 @@ void luo_init_early(struct luo *luo, struct luo_store *store)
 	mutex_init(&luo->lock);
 	spin_lock_init(&luo->state_lock);
 	INIT_LIST_HEAD(&luo->flbs);
-	INIT_LIST_HEAD(&luo->retrieving);
+	INIT_LIST_HEAD(&luo->held);
 	INIT_LIST_HEAD(&luo->waiters);
 	init_waitqueue_head(&luo->oplock_wq);
 }
@@ -136,7 +137,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	err = luo_gate_close(&luo->gate);
 	if (err) {
 		pr_warn("reboot refused: calls are still active: %pe\n", ERR_PTR(err));
-		luo_note_refusal(luo, NULL, err);
+		luo_file_note_refusal(luo, NULL, err);
 		trace_liveupdate_reboot("refused", err, start);
 		return err;
 	}
@@ -145,7 +146,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	if (!handover && atomic_long_read(&luo->nr_preserved)) {
 		pr_warn("reboot refused: files are preserved but the image was not loaded with kexec_file_load()\n");
 		err = -EOPNOTSUPP;
-		luo_note_refusal(luo, NULL, err);
+		luo_file_note_refusal(luo, NULL, err);
 		goto err_open;
 	}
 

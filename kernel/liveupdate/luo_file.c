@@ -267,6 +267,18 @@ void luo_file_thaw_all(struct liveupdate_session *session)
 		luo_file_thaw(lf);
 }
 
+/* Record the file that refused last; NULL if the reboot was refused for another reason. */
+void luo_file_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
+{
+	guard(spinlock)(&luo->state_lock);
+	luo->refusal = (struct luo_refusal){ .err = err };
+	if (!lf)
+		return;
+	luo->refusal.token = lf->key.token;
+	strscpy(luo->refusal.session, luo_session_name(lf->key.session));
+	strscpy(luo->refusal.compatible, lf->args.compatible);
+}
+
 /*
  * Freeze all files of a session, which is locked for writing, in order of preservation. On
  * error none is frozen, and @token is that of the file whose handler returned it.
@@ -283,7 +295,7 @@ int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 			pr_warn_ratelimited("session '%s': '%s' cannot freeze token %llu: %pe\n",
 					    luo_session_text(session), lf->args.compatible,
 					    lf->key.token, ERR_PTR(err));
-			luo_note_refusal(session->luo, lf, err);
+			luo_file_note_refusal(session->luo, lf, err);
 			*token = lf->key.token;
 			luo_file_thaw_all(session);
 			return err;

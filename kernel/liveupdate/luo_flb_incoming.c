@@ -172,7 +172,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (!err)
 		err = luo_oplock_lock_killable(luo, &entry->oplock);
 	if (err) {
-		luo_retrieve_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err);
 		return err;
 	}
 	if (entry->state == LUO_FLB_WAITING)
@@ -182,7 +182,7 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (!err)
 		*objp = entry->args.obj;
 	else if (entry->state != LUO_FLB_FAILED)
-		luo_retrieve_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err);
 	luo_oplock_unlock(luo, &entry->oplock);
 	return err;
 }
@@ -203,7 +203,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
 		return luo_flb_ask(luo, flb, objp);
-	luo_retrieve_note_transient(luo, err);
+	luo_oplock_note_transient(luo, err);
 	return err;
 }
 

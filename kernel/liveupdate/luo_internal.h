@@ -137,9 +137,9 @@ struct luo_refusal {
  * @state_lock: see the top of this file
  * @tokens: files by session and token
  * @claims: files by the object that they refer to
- * @retrieving: files whose retrieve() is running
  * @flbs: struct luo_flb, in order of registration
  * @flb_seq: the last sequence number of an FLB or a link
+ * @held: struct luo_oplock: op locks that are held
  * @waiters: struct luo_waiter: tasks that wait for an op lock
  * @oplock_wq: where they wait
  * @nr_preserved: number of files in outgoing sessions
@@ -171,9 +171,9 @@ struct luo {
 	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;
 	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
-	struct list_head retrieving;
 	struct list_head flbs;
 	unsigned long flb_seq;
+	struct list_head held;
 	struct list_head waiters;
 	wait_queue_head_t oplock_wq;
 	atomic_long_t nr_preserved;
@@ -314,9 +314,6 @@ struct luo_file_key {
  * @id: identifies the object, among files of handlers with the same get_id()
  * @state: see enum luo_file_state
  * @oplock: its op lock, held in state RETRIEVING
- * @in_retrieving: in luo->retrieving in state RETRIEVING
- * @transient: bits for the transient errnos of other objects that retrieve() has met; under
- *	luo->state_lock while in state RETRIEVING
  * @handler: its handler, with a reference; NULL if none is bound
  * @flbs: outgoing: struct luo_flb_use: FLBs that it depends on, in order of preservation
  * @args: arguments of the handler's ops; keeps its values between calls
@@ -331,8 +328,6 @@ struct luo_file {
 	unsigned long id;
 	enum luo_file_state state;
 	struct luo_oplock oplock;
-	struct list_head in_retrieving;
-	unsigned int transient;
 	struct luo_handler *handler;
 	struct list_head flbs;
 	struct liveupdate_file_op_args args;
@@ -387,7 +382,6 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session);
 void luo_session_unclaim(struct liveupdate_session *session);
 void luo_session_close(struct liveupdate_session *session);
-void luo_session_end(struct liveupdate_session *session);
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token);
 int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_session_finish(struct liveupdate_session *session);
@@ -456,6 +450,7 @@ void luo_outgoing_write(struct luo *luo);
 /* luo_file.c */
 int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64 token);
 void luo_file_unpreserve_all(struct liveupdate_session *session);
+void luo_file_note_refusal(struct luo *luo, const struct luo_file *lf, int err);
 int luo_file_freeze_all(struct liveupdate_session *session, u64 *token);
 void luo_file_thaw_all(struct liveupdate_session *session);
 int luo_file_token_outgoing(struct liveupdate_session *session, struct file *file, u64 *token);
@@ -469,13 +464,11 @@ extern const struct rhashtable_params luo_file_tokens;
 /* luo_retrieve.c */
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
-void luo_retrieve_note_transient(struct luo *luo, int err);
 
 /* luo_show.c */
 const char *luo_incoming_state_name(int state);
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
 void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session);
-void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err);
 void luo_show_refusal(struct seq_file *m, struct luo *luo);
 void luo_show_incoming_state(struct seq_file *m, struct luo *luo);
 void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);

@@ -43,11 +43,6 @@ struct liveupdate_session *luo_session_find(struct luo *luo, const char *name,
 	return rhashtable_lookup_fast(&luo->names, &key, luo_session_names);
 }
 
-static void luo_session_close_late(struct luo_gate_deferred *deferred)
-{
-	luo_session_end(container_of(deferred, struct liveupdate_session, deferred));
-}
-
 /* Allocate a session that is linked nowhere, to be freed by luo_session_free(). */
 struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 					     enum luo_side side)
@@ -66,7 +61,6 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 	INIT_LIST_HEAD(&session->files);
 	luo_chain_init(&session->chain, luo->store, sizeof(struct luo_file_ser));
 	INIT_LIST_HEAD(&session->deferred.link);
-	session->deferred.run = luo_session_close_late;
 	return session;
 }
 

@@ -9,7 +9,10 @@
  *
  * All of it is under luo->state_lock.
  */
+#include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 
@@ -82,6 +85,8 @@ static int oplock_lock(struct luo *luo, struct luo_oplock *oplock, bool killable
 			return err;
 	}
 	oplock->owner = current;
+	oplock->transient = 0;
+	list_add(&oplock->in_held, &luo->held);
 	return 0;
 }
 
@@ -106,5 +111,45 @@ void luo_oplock_unlock(struct luo *luo, struct luo_oplock *oplock)
 {
 	lockdep_assert_held(&luo->state_lock);
 	oplock->owner = NULL;
+	list_del(&oplock->in_held);
 	wake_up_all(&luo->oplock_wq);
+}
+
+/* A bit for each errno that may be another one next time; 0 for a final one. */
+static unsigned int transient_bit(int err)
+{
+	switch (err) {
+	case -ENODEV:
+		return BIT(0);
+	case -EPROTONOSUPPORT:
+		return BIT(1);
+	case -ENOMEM:
+		return BIT(2);
+	case -EINTR:
+		return BIT(3);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * This task got @err from a file or an FLB. If it asked from inside an op, and the op
+ * returns the same errno, then the op has consumed nothing and can be run again. Ops can
+ * run inside each other. luo->state_lock is held; final errnos and 0 are ignored.
+ */
+void luo_oplock_note_transient(struct luo *luo, int err)
+{
+	struct luo_oplock *oplock;
+
+	lockdep_assert_held(&luo->state_lock);
+	list_for_each_entry(oplock, &luo->held, in_held) {
+		if (oplock->owner == current)
+			oplock->transient |= transient_bit(err);
+	}
+}
+
+/* Does the op only pass on @err? The op lock is held. */
+bool luo_oplock_met_transient(const struct luo_oplock *oplock, int err)
+{
+	return oplock->transient & transient_bit(err);
 }

@@ -31,8 +31,6 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 			return ret;
 		if (lf->state == LUO_FILE_UNTRIED) {
 			WRITE_ONCE(lf->state, LUO_FILE_RETRIEVING);
-			lf->transient = 0;
-			list_add(&lf->in_retrieving, &luo->retrieving);
 			return 1;
 		}
 		luo_oplock_unlock(luo, &lf->oplock);
@@ -43,44 +41,8 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
 {
 	guard(spinlock)(&luo->state_lock);
-	list_del(&lf->in_retrieving);
 	WRITE_ONCE(lf->state, state);
 	luo_oplock_unlock(luo, &lf->oplock);
-}
-
-/* A bit for each errno that may be another one next time; 0 for a final one. */
-static unsigned int transient_bit(int err)
-{
-	switch (err) {
-	case -ENODEV:
-		return BIT(0);
-	case -EPROTONOSUPPORT:
-		return BIT(1);
-	case -ENOMEM:
-		return BIT(2);
-	case -EINTR:
-		return BIT(3);
-	default:
-		return 0;
-	}
-}
-
-/*
- * An op of this task got @err, which may be another one next time, of another file or of an
- * FLB. If that was inside retrieve() of a file, and retrieve() returns the same errno, then
- * the file was not consumed either: see luo_file_may_retry(). Files that depend on each
- * other are retrieved inside each other. luo->state_lock is held; final errnos and 0 are
- * ignored.
- */
-void luo_retrieve_note_transient(struct luo *luo, int err)
-{
-	struct luo_file *lf;
-
-	lockdep_assert_held(&luo->state_lock);
-	list_for_each_entry(lf, &luo->retrieving, in_retrieving) {
-		if (lf->oplock.owner == current)
-			lf->transient |= transient_bit(err);
-	}
 }
 
 /*
@@ -139,7 +101,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
  */
 static bool luo_file_may_retry(struct luo_file *lf, int err)
 {
-	if (lf->transient & transient_bit(err))
+	if (luo_oplock_met_transient(&lf->oplock, err))
 		return true;
 	return lf->handler->fh->ops->retrieve_retry && err != -EUCLEAN && err != -EOPNOTSUPP &&
 	       err != -EIO;
@@ -188,7 +150,7 @@ static void note_dependency(struct luo *luo, const struct luo_file *lf, int err)
 {
 	guard(spinlock)(&luo->state_lock);
 	if (lf->state != LUO_FILE_FAILED)
-		luo_retrieve_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err);
 }
 
 /*

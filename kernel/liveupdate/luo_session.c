@@ -161,13 +161,18 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
  * What the last close of a session's file descriptor does, inside the gate. The caller's
  * reference is consumed.
  */
-void luo_session_end(struct liveupdate_session *session)
+static void luo_session_end(struct liveupdate_session *session)
 {
 	trace_liveupdate_session_close(luo_session_name(session), 0, 0);
 	if (session->key.side == LUO_INCOMING)
 		luo_session_finish_or_park(session);
 	else
 		luo_session_give_up(session);
+}
+
+static void luo_session_close_late(struct luo_gate_deferred *deferred)
+{
+	luo_session_end(container_of(deferred, struct liveupdate_session, deferred));
 }
 
 /*
@@ -180,6 +185,7 @@ void luo_session_close(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 
+	session->deferred.run = luo_session_close_late;
 	if (!luo_gate_enter_or_defer(&luo->gate, &session->deferred))
 		return;
 	luo_session_end(session);

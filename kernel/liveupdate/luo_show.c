@@ -162,18 +162,6 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 	up_read(&session->lock);
 }
 
-/* Record the file that refused last; NULL if the reboot was refused for another reason. */
-void luo_note_refusal(struct luo *luo, const struct luo_file *lf, int err)
-{
-	guard(spinlock)(&luo->state_lock);
-	luo->refusal = (struct luo_refusal){ .err = err };
-	if (!lf)
-		return;
-	luo->refusal.token = lf->key.token;
-	strscpy(luo->refusal.session, luo_session_name(lf->key.session));
-	strscpy(luo->refusal.compatible, lf->args.compatible);
-}
-
 /* Includes what other users of KHO preserve, and the descriptions. */
 static void luo_show_bytes(struct seq_file *m, struct luo *luo, bool incoming)
 {
