@@ -14,6 +14,7 @@
 
 struct luo;
 struct luo_handler;
+struct luo_root;
 
 /**
  * struct luo_flb - an FLB that is registered, or was and left an object behind
@@ -153,18 +154,14 @@ struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *han
 					struct luo_flb_link *prev);
 
 /* luo_flb_outgoing.c */
+int luo_flb_area_start(struct luo *luo);
+void luo_flb_area_stop(struct luo *luo);
+void luo_flb_area_write(struct luo *luo, struct luo_root *root);
+void luo_flb_area_write_nothing(struct luo *luo);
 int luo_flb_use_all(struct luo *luo, struct luo_handler *handler, struct list_head *uses);
 void luo_flb_unuse_all(struct luo *luo, struct list_head *uses);
 int luo_flb_get_outgoing(struct luo *luo, struct liveupdate_flb *flb, void **objp);
 void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb);
-
-/* luo_flb_area.c */
-int luo_flb_area_start(struct luo *luo);
-void luo_flb_area_stop(struct luo *luo);
-int luo_flb_area_reserve(struct luo *luo);
-void luo_flb_area_unreserve(struct luo *luo);
-u64 luo_flb_area_write(struct luo *luo, u32 *crc);
-u64 luo_flb_area_write_nothing(struct luo *luo, u32 *crc);
 
 /* luo_flb_incoming.c */
 int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **objp);

@@ -6,6 +6,9 @@
  * A file *uses* each FLB that its handler was linked to when the file was preserved. The
  * object is made for the first user, and unpreserved after the last user and the last
  * reference.
+ *
+ * The *area* is one folio of the outgoing handover, large enough for all FLBs that are
+ * preserved: a slot is reserved for each before its preserve() is called.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -18,6 +21,104 @@
 #include <trace/events/liveupdate.h>
 
 #include "luo_internal.h"
+
+/* Allocate the smallest area. Returns 0 or -ENOMEM. */
+int luo_flb_area_start(struct luo *luo)
+{
+	luo->flb_area.mem = luo->store->ops->alloc(luo->store, 0);
+	luo->flb_area.order = 0;
+	return luo->flb_area.mem ? 0 : -ENOMEM;
+}
+
+/* Undo luo_flb_area_start(). No FLB is preserved. */
+void luo_flb_area_stop(struct luo *luo)
+{
+	if (luo->flb_area.mem)
+		luo->store->ops->drop(luo->store, luo->flb_area.mem);
+	luo->flb_area.mem = NULL;
+}
+
+static void area_seal(struct luo_flb_area *area, u64 count, struct luo_root *root)
+{
+	luo_wire_write_flbs(area->mem, area->order, count);
+	root->flbs_pa = luo_store_phys(area->mem);
+	root->flbs_crc = luo_wire_flbs_crc(area->mem);
+}
+
+/*
+ * Serialize "nothing is handed over". The root leads to the area at all times, also when it
+ * is empty: kernels that read this format expect that. The reboot has not begun, or was
+ * undone.
+ */
+void luo_flb_area_write_nothing(struct luo *luo)
+{
+	struct luo_root root = {};
+
+	area_seal(&luo->flb_area, 0, &root);
+	luo_root_write(luo, &root);
+}
+
+static int area_grow(struct luo *luo)
+{
+	struct luo_flb_area *area = &luo->flb_area;
+	void *larger, *smaller = area->mem;
+
+	if (area->order == LUO_FLBS_MAX_ORDER)
+		return -ENOSPC;
+	larger = luo->store->ops->alloc(luo->store, area->order + 1);
+	if (!larger)
+		return -ENOMEM;
+	area->mem = larger;
+	area->order++;
+	luo_flb_area_write_nothing(luo);
+	luo->store->ops->drop(luo->store, smaller);
+	return 0;
+}
+
+/*
+ * Reserve a slot for one more FLB; undone by area_unreserve(). Returns -ENOMEM, or
+ * -ENOSPC if the format cannot hold more.
+ */
+static int area_reserve(struct luo *luo)
+{
+	struct luo_flb_area *area = &luo->flb_area;
+	int err;
+
+	guard(mutex)(&luo->lock);
+	if (area->used == luo_wire_flbs_per(area->order)) {
+		err = area_grow(luo);
+		if (err)
+			return err;
+	}
+	area->used++;
+	return 0;
+}
+
+static void area_unreserve(struct luo *luo)
+{
+	guard(mutex)(&luo->lock);
+	luo->flb_area.used--;
+}
+
+/*
+ * Serialize all FLBs that preserved files depend on, and have @root lead to them. The gate
+ * is closed, so that none comes or goes. An object that only exists because somebody holds
+ * a reference is left out. Neither fails nor allocates.
+ */
+void luo_flb_area_write(struct luo *luo, struct luo_root *root)
+{
+	struct luo_flb_area *area = &luo->flb_area;
+	struct luo_flb *lflb;
+	u64 count = 0;
+
+	guard(spinlock)(&luo->state_lock);
+	list_for_each_entry(lflb, &luo->flbs, in_list) {
+		if (lflb->users)
+			luo_wire_write_flb(area->mem, count++, lflb->args.compatible,
+					   lflb->args.data, lflb->users);
+	}
+	area_seal(area, count, root);
+}
 
 /*
  * A preserved file uses an FLB. In lf->flbs, in order of preservation; holds a reference to
@@ -34,7 +135,7 @@ static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 	u64 start;
 	int err;
 
-	err = luo_flb_area_reserve(luo);
+	err = area_reserve(luo);
 	if (err)
 		goto err_module;
 
@@ -50,7 +151,7 @@ static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
 	return 0;
 
 err_unreserve:
-	luo_flb_area_unreserve(luo);
+	area_unreserve(luo);
 err_module:
 	pr_warn_ratelimited("FLB '%s' cannot be preserved: %pe\n", flb->compatible, ERR_PTR(err));
 	module_put(flb->ops->owner);
@@ -65,7 +166,7 @@ static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
 
 	flb->ops->unpreserve(&lflb->args);
 	trace_liveupdate_flb_unpreserve(lflb->args.compatible, 0, start);
-	luo_flb_area_unreserve(luo);
+	area_unreserve(luo);
 	module_put(owner);
 }
 

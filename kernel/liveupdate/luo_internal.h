@@ -100,6 +100,24 @@ struct luo_incoming {
 };
 
 /**
+ * struct luo_root - what the root of the outgoing handover leads to
+ * @sessions_pa: first block of the session chain, 0: none
+ * @flbs_pa: FLB area
+ * @files_crcs_pa: first block of the checksums of file chains, 0: none
+ * @sessions_crc: checksum of the session chain
+ * @flbs_crc: checksum of the FLB area
+ * @files_crcs_crc: checksum of the chain at @files_crcs_pa
+ */
+struct luo_root {
+	u64 sessions_pa;
+	u64 flbs_pa;
+	u64 files_crcs_pa;
+	u32 sessions_crc;
+	u32 flbs_crc;
+	u32 files_crcs_crc;
+};
+
+/**
  * struct luo_refusal - the last refusal of a freeze or a reboot
  * @err: its errno; 0 if there was none
  * @session: session of the file whose handler refused; empty if the reboot was refused for
@@ -422,6 +440,9 @@ static inline int luo_table_errno(int err)
 }
 
 /* luo_root.c */
+int luo_root_publish(struct luo *luo);
+void luo_root_withdraw(struct luo *luo);
+void luo_root_write(struct luo *luo, const struct luo_root *root);
 int luo_root_validate(struct luo_store *store, struct luo_incoming *in);
 void luo_root_read(struct luo *luo);
 void luo_incoming_free_flbs(struct luo *luo);
@@ -440,7 +461,6 @@ void luo_incoming_name_unfinished(struct luo *luo);
 void luo_incoming_forget(struct luo *luo);
 
 /* luo_outgoing.c */
-void luo_outgoing_write_nothing(struct luo *luo);
 int luo_outgoing_start(struct luo *luo);
 void luo_outgoing_stop(struct luo *luo);
 int luo_outgoing_freeze(struct luo *luo);

@@ -13,43 +13,6 @@
 
 #include "luo_internal.h"
 
-static void luo_outgoing_withdraw(struct luo *luo, void *page)
-{
-	luo->store->ops->withdraw(luo->store, page);
-	luo->store->ops->drop(luo->store, page);
-}
-
-static void *luo_outgoing_publish(struct luo *luo, const char *name, size_t size)
-{
-	struct luo_store *store = luo->store;
-	void *page = store->ops->alloc(store, 0);
-
-	if (!page)
-		return NULL;
-	if (store->ops->publish(store, name, page, size)) {
-		store->ops->drop(store, page);
-		return NULL;
-	}
-	return page;
-}
-
-/*
- * Serialize "nothing is handed over". Also to be called when the FLB area has moved: the
- * root leads to it at all times. The reboot has not begun, or was undone.
- */
-void luo_outgoing_write_nothing(struct luo *luo)
-{
-	struct luo_wire_head head = {
-		.liveupdate_num = luo->in.head.liveupdate_num + 1,
-	};
-
-	u32 flbs_crc;
-
-	head.flbs_pa = luo_flb_area_write_nothing(luo, &flbs_crc);
-	luo_wire_write_head(luo->ser, &head);
-	luo_wire_write_ext(luo->ext, luo->ser, 0, flbs_crc, 0, 0);
-}
-
 /*
  * Publish the root that the next kernel looks for. Returns -ENOMEM if there is no memory,
  * or if the store takes no more.
@@ -61,24 +24,11 @@ int luo_outgoing_start(struct luo *luo)
 	err = luo_flb_area_start(luo);
 	if (err)
 		return err;
-
-	err = -ENOMEM;
-	luo->ser = luo_outgoing_publish(luo, LUO_KHO_ENTRY_NAME, sizeof(*luo->ser));
-	if (!luo->ser)
-		goto err_area;
-
-	luo->ext = luo_outgoing_publish(luo, LUO_EXT_KHO_ENTRY_NAME, sizeof(*luo->ext));
-	if (!luo->ext)
-		goto err_ser;
-
-	luo_outgoing_write_nothing(luo);
-	return 0;
-
-err_ser:
-	luo_outgoing_withdraw(luo, luo->ser);
-	luo->ser = NULL;
-err_area:
-	luo_flb_area_stop(luo);
+	err = luo_root_publish(luo);
+	if (err)
+		luo_flb_area_stop(luo);
+	else
+		luo_flb_area_write_nothing(luo);
 	return err;
 }
 
@@ -87,10 +37,7 @@ void luo_outgoing_stop(struct luo *luo)
 {
 	if (!luo->ser)
 		return;
-	luo_outgoing_withdraw(luo, luo->ext);
-	luo_outgoing_withdraw(luo, luo->ser);
-	luo->ext = NULL;
-	luo->ser = NULL;
+	luo_root_withdraw(luo);
 	luo_flb_area_stop(luo);
 }
 
@@ -130,7 +77,7 @@ void luo_outgoing_thaw(struct luo *luo)
 
 	list_for_each_entry_reverse(session, &luo->outgoing, in_side)
 		luo_outgoing_thaw_session(session);
-	luo_outgoing_write_nothing(luo);
+	luo_flb_area_write_nothing(luo);
 }
 
 /*
@@ -189,18 +136,19 @@ static void luo_outgoing_write_sessions(struct luo *luo, struct luo_chain_writer
  */
 void luo_outgoing_write(struct luo *luo)
 {
-	struct luo_wire_head head = {
-		.liveupdate_num = luo->in.head.liveupdate_num + 1,
-	};
 	u64 start = luo_trace_start(liveupdate_serialize);
 	struct luo_chain_writer sessions, crcs;
-	u32 flbs_crc;
+	struct luo_root root;
 
 	luo_outgoing_write_sessions(luo, &sessions, &crcs);
-	head.sessions_pa = sessions.first;
-	head.flbs_pa = luo_flb_area_write(luo, &flbs_crc);
-	luo_wire_write_head(luo->ser, &head);
-	luo_wire_write_ext(luo->ext, luo->ser, sessions.crc, flbs_crc, crcs.first, crcs.crc);
+	root = (struct luo_root){
+		.sessions_pa = sessions.first,
+		.sessions_crc = sessions.crc,
+		.files_crcs_pa = crcs.first,
+		.files_crcs_crc = crcs.crc,
+	};
+	luo_flb_area_write(luo, &root);
+	luo_root_write(luo, &root);
 	trace_liveupdate_serialize("all", 0, start);
 	luo_damage(luo);
 }

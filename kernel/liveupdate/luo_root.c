@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The root of the incoming handover: find and validate it.
+ * The root: the pages that KHO hands over by name, which lead to everything else.
  *
- * The root and its checksums are never freed: KHO shows them in debugfs for as long as this
- * kernel runs. The next kernel does not preserve them again, so they do not add up.
+ * Those of the previous kernel are never freed: KHO shows them in debugfs for as long as
+ * this kernel runs. The next kernel does not preserve them again, so they do not add up.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -105,6 +105,66 @@ void luo_root_read(struct luo *luo)
 		       luo->store->ops->refused(luo->store) ? "lost" : "left in place");
 	else if (!in->head.sessions_pa)
 		in->over = true;
+}
+
+static void *publish(struct luo_store *store, const char *name, size_t size)
+{
+	void *page = store->ops->alloc(store, 0);
+
+	if (!page)
+		return NULL;
+	if (store->ops->publish(store, name, page, size)) {
+		store->ops->drop(store, page);
+		return NULL;
+	}
+	return page;
+}
+
+static void withdraw(struct luo_store *store, void *page)
+{
+	store->ops->withdraw(store, page);
+	store->ops->drop(store, page);
+}
+
+/*
+ * Publish the pages of the root for the next kernel; luo_root_write() fills them in.
+ * Returns 0 or -ENOMEM.
+ */
+int luo_root_publish(struct luo *luo)
+{
+	luo->ser = publish(luo->store, LUO_KHO_ENTRY_NAME, sizeof(*luo->ser));
+	if (!luo->ser)
+		return -ENOMEM;
+
+	luo->ext = publish(luo->store, LUO_EXT_KHO_ENTRY_NAME, sizeof(*luo->ext));
+	if (luo->ext)
+		return 0;
+	withdraw(luo->store, luo->ser);
+	luo->ser = NULL;
+	return -ENOMEM;
+}
+
+/* Undo luo_root_publish(). */
+void luo_root_withdraw(struct luo *luo)
+{
+	withdraw(luo->store, luo->ext);
+	withdraw(luo->store, luo->ser);
+	luo->ext = NULL;
+	luo->ser = NULL;
+}
+
+/* Serialize the root, except for the timestamps. */
+void luo_root_write(struct luo *luo, const struct luo_root *root)
+{
+	struct luo_wire_head head = {
+		.liveupdate_num = luo->in.head.liveupdate_num + 1,
+		.sessions_pa = root->sessions_pa,
+		.flbs_pa = root->flbs_pa,
+	};
+
+	luo_wire_write_head(luo->ser, &head);
+	luo_wire_write_ext(luo->ext, luo->ser, root->sessions_crc, root->flbs_crc,
+			   root->files_crcs_pa, root->files_crcs_crc);
 }
 
 static bool flbs_are_left(struct luo *luo)
