@@ -15,22 +15,6 @@
 
 #include "luo_internal.h"
 
-/*
- * A folio that the previous kernel preserved and nobody has restored, of any order, or
- * NULL.
- */
-static const void *luo_incoming_peek(struct luo_store *store, u64 phys, unsigned int *order)
-{
-	const void *mem;
-
-	for (*order = 0; *order <= LUO_FLBS_MAX_ORDER; (*order)++) {
-		mem = store->ops->peek(store, phys, *order);
-		if (mem)
-			return mem;
-	}
-	return NULL;
-}
-
 /* Find what was published under a name. Returns 0, -ENOENT or -EUCLEAN. */
 static int luo_incoming_find(struct luo_store *store, const char *name, const void **mem,
 			     size_t *size)
@@ -42,7 +26,7 @@ static int luo_incoming_find(struct luo_store *store, const char *name, const vo
 	err = store->ops->find(store, name, &phys, size);
 	if (err)
 		return err;
-	*mem = luo_incoming_peek(store, phys, &order);
+	*mem = store->ops->peek(store, phys, &order);
 	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
 }
 
@@ -185,7 +169,7 @@ void luo_incoming_free_flbs(struct luo *luo)
 	lockdep_assert_held(&luo->lock);
 	if (!in->flbs_read || in->flbs_err || flbs_are_left(luo))
 		return;
-	if (in->head.flbs_pa && luo_incoming_peek(luo->store, in->head.flbs_pa, &order))
+	if (in->head.flbs_pa && luo->store->ops->peek(luo->store, in->head.flbs_pa, &order))
 		luo->store->ops->release(luo->store, in->head.flbs_pa);
 	in->head.flbs_pa = 0;
 }

@@ -34,9 +34,14 @@ static void luo_kho_drop(struct luo_store *store, void *page)
 		liveupdate_free_page(page);
 }
 
-static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int order)
+static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int *order)
 {
-	return kho_preserved_order(phys) == (int)order ? phys_to_virt(phys) : NULL;
+	int ret = kho_preserved_order(phys);
+
+	if (ret < 0)
+		return NULL;
+	*order = ret;
+	return phys_to_virt(phys);
 }
 
 static void luo_kho_release(struct luo_store *store, u64 phys)
@@ -114,7 +119,7 @@ LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 	"4: .popsection\n"
 asm(LUO_NOTE_END);
 
-static const void *luo_store_peek(void *ctx, u64 phys, unsigned int order)
+static const void *luo_store_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct luo_store *store = ctx;
 

@@ -17,8 +17,8 @@ struct luo_store;
  * @usable: whether anything can be handed over
  * @alloc: allocate and preserve a zeroed folio of @order; NULL if there is no memory
  * @drop: undo @alloc
- * @peek: the page at @phys if the previous kernel preserved it as a folio of @order and
- *	nobody has restored it; else NULL. Any value of @phys is safe.
+ * @peek: the folio at @phys if the previous kernel preserved it and nobody has restored it;
+ *	else NULL. Sets its order. Any value of @phys is safe.
  * @release: free a folio that @peek has shown
  * @publish: make @page known to the next kernel under @name; 0 or an errno
  * @withdraw: undo @publish
@@ -32,7 +32,7 @@ struct luo_store_ops {
 	bool (*usable)(struct luo_store *store);
 	void *(*alloc)(struct luo_store *store, unsigned int order);
 	void (*drop)(struct luo_store *store, void *page);
-	const void *(*peek)(struct luo_store *store, u64 phys, unsigned int order);
+	const void *(*peek)(struct luo_store *store, u64 phys, unsigned int *order);
 	void (*release)(struct luo_store *store, u64 phys);
 	int (*publish)(struct luo_store *store, const char *name, void *page, size_t size);
 	void (*withdraw)(struct luo_store *store, void *page);

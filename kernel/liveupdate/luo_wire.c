@@ -5,8 +5,9 @@
  * The writer trusts its caller for space, alignment and terminators. The reader trusts
  * nothing. The *root* is validated by version, then checksum, then structure. A *chain* of
  * blocks is followed from page to page; the caller's peek() tells for each whether it was
- * preserved, and no chain has more than LUO_CHAIN_MAX_BLOCKS of them. Everything else is
- * -EUCLEAN, without a lock, an allocation or a message.
+ * preserved, and no chain has more than LUO_CHAIN_MAX_BLOCKS of them. The *FLB area* is one
+ * folio: a header, then entries. Everything else is -EUCLEAN, without a lock, an allocation
+ * or a message.
  */
 #include <linux/align.h>
 #include <linux/array_size.h>
@@ -129,8 +130,46 @@ void luo_wire_write_stamp(struct luo_ext_ser *ext, unsigned int index, u64 ns, u
 	ext->stamps[index].cycles = cycles;
 }
 
+/*
+ * Serialize the header of an FLB area of that order, and leave its entries alone. @count is
+ * at most luo_wire_flbs_per(@order).
+ */
+void luo_wire_write_flbs(void *area, unsigned int order, u64 count)
+{
+	struct luo_flb_header_ser *header = area;
+
+	header->pgcnt = 1ULL << order;
+	header->count = count;
+}
+
+/*
+ * Serialize an FLB. @index is below luo_wire_flbs_per() of the area's order, @name valid in
+ * LUO_COMPAT_LEN bytes, @count the number of preserved files that depend on it.
+ */
+void luo_wire_write_flb(void *area, u64 index, const char *name, u64 data, u64 count)
+{
+	struct luo_flb_ser *entries = area + sizeof(struct luo_flb_header_ser);
+	struct luo_flb_ser *ser = &entries[index];
+
+	strscpy_pad(ser->name, name);
+	ser->data = data;
+	ser->count = count;
+}
+
+/*
+ * The checksum of the header and the used entries of an area, whose count is validated or
+ * was written here.
+ */
+u32 luo_wire_flbs_crc(const void *area)
+{
+	const struct luo_flb_header_ser *header = area;
+
+	return luo_wire_crc(LUO_WIRE_CRC_SEED, area,
+			    sizeof(*header) + header->count * sizeof(struct luo_flb_ser));
+}
+
 /* A valid address of a page; 0 is none. */
-static bool luo_wire_place(u64 phys)
+static bool luo_wire_is_page(u64 phys)
 {
 	return phys && IS_ALIGNED(phys, PAGE_SIZE);
 }
@@ -144,9 +183,9 @@ static int luo_wire_read_v5(const void *blob, size_t size, const struct luo_ext_
 		return -EUCLEAN;
 	if (ext && ext->ser_crc != luo_wire_crc(LUO_WIRE_CRC_SEED, ser, sizeof(*ser)))
 		return -EUCLEAN;
-	if (ser->sessions_pa && !luo_wire_place(ser->sessions_pa))
+	if (ser->sessions_pa && !luo_wire_is_page(ser->sessions_pa))
 		return -EUCLEAN;
-	if (ser->flbs_pa && !luo_wire_place(ser->flbs_pa))
+	if (ser->flbs_pa && !luo_wire_is_page(ser->flbs_pa))
 		return -EUCLEAN;
 
 	head->liveupdate_num = ser->liveupdate_num;
@@ -160,7 +199,7 @@ static const struct luo_wire_version {
 	char compatible[LUO_ABI_COMPAT_LEN];
 	int (*read)(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		    struct luo_wire_head *head);
-} luo_wire_dialects[] = {
+} luo_wire_versions[] = {
 	{ LUO_ABI_COMPATIBLE, luo_wire_read_v5 },
 };
 
@@ -175,16 +214,16 @@ static const struct luo_wire_version {
 int luo_wire_read_head(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		       struct luo_wire_head *head)
 {
-	const struct luo_wire_version *dialect;
+	const struct luo_wire_version *version;
 	unsigned int i;
 
-	if (size < sizeof(dialect->compatible))
+	if (size < sizeof(version->compatible))
 		return -EUCLEAN;
 
-	for (i = 0; i < ARRAY_SIZE(luo_wire_dialects); i++) {
-		dialect = &luo_wire_dialects[i];
-		if (!memcmp(blob, dialect->compatible, sizeof(dialect->compatible)))
-			return dialect->read(blob, size, ext, head);
+	for (i = 0; i < ARRAY_SIZE(luo_wire_versions); i++) {
+		version = &luo_wire_versions[i];
+		if (!memcmp(blob, version->compatible, sizeof(version->compatible)))
+			return version->read(blob, size, ext, head);
 	}
 
 	return -EPROTONOSUPPORT;
@@ -225,16 +264,17 @@ struct luo_wire_walk {
 static int luo_wire_step(struct luo_wire_walk *walk)
 {
 	const struct luo_wire_pages *pages = walk->pages;
+	unsigned int order;
 
 	if (!walk->next)
 		return 0;
-	if (!luo_wire_place(walk->next) || walk->next == walk->mark ||
+	if (!luo_wire_is_page(walk->next) || walk->next == walk->mark ||
 	    walk->blocks == LUO_CHAIN_MAX_BLOCKS)
 		return -EUCLEAN;
 
 	walk->phys = walk->next;
-	walk->block = pages->peek(pages->ctx, walk->phys, 0);
-	if (!walk->block)
+	walk->block = pages->peek(pages->ctx, walk->phys, &order);
+	if (!walk->block || order)
 		return -EUCLEAN;
 
 	walk->next = walk->block->next;
@@ -346,11 +386,69 @@ bool luo_wire_session_valid(const struct luo_session_ser *ser)
 	if (!ser->count)
 		return !ser->files;
 
-	return luo_wire_place(ser->files);
+	return luo_wire_is_page(ser->files);
 }
 
 /* The compatible string is valid. Data and token may be anything. */
 bool luo_wire_file_valid(const struct luo_file_ser *ser)
 {
 	return luo_compat_valid(ser->compatible, sizeof(ser->compatible));
+}
+
+/* Quadratic, but there are few unless the handover is malformed, and then it is bounded. */
+static bool luo_wire_flbs_valid(const struct luo_wire_flbs *flbs)
+{
+	const struct luo_flb_ser *entries = flbs->entries;
+	u64 i, k;
+
+	for (i = 0; i < flbs->count; i++) {
+		if (!luo_compat_valid(entries[i].name, sizeof(entries[i].name)))
+			return false;
+		for (k = 0; k < i; k++) {
+			if (!strcmp(entries[i].name, entries[k].name))
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Validate an FLB area. @phys is 0 if there is none, which is valid; @ext are the validated
+ * checksums or NULL. Sets @flbs on success only. Data and counts of entries may be
+ * anything.
+ *
+ * Returns -EUCLEAN if peek() does not know the address, if the folio is larger than any
+ * area, if the area claims to be larger than its folio or to hold more than it can, if its checksum is wrong, or if a name is
+ * malformed or there twice.
+ */
+int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struct luo_ext_ser *ext,
+		       struct luo_wire_flbs *flbs)
+{
+	const struct luo_flb_header_ser *header;
+	struct luo_wire_flbs found = {};
+	unsigned int order;
+
+	if (!phys) {
+		*flbs = found;
+		return 0;
+	}
+	if (!luo_wire_is_page(phys))
+		return -EUCLEAN;
+	header = pages->peek(pages->ctx, phys, &order);
+	if (!header || order > LUO_FLBS_MAX_ORDER)
+		return -EUCLEAN;
+	if (!header->pgcnt || header->pgcnt > 1ULL << order)
+		return -EUCLEAN;
+
+	found.count = header->count;
+	if (found.count > (header->pgcnt * PAGE_SIZE - sizeof(*header)) / sizeof(*found.entries))
+		return -EUCLEAN;
+	if (ext && ext->flbs_crc != luo_wire_flbs_crc(header))
+		return -EUCLEAN;
+
+	found.entries = (const void *)(header + 1);
+	if (!luo_wire_flbs_valid(&found))
+		return -EUCLEAN;
+	*flbs = found;
+	return 0;
 }

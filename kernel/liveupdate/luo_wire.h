@@ -2,7 +2,7 @@
 /*
  * The only code that reads or writes the handover format of <linux/kho/abi/luo.h>.
  * Pure: no locks, no allocation; works on byte ranges and on pages that a callback
- * hands out. Also built in user space. FLBs are in luo_wire_flb.c, all else in luo_wire.c.
+ * hands out. Also built in user space.
  */
 #ifndef _LUO_WIRE_H
 #define _LUO_WIRE_H
@@ -12,12 +12,12 @@
 
 /**
  * struct luo_wire_pages - access to pages of the previous kernel
- * @peek: the page at @phys if the previous kernel preserved it as a folio of @order, and it
- *	has not been restored; else NULL
+ * @peek: the folio at @phys if the previous kernel preserved it, and it has not been
+ *	restored; else NULL. Sets its order.
  * @ctx: for @peek
  */
 struct luo_wire_pages {
-	const void *(*peek)(void *ctx, u64 phys, unsigned int order);
+	const void *(*peek)(void *ctx, u64 phys, unsigned int *order);
 	void *ctx;
 };
 

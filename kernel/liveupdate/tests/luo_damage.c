@@ -126,18 +126,21 @@ static bool damage_is_of(struct luo_chain *chain, u64 phys)
 }
 
 /* Pages that we know are those of the chains, and the FLBs. */
-static const void *damage_peek(void *ctx, u64 phys, unsigned int order)
+static const void *damage_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct liveupdate_session *session;
 	struct luo *luo = ctx;
 	bool known;
 
-	if (luo->flb_area.mem && phys == virt_to_phys(luo->flb_area.mem))
-		return order == luo->flb_area.order ? luo->flb_area.mem : NULL;
+	*order = 0;
+	if (luo->flb_area.mem && phys == virt_to_phys(luo->flb_area.mem)) {
+		*order = luo->flb_area.order;
+		return luo->flb_area.mem;
+	}
 	known = damage_is_of(&luo->session_chain, phys) || damage_is_of(&luo->crc_chain, phys);
 	list_for_each_entry(session, &luo->outgoing, in_side)
 		known |= damage_is_of(&session->chain, phys);
-	return known && !order ? phys_to_virt(phys) : NULL;
+	return known ? phys_to_virt(phys) : NULL;
 }
 
 static void *damage_block(u64 phys)

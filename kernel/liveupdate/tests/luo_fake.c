@@ -71,15 +71,16 @@ static void luo_fake_drop(struct luo_store *store, void *page)
 	luo_fake_entry_free(entry);
 }
 
-static const void *luo_fake_peek(struct luo_store *store, u64 phys, unsigned int order)
+static const void *luo_fake_peek(struct luo_store *store, u64 phys, unsigned int *order)
 {
 	void *entry;
 
 	if (!PAGE_ALIGNED(phys))
 		return NULL;
 	entry = xa_load(&luo_fake_of(store)->in, PHYS_PFN(phys));
-	if (!entry || luo_fake_entry_order(entry) != order)
+	if (!entry)
 		return NULL;
+	*order = luo_fake_entry_order(entry);
 	return luo_fake_entry_page(entry);
 }
 

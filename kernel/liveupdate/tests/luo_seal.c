@@ -11,7 +11,7 @@
 #include "luo_seal.h"
 
 /* What is written goes where the reader reads. */
-static void *luo_seal_peek(const struct luo_wire_pages *pages, u64 phys, unsigned int order)
+static void *luo_seal_peek(const struct luo_wire_pages *pages, u64 phys, unsigned int *order)
 {
 	return (void *)pages->peek(pages->ctx, phys, order);
 }
@@ -26,14 +26,13 @@ static u32 luo_seal_chain(const struct luo_wire_pages *pages, u64 first, size_t 
 
 static u32 luo_seal_flbs(const struct luo_wire_pages *pages, u64 phys, u32 old)
 {
-	const struct luo_flb_header_ser *header = NULL;
+	const struct luo_flb_header_ser *header;
 	unsigned int order;
 
 	if (!phys)
 		return 0;
-	for (order = 0; order <= LUO_FLBS_MAX_ORDER && !header; order++)
-		header = luo_seal_peek(pages, phys, order);
-	if (!header || header->count > luo_wire_flbs_per(order - 1))
+	header = luo_seal_peek(pages, phys, &order);
+	if (!header || header->count > luo_wire_flbs_per(order))
 		return old;
 	return luo_wire_flbs_crc(header);
 }
@@ -77,10 +76,10 @@ static int luo_seal_session(const void *entry, void *arg)
 void luo_seal_files(const struct luo_ser *ser, const struct luo_ext_ser *ext,
 		    const struct luo_wire_pages *pages)
 {
-	struct luo_seal_walk walk = {
-		.pages = pages,
-		.crcs = luo_seal_peek(pages, ext->files_crcs_pa, 0),
-	};
+	struct luo_seal_walk walk = { .pages = pages };
+	unsigned int order;
+
+	walk.crcs = luo_seal_peek(pages, ext->files_crcs_pa, &order);
 
 	if (walk.crcs && ext->files_crcs_pa != ser->sessions_pa)
 		luo_wire_for_each(pages, ser->sessions_pa, sizeof(struct luo_session_ser),

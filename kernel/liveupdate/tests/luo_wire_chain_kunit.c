@@ -287,7 +287,7 @@ struct endless {
 	void *page;
 };
 
-static const void *endless_peek(void *ctx, u64 phys, unsigned int order)
+static const void *endless_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct endless *endless = ctx;
 	u64 i = (phys - FAKE_BASE) / PAGE_SIZE + 1;
@@ -296,6 +296,7 @@ static const void *endless_peek(void *ctx, u64 phys, unsigned int order)
 	if (i == endless->tail + endless->loop)
 		i = endless->tail;
 	luo_wire_write_block(endless->page, FAKE_PHYS(i), 1);
+	*order = 0;
 	return endless->page;
 }
 
@@ -324,13 +325,14 @@ static void wire_chain_loop_test(struct kunit *test)
 	KUNIT_EXPECT_LE(test, count, limit);
 }
 
-static const void *long_peek(void *ctx, u64 phys, unsigned int order)
+static const void *long_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct endless *chain = ctx;
 	u64 i = (phys - FAKE_BASE) / PAGE_SIZE + 1;
 
 	chain->peeks++;
 	luo_wire_write_block(chain->page, i < chain->tail ? FAKE_PHYS(i) : 0, 1);
+	*order = 0;
 	return chain->page;
 }
 

@@ -32,7 +32,7 @@ struct fake {
 	struct luo_wire_pages pages;
 };
 
-static inline const void *fake_peek(void *ctx, u64 phys, unsigned int order)
+static inline const void *fake_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct fake *fake = ctx;
 	unsigned int i;
@@ -43,8 +43,10 @@ static inline const void *fake_peek(void *ctx, u64 phys, unsigned int order)
 			    (unsigned long long)phys);
 
 	for (i = 0; i < fake->count; i++) {
-		if (fake->page[i].phys == phys && fake->page[i].order == order)
-			return fake->page[i].data;
+		if (fake->page[i].phys != phys)
+			continue;
+		*order = fake->page[i].order;
+		return fake->page[i].data;
 	}
 
 	return NULL;

@@ -108,11 +108,14 @@ size_t handover_write(const struct image *image, u8 *data, size_t room)
 }
 
 /* Not counted, and with no more than the caller's word for the order */
-static const void *seal_peek(void *ctx, u64 phys, unsigned int order)
+static const void *seal_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct image_page *page = image_find(ctx, phys);
 
-	return page && order == page->room ? page->data : NULL;
+	if (!page)
+		return NULL;
+	*order = page->room;
+	return page->data;
 }
 
 /**

@@ -185,7 +185,7 @@ struct image_page *image_find(struct image *image, u64 phys)
 	return NULL;
 }
 
-static const void *image_peek(void *ctx, u64 phys, unsigned int order)
+static const void *image_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct image *image = ctx;
 	const struct image_page *page = image_find(image, phys);
@@ -193,11 +193,11 @@ static const void *image_peek(void *ctx, u64 phys, unsigned int order)
 	image->peeks++;
 	KUNIT_ASSERT_TRUE(image->test, phys);
 	KUNIT_ASSERT_EQ(image->test, phys % PAGE_SIZE, 0);
-	KUNIT_ASSERT_LE(image->test, order, image->most_order);
 
-	if (!page || page->order != order)
+	if (!page || page->order > page->room)
 		return NULL;
-	return order <= page->room ? page->data : NULL;
+	*order = page->order;
+	return page->data;
 }
 
 /* On the way through a chain */
@@ -422,11 +422,9 @@ static void read_flbs(struct reader *reader, const struct luo_wire_head *head,
 	unsigned int i;
 
 	image->peeks = 0;
-	image->most_order = LUO_FLBS_MAX_ORDER;
 	facts->flbs = luo_wire_read_flbs(&pages, head->flbs_pa, ext, &flbs);
-	image->most_order = 0;
 	KUNIT_ASSERT_TRUE(image->test, !facts->flbs || facts->flbs == -EUCLEAN);
-	KUNIT_ASSERT_LE(image->test, image->peeks, LUO_FLBS_MAX_ORDER + 1);
+	KUNIT_ASSERT_LE(image->test, image->peeks, 1);
 	if (facts->flbs) {
 		facts->refused = true;
 		return;

@@ -40,7 +40,6 @@ struct image_page {
  * @ext_size: how many bytes of it; 0: there is none
  * @page: what it leads to; image_create() puts page i at IMAGE_BASE + i * PAGE_SIZE
  * @peeks: how many pages the reader asked for in the current walk
- * @most_order: the highest order that it may ask for there
  */
 struct image {
 	struct kunit *test;
@@ -50,7 +49,6 @@ struct image {
 	size_t ext_size;
 	struct image_page page[IMAGE_PAGES];
 	unsigned int peeks;
-	unsigned int most_order;
 };
 
 /**
