@@ -424,7 +424,7 @@ static int __init luo_setup(void)
 	scoped_guard(mutex, &luo_global.lock) {
 		luo_root_read(&luo_global);
 		if (!luo_enabled(&luo_global))
-			luo_incoming_read_flbs(&luo_global);
+			luo_flb_read_area(&luo_global);
 	}
 	err = luo_sysfs_init(&luo_global);
 	if (err)

@@ -148,7 +148,7 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 	if (!link || !new)
 		return -ENOMEM;
 	scoped_guard(mutex, &luo->lock)
-		err = luo_incoming_read_flbs(luo);
+		err = luo_flb_read_area(luo);
 	if (err == -ENOMEM)
 		return err;
 

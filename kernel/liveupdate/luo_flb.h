@@ -166,14 +166,18 @@ void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb);
 /* luo_flb_incoming.c */
 int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **objp);
 void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb);
-void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb);
 bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb);
 bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb);
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
 void luo_flb_finish_rest(struct luo *luo);
 
-/* luo_flb_peek.c */
+/* luo_flb_lookup.c */
+int luo_flb_read_area(struct luo *luo);
+void luo_flb_free_area(struct luo *luo);
+int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
+		  struct luo_flb_entry **found);
+void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
 int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data);
 
 #endif /* _LUO_FLB_H */

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Incoming FLBs: which entry of the handover belongs to an FLB, and the life of its object
- * from the first get to the last file that depends on it.
+ * Incoming FLBs: the life of an object from the first get to the last file that depends on
+ * it.
  *
- * An *entry* was handed over; an FLB of this kernel may read it. "Absent" and
- * "incompatible" are different results, and are determined anew for each get: another FLB
- * of the family may have been registered.
+ * An *entry* was handed over; which one an FLB of this kernel reads is in luo_flb_lookup.c.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -18,75 +16,6 @@
 #include <trace/events/liveupdate.h>
 
 #include "luo_internal.h"
-
-static struct luo_flb_entry *luo_flb_entry_of(struct luo *luo, const char *name)
-{
-	struct luo_incoming *in = &luo->in;
-
-	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		if (!strcmp(in->flbs[i].name, name))
-			return &in->flbs[i];
-	}
-	return NULL;
-}
-
-/* Claimed by an FLB of that string, or retrieved, or a failed retrieval. */
-static bool luo_flb_entry_taken(const struct luo_flb_entry *entry)
-{
-	return entry->claimed || entry->flb || entry->state != LUO_FLB_WAITING;
-}
-
-/* The previous kernel may have written several versions, for several readers. */
-static bool luo_flb_family_taken(struct luo *luo, const char *name)
-{
-	struct luo_incoming *in = &luo->in;
-
-	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		if (luo_flb_entry_taken(&in->flbs[i]) &&
-		    luo_compat_same_family(in->flbs[i].name, name))
-			return true;
-	}
-	return false;
-}
-
-/* Find an entry of the FLB's family that no FLB of this kernel reads. */
-static struct luo_flb_entry *luo_flb_unread(struct luo *luo, const struct liveupdate_flb *flb)
-{
-	struct luo_incoming *in = &luo->in;
-	struct luo_flb_entry *entry;
-
-	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		entry = &in->flbs[i];
-		if (luo_compat_match(entry->name, flb->compatible, flb->also_retrieves) ==
-		    LUO_COMPAT_FAMILY && !luo_flb_family_taken(luo, entry->name))
-			return entry;
-	}
-	return NULL;
-}
-
-/*
- * Returns 0 and the entry that the FLB reads, -EPROTONOSUPPORT and one of its family that
- * it does not read, or -ENODATA.
- */
-static int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
-			 struct luo_flb_entry **found)
-{
-	const char *const *older;
-
-	lockdep_assert_held(&luo->state_lock);
-	*found = luo_flb_entry_of(luo, flb->compatible);
-	if (*found)
-		return 0;
-
-	for (older = flb->also_retrieves; older && *older; older++) {
-		*found = luo_flb_entry_of(luo, *older);
-		if (*found && (!(*found)->claimed || (*found)->flb == flb))
-			return 0;
-	}
-
-	*found = luo_flb_unread(luo, flb);
-	return *found ? -EPROTONOSUPPORT : -ENODATA;
-}
 
 /*
  * The entry exists, so an op must not return the errnos by which the core says that it is
@@ -199,7 +128,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 		return luo_flb_peek_incoming(luo, flb, &data);
 
 	scoped_guard(mutex, &luo->lock)
-		err = luo_incoming_read_flbs(luo);
+		err = luo_flb_read_area(luo);
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
 		return luo_flb_ask(luo, flb, objp);
@@ -222,7 +151,7 @@ static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	trace_liveupdate_flb_finish(entry->name, 0, start);
 	module_put(owner);
 	scoped_guard(mutex, &luo->lock)
-		luo_incoming_free_flbs(luo);
+		luo_flb_free_area(luo);
 	spin_lock(&luo->state_lock);
 	entry->flb = NULL;
 }
@@ -365,7 +294,7 @@ void luo_flb_finish_rest(struct luo *luo)
 	int err;
 
 	scoped_guard(mutex, &luo->lock)
-		err = luo_incoming_read_flbs(luo);
+		err = luo_flb_read_area(luo);
 
 	scoped_guard(spinlock, &luo->state_lock) {
 		luo->in.over = true;
@@ -378,20 +307,7 @@ void luo_flb_finish_rest(struct luo *luo)
 		return;
 	luo_flb_name_unread(luo);
 	guard(mutex)(&luo->lock);
-	luo_incoming_free_flbs(luo);
-}
-
-/*
- * The entry of that very string, if there is one, belongs to @flb, which is registered or
- * was asked for. luo->state_lock is held, and the FLB area has been read.
- */
-void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb)
-{
-	struct luo_flb_entry *entry = luo_flb_entry_of(luo, flb->compatible);
-
-	lockdep_assert_held(&luo->state_lock);
-	if (entry)
-		entry->claimed = true;
+	luo_flb_free_area(luo);
 }
 
 /*

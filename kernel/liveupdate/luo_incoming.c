@@ -20,59 +20,6 @@
 
 #include "luo_internal.h"
 
-static int luo_incoming_flbs_add(struct luo *luo, const struct luo_wire_flbs *flbs)
-{
-	struct luo_incoming *in = &luo->in;
-
-	if (!flbs->count)
-		return 0;
-	in->flbs = kvzalloc_objs(*in->flbs, flbs->count);
-	if (!in->flbs)
-		return -ENOMEM;
-	for (u64 i = 0; i < flbs->count; i++) {
-		strscpy(in->flbs[i].name, flbs->entries[i].name);
-		in->flbs[i].data = flbs->entries[i].data;
-		in->flbs[i].left = flbs->entries[i].count;
-	}
-	guard(spinlock)(&luo->state_lock);
-	in->nr_flbs = flbs->count;
-	in->flbs_left = flbs->count;
-	return 0;
-}
-
-/*
- * Read and validate the FLB area, unless that is done. luo->lock is held. Returns 0 if
- * luo->in.flbs has what was handed over, maybe nothing; -EPROTONOSUPPORT or -EUCLEAN, which
- * are final; -ENOMEM.
- */
-int luo_incoming_read_flbs(struct luo *luo)
-{
-	struct luo_wire_pages pages = luo_store_pages(luo->store);
-	struct luo_incoming *in = &luo->in;
-	struct luo_wire_flbs flbs;
-	u64 start;
-	int err;
-
-	luo_root_read(luo);
-	if (in->err)
-		return in->err;
-	if (in->flbs_read)
-		return in->flbs_err;
-
-	start = luo_trace_start(liveupdate_parse);
-	err = luo_wire_read_flbs(&pages, in->head.flbs_pa, in->has_ext ? &in->ext : NULL, &flbs);
-	if (err)
-		pr_err("incoming FLBs are corrupted, ignored and left in memory\n");
-	else
-		err = luo_incoming_flbs_add(luo, &flbs);
-	trace_liveupdate_parse("FLBs", err, start);
-	if (err == -ENOMEM)
-		return err;
-	in->flbs_read = true;
-	in->flbs_err = err;
-	return err;
-}
-
 static int luo_incoming_session_check(const void *entry, void *arg)
 {
 	return luo_wire_session_valid(entry) ? 0 : -EUCLEAN;
@@ -377,7 +324,7 @@ void luo_incoming_count_files(struct luo *luo)
 	guard(mutex)(&luo->lock);
 	if (pending->counted || pending->failed)
 		return;
-	err = luo_incoming_read_flbs(luo);
+	err = luo_flb_read_area(luo);
 	if (err != -ENOMEM && !luo->in.nr_flbs)
 		return;
 

@@ -445,11 +445,9 @@ void luo_root_withdraw(struct luo *luo);
 void luo_root_write(struct luo *luo, const struct luo_root *root);
 int luo_root_validate(struct luo_store *store, struct luo_incoming *in);
 void luo_root_read(struct luo *luo);
-void luo_incoming_free_flbs(struct luo *luo);
 
 /* luo_incoming.c */
 int luo_incoming_read_sessions(struct luo *luo);
-int luo_incoming_read_flbs(struct luo *luo);
 int luo_incoming_adopt_files(struct liveupdate_session *session);
 void luo_incoming_drop_files(struct liveupdate_session *session);
 void luo_incoming_count_files(struct luo *luo);

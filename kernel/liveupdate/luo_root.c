@@ -151,25 +151,3 @@ void luo_root_write(struct luo *luo, const struct luo_root *root)
 			   root->files_crcs_pa, root->files_crcs_crc);
 }
 
-static bool flbs_are_left(struct luo *luo)
-{
-	guard(spinlock)(&luo->state_lock);
-	return luo->in.flbs_left;
-}
-
-/*
- * Free the FLB area once no FLB is left in it. luo->lock is held. Without a checksum the
- * address may point anywhere: a folio that a handler has restored is skipped.
- */
-void luo_incoming_free_flbs(struct luo *luo)
-{
-	struct luo_incoming *in = &luo->in;
-	unsigned int order;
-
-	lockdep_assert_held(&luo->lock);
-	if (!in->flbs_read || in->flbs_err || flbs_are_left(luo))
-		return;
-	if (in->head.flbs_pa && luo->store->ops->peek(luo->store, in->head.flbs_pa, &order))
-		luo->store->ops->release(luo->store, in->head.flbs_pa);
-	in->head.flbs_pa = 0;
-}

@@ -199,7 +199,7 @@ void luo_show_incoming_state(struct seq_file *m, struct luo *luo)
 	luo_show_bytes(m, luo, true);
 	if (err)
 		seq_printf(m, "sessions: %s\n", luo_incoming_state_name(err) ?: "no memory");
-	err = luo_incoming_read_flbs(luo);
+	err = luo_flb_read_area(luo);
 	if (err)
 		seq_printf(m, "FLBs: %s\n", luo_incoming_state_name(err) ?: "no memory");
 }
