@@ -87,3 +87,53 @@ enum luo_compat_match luo_compat_match(const char *found, const char *own,
 
 	return fit;
 }
+
+static const char *name_at(const struct luo_compat_names *names, size_t i)
+{
+	return names->first + i * names->stride;
+}
+
+static bool find(const struct luo_compat_names *names, const char *string, size_t *index)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		if (!strcmp(name_at(names, i), string)) {
+			*index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool taken(const struct luo_compat_names *names, size_t i, enum luo_compat_match match)
+{
+	return names->taken && names->taken(names->ctx, i, match);
+}
+
+/*
+ * Pick the incoming string that matches @own and @also best: @own itself, also if it is
+ * taken; else the first of @also that is not; else one of the same family that is not, in a
+ * version that cannot be read. Returns how it matches, and which one in @index unless none
+ * does.
+ */
+enum luo_compat_match luo_compat_pick(const struct luo_compat_names *names, const char *own,
+				      const char *const *also, size_t *index)
+{
+	const char *const *older;
+
+	if (find(names, own, index))
+		return LUO_COMPAT_EXACT;
+
+	for (older = also; older && *older; older++) {
+		if (find(names, *older, index) && !taken(names, *index, LUO_COMPAT_LISTED))
+			return LUO_COMPAT_LISTED;
+	}
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (luo_compat_match(name_at(names, i), own, also) == LUO_COMPAT_FAMILY &&
+		    !taken(names, i, LUO_COMPAT_FAMILY)) {
+			*index = i;
+			return LUO_COMPAT_FAMILY;
+		}
+	}
+	return LUO_COMPAT_NONE;
+}

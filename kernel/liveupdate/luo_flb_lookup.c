@@ -126,43 +126,45 @@ static bool family_is_taken(struct luo *luo, const char *name)
 	return false;
 }
 
-/* Find an entry of the FLB's family that no FLB of this kernel reads. */
-static struct luo_flb_entry *unread_of_family(struct luo *luo, const struct liveupdate_flb *flb)
-{
-	struct luo_incoming *in = &luo->in;
-	struct luo_flb_entry *entry;
+struct lookup {
+	struct luo *luo;
+	const struct liveupdate_flb *flb;
+};
 
-	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		entry = &in->flbs[i];
-		if (luo_compat_match(entry->name, flb->compatible, flb->also_retrieves) ==
-		    LUO_COMPAT_FAMILY && !family_is_taken(luo, entry->name))
-			return entry;
-	}
-	return NULL;
+static bool match_is_taken(void *ctx, size_t index, enum luo_compat_match match)
+{
+	const struct lookup *lookup = ctx;
+	const struct luo_flb_entry *entry = &lookup->luo->in.flbs[index];
+
+	if (match == LUO_COMPAT_LISTED)
+		return entry->claimed && entry->flb != lookup->flb;
+	return family_is_taken(lookup->luo, entry->name);
 }
 
 /*
  * Returns 0 and the entry that the FLB reads, -EPROTONOSUPPORT and one of its family that
- * it does not read, or -ENODATA.
+ * no FLB of this kernel reads, or -ENODATA.
  */
 int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
-			 struct luo_flb_entry **found)
+		  struct luo_flb_entry **found)
 {
-	const char *const *older;
+	struct lookup lookup = { .luo = luo, .flb = flb };
+	const struct luo_compat_names names = {
+		.first = luo->in.flbs,
+		.stride = sizeof(*luo->in.flbs),
+		.count = luo->in.nr_flbs,
+		.taken = match_is_taken,
+		.ctx = &lookup,
+	};
+	enum luo_compat_match match;
+	size_t index;
 
 	lockdep_assert_held(&luo->state_lock);
-	*found = entry_of(luo, flb->compatible);
-	if (*found)
-		return 0;
-
-	for (older = flb->also_retrieves; older && *older; older++) {
-		*found = entry_of(luo, *older);
-		if (*found && (!(*found)->claimed || (*found)->flb == flb))
-			return 0;
-	}
-
-	*found = unread_of_family(luo, flb);
-	return *found ? -EPROTONOSUPPORT : -ENODATA;
+	match = luo_compat_pick(&names, flb->compatible, flb->also_retrieves, &index);
+	if (match == LUO_COMPAT_NONE)
+		return -ENODATA;
+	*found = &luo->in.flbs[index];
+	return match == LUO_COMPAT_FAMILY ? -EPROTONOSUPPORT : 0;
 }
 
 /*
@@ -178,44 +180,12 @@ void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb)
 		entry->claimed = true;
 }
 
-/*
- * The best match; among those in the list the first in the list wins. NULL if there is
- * none.
- */
-static const struct luo_flb_ser *best_match(const struct luo_wire_flbs *flbs,
-					      const struct liveupdate_flb *flb,
-					      enum luo_compat_match *best_fit)
-{
-	const struct luo_flb_ser *best = NULL;
-	const char *const *older;
-	enum luo_compat_match fit;
-
-	*best_fit = LUO_COMPAT_NONE;
-	for (u64 i = 0; i < flbs->count; i++) {
-		fit = luo_compat_match(flbs->entries[i].name, flb->compatible, flb->also_retrieves);
-		if (fit > *best_fit) {
-			*best_fit = fit;
-			best = &flbs->entries[i];
-		}
-	}
-	if (*best_fit != LUO_COMPAT_LISTED)
-		return best;
-
-	for (older = flb->also_retrieves; *older; older++) {
-		for (u64 i = 0; i < flbs->count; i++) {
-			if (!strcmp(flbs->entries[i].name, *older))
-				return &flbs->entries[i];
-		}
-	}
-	return best;
-}
-
 static int peek_while_off(const struct luo_incoming *in, const struct luo_wire_flbs *flbs,
-			    const struct luo_flb_ser *best, const struct liveupdate_flb *flb)
+			  const struct luo_flb_ser *entry, const struct liveupdate_flb *flb)
 {
-	if (best) {
+	if (entry) {
 		pr_warn_ratelimited("live update is off, but '%s' was handed over for FLB '%s'\n",
-				    best->name, flb->compatible);
+				    entry->name, flb->compatible);
 		return -EPROTONOSUPPORT;
 	}
 	/*
@@ -231,10 +201,12 @@ static int peek_while_off(const struct luo_incoming *in, const struct luo_wire_f
 int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data)
 {
 	struct luo_wire_pages pages = luo_store_pages(luo->store);
-	const struct luo_flb_ser *best;
+	const struct luo_flb_ser *entry = NULL;
+	struct luo_compat_names names = {};
 	struct luo_incoming in = {};
+	enum luo_compat_match match;
 	struct luo_wire_flbs flbs;
-	enum luo_compat_match fit;
+	size_t index;
 	int err;
 
 	if (!luo_flb_valid(flb))
@@ -246,16 +218,22 @@ int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data
 	if (err)
 		return err;
 
-	best = best_match(&flbs, flb, &fit);
+	names.first = flbs.entries;
+	names.stride = sizeof(*flbs.entries);
+	names.count = flbs.count;
+	match = luo_compat_pick(&names, flb->compatible, flb->also_retrieves, &index);
+	if (match != LUO_COMPAT_NONE)
+		entry = &flbs.entries[index];
+
 	if (!luo_enabled(luo))
-		return peek_while_off(&in, &flbs, best, flb);
-	if (!best)
+		return peek_while_off(&in, &flbs, entry, flb);
+	if (!entry)
 		return -ENODATA;
-	if (fit == LUO_COMPAT_FAMILY) {
+	if (match == LUO_COMPAT_FAMILY) {
 		pr_warn_ratelimited("FLB '%s': unsupported version '%s' was handed over\n",
-				    flb->compatible, best->name);
+				    flb->compatible, entry->name);
 		return -EPROTONOSUPPORT;
 	}
-	*data = best->data;
+	*data = entry->data;
 	return 0;
 }

@@ -219,6 +219,69 @@ static void compat_fit_order_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, LUO_COMPAT_NONE, 0);
 }
 
+struct pick_case {
+	const char *desc;
+	char names[4][16];
+	const char *own;
+	const char *also[3];
+	unsigned int taken;
+	enum luo_compat_match match;
+	size_t index;
+};
+
+static const struct pick_case pick_cases[] = {
+	{ "nothing to pick from", {}, "a-v1", {}, 0, LUO_COMPAT_NONE },
+	{ "the string itself", { "b-v1", "a-v1" }, "a-v1", {}, 0, LUO_COMPAT_EXACT, 1 },
+	{ "the string itself, taken", { "a-v1" }, "a-v1", {}, 1, LUO_COMPAT_EXACT, 0 },
+	{ "the string itself before an older one", { "a-v1", "a-v2" }, "a-v2", { "a-v1" }, 0,
+	  LUO_COMPAT_EXACT, 1 },
+	{ "an older one before the family", { "a-v3", "a-v1" }, "a-v2", { "a-v1" }, 0,
+	  LUO_COMPAT_LISTED, 1 },
+	{ "the first in the list", { "a-v1", "a-v2" }, "a-v3", { "a-v2", "a-v1" }, 0,
+	  LUO_COMPAT_LISTED, 1 },
+	{ "the second in the list, as the first is taken", { "a-v1", "a-v2" }, "a-v3",
+	  { "a-v2", "a-v1" }, 2, LUO_COMPAT_LISTED, 0 },
+	{ "an older one of another family", { "b" }, "a-v1", { "b" }, 0, LUO_COMPAT_LISTED, 0 },
+	{ "the family", { "b-v1", "a-v2" }, "a-v1", {}, 0, LUO_COMPAT_FAMILY, 1 },
+	{ "the family of an older one", { "b-v2" }, "a-v1", { "b-v1" }, 0, LUO_COMPAT_FAMILY, 0 },
+	{ "the first of a family", { "a-v2", "a-v3" }, "a-v1", {}, 0, LUO_COMPAT_FAMILY, 0 },
+	{ "the first of a family that is not taken", { "a-v2", "a-v3" }, "a-v1", {}, 1,
+	  LUO_COMPAT_FAMILY, 1 },
+	{ "a family that is taken", { "a-v2" }, "a-v1", {}, 1, LUO_COMPAT_NONE },
+	{ "another family", { "a", "b-v1" }, "a-v1", {}, 0, LUO_COMPAT_NONE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pick, pick_cases, desc);
+
+static bool pick_is_taken(void *ctx, size_t index, enum luo_compat_match match)
+{
+	const struct pick_case *c = ctx;
+
+	return c->taken & 1U << index;
+}
+
+static void compat_pick_test(struct kunit *test)
+{
+	const struct pick_case *c = test->param_value;
+	struct luo_compat_names names = {
+		.first = c->names,
+		.stride = sizeof(c->names[0]),
+		.taken = pick_is_taken,
+		.ctx = (void *)c,
+	};
+	size_t index = 0;
+
+	while (names.count < 4 && c->names[names.count][0])
+		names.count++;
+	KUNIT_EXPECT_EQ(test, luo_compat_pick(&names, c->own, c->also, &index), c->match);
+	KUNIT_EXPECT_EQ(test, index, c->index);
+	if (c->taken)
+		return;
+	names.taken = NULL;
+	KUNIT_EXPECT_EQ(test, luo_compat_pick(&names, c->own, c->also[0] ? c->also : NULL, &index),
+			c->match);
+}
+
 static struct kunit_case luo_compat_cases[] = {
 	KUNIT_CASE_PARAM(compat_valid_test, valid_gen_params),
 	KUNIT_CASE(compat_valid_every_byte_test),
@@ -227,6 +290,7 @@ static struct kunit_case luo_compat_cases[] = {
 	KUNIT_CASE_PARAM(compat_same_family_test, pair_gen_params),
 	KUNIT_CASE_PARAM(compat_fit_test, fit_gen_params),
 	KUNIT_CASE(compat_fit_order_test),
+	KUNIT_CASE_PARAM(compat_pick_test, pick_gen_params),
 	{}
 };
 
