@@ -131,9 +131,8 @@ static void luo_flb_link_add(struct luo *luo, struct luo_flb_link *link,
 }
 
 /*
- * Let files of @handler depend on @flb, which is valid. Reads the handover if that has not
- * been done: from here on the entry of that name is claimed, also after the FLB is
- * unregistered. Called with luo->handlers_lock held for writing.
+ * Let files of @handler depend on @flb, which is valid. Called with luo->handlers_lock held
+ * for writing.
  *
  * Returns -EEXIST if they are linked already, or if another FLB has the string, or -ENOMEM.
  */
@@ -142,15 +141,10 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 	struct luo_flb_link *link __free(kfree) = kzalloc_obj(*link);
 	struct luo_flb *new __free(kfree) = kzalloc_obj(*new);
 	struct luo_flb *lflb;
-	int err = 0;
 
 	lockdep_assert_held_write(&luo->handlers_lock);
 	if (!link || !new)
 		return -ENOMEM;
-	scoped_guard(mutex, &luo->lock)
-		err = luo_flb_read_area(luo);
-	if (err == -ENOMEM)
-		return err;
 
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
@@ -161,13 +155,11 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 		luo_flb_add(luo, lflb, flb);
 	}
 	luo_flb_link_add(luo, no_free_ptr(link), handler, lflb);
-	luo_flb_claim(luo, flb);
-	luo_flb_show_incoming(luo, flb);
 	return 0;
 }
 
-/* Returns true if files still use the link; they drop it when they are unpreserved. */
-static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
+/* Wait for an op of this kernel's object. None starts after this, unless to undo another. */
+static void luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_flb *lflb = link->lflb;
@@ -176,58 +168,51 @@ static bool luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 	list_del_init(&link->in_handler);
 	list_del_init(&link->in_flb);
 
-	/* Wait for an op that is running. None starts after this. */
 	if (!WARN_ON_ONCE(luo_oplock_lock(luo, &lflb->oplock)))
 		luo_oplock_unlock(luo, &lflb->oplock);
-	while (!luo_flb_registered(lflb) && luo_flb_wait_incoming(luo, lflb->flb))
-		;
-	return link->users;
 }
 
 /*
- * Undo luo_flb_link(). Waits while an op of the FLB is running, so it cannot be called from
- * one. Returns false if they were not linked.
+ * Undo luo_flb_link(). Waits while preserve() or unpreserve() is running, so it cannot be
+ * called from one. Returns -ENOENT if they were not linked, -EBUSY if files still use the
+ * link, or an object exists and no handler is linked any more.
  */
-bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
-		    struct liveupdate_flb *flb)
+int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
+		   struct liveupdate_flb *flb)
 {
 	struct luo_flb_link *link;
 	struct luo_flb *lflb;
 	bool left;
 
-	scoped_guard(spinlock, &luo->state_lock) {
-		lflb = luo_flb_find(luo, flb);
-		link = lflb ? luo_flb_link_find(lflb, fh) : NULL;
-		if (!link)
-			return false;
-		left = luo_flb_link_kill(luo, link);
-		/* Unlinked from the last handler: hide the object from getters. */
-		if (!luo_flb_registered(lflb)) {
-			left |= lflb->live;
-			left |= luo_flb_hide_incoming(luo, flb);
-		}
-		luo_flb_link_unref(link);
-	}
-	WARN_ONCE(left, "luo: FLB '%s' unregistered while its object exists\n",
-		  flb->compatible);
-	return true;
+	guard(spinlock)(&luo->state_lock);
+	lflb = luo_flb_find(luo, flb);
+	link = lflb ? luo_flb_link_find(lflb, fh) : NULL;
+	if (!link)
+		return -ENOENT;
+	luo_flb_link_kill(luo, link);
+	left = link->users || (lflb->live && !luo_flb_registered(lflb));
+	luo_flb_link_unref(link);
+	return left ? -EBUSY : 0;
 }
 
 /*
- * Unlink all FLBs of a handler that is no longer registered, and wait for ops that are
- * running. The FLBs may belong to other drivers: objects that exist are no mistake here,
- * and stay.
+ * As luo_flb_unlink(), for the first FLB of a handler that is no longer registered. The FLB
+ * may belong to another driver: an object that exists is no mistake here, and stays.
+ * Returns NULL if no FLB is left.
  */
-void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler)
+struct liveupdate_flb *luo_flb_unlink_first(struct luo *luo, struct luo_handler *handler)
 {
 	struct luo_flb_link *link;
+	struct liveupdate_flb *flb;
 
 	guard(spinlock)(&luo->state_lock);
-	while (!list_empty(&handler->flbs)) {
-		link = list_first_entry(&handler->flbs, struct luo_flb_link, in_handler);
-		luo_flb_link_kill(luo, link);
-		luo_flb_link_unref(link);
-	}
+	link = list_first_entry_or_null(&handler->flbs, struct luo_flb_link, in_handler);
+	if (!link)
+		return NULL;
+	flb = link->lflb->flb;
+	luo_flb_link_kill(luo, link);
+	luo_flb_link_unref(link);
+	return flb;
 }
 
 /*

@@ -142,9 +142,9 @@ static inline bool luo_flb_registered(const struct luo_flb *lflb)
 bool luo_flb_valid(const struct liveupdate_flb *flb);
 struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb);
 int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate_flb *flb);
-bool luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
-		    struct liveupdate_flb *flb);
-void luo_flb_unlink_all(struct luo *luo, struct luo_handler *handler);
+int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
+		   struct liveupdate_flb *flb);
+struct liveupdate_flb *luo_flb_unlink_first(struct luo *luo, struct luo_handler *handler);
 void luo_flb_unref(struct luo_flb *lflb);
 void luo_flb_link_unref(struct luo_flb_link *link);
 struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next);
@@ -166,9 +166,8 @@ void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb);
 /* luo_flb_incoming.c */
 int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **objp);
 void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb);
-void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb);
-bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb);
-bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb);
+void luo_flb_registered_incoming(struct luo *luo, struct liveupdate_flb *flb);
+bool luo_flb_unregistered_incoming(struct luo *luo, struct liveupdate_flb *flb, bool hide);
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
 void luo_flb_finish_rest(struct luo *luo);
 

@@ -311,52 +311,59 @@ void luo_flb_finish_rest(struct luo *luo)
 }
 
 /*
- * @flb is registered, maybe again: an object that it left behind can be got again. Called
- * with luo->state_lock held.
+ * @flb was registered, maybe again: it claims the entry of its string, and an object that it
+ * left behind can be got again. The FLB area has been read.
  */
-void luo_flb_show_incoming(struct luo *luo, struct liveupdate_flb *flb)
+void luo_flb_registered_incoming(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
 
-	lockdep_assert_held(&luo->state_lock);
+	guard(spinlock)(&luo->state_lock);
+	luo_flb_claim(luo, flb);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		if (in->flbs[i].flb == flb)
 			in->flbs[i].hidden = false;
 	}
 }
 
-/*
- * @flb is no longer registered: wait for an op that is running, not from inside one.
- * luo->state_lock is held, and dropped meanwhile; returns true if it was.
- */
-bool luo_flb_wait_incoming(struct luo *luo, struct liveupdate_flb *flb)
+static bool is_registered(struct luo *luo, struct liveupdate_flb *flb)
+{
+	struct luo_flb *lflb = luo_flb_find(luo, flb);
+
+	return lflb && luo_flb_registered(lflb);
+}
+
+/* Find an entry with an op of @flb that is running. */
+static struct luo_flb_entry *busy_entry(struct luo *luo, struct liveupdate_flb *flb)
 {
 	struct luo_incoming *in = &luo->in;
-	struct luo_flb_entry *entry;
 
-	lockdep_assert_held(&luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		entry = &in->flbs[i];
-		if (entry->flb != flb || !entry->oplock.owner)
-			continue;
-		if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
-			return false;
-		luo_oplock_unlock(luo, &entry->oplock);
-		return true;
+		if (in->flbs[i].flb == flb && in->flbs[i].oplock.owner)
+			return &in->flbs[i];
 	}
-	return false;
+	return NULL;
 }
 
 /*
- * No getter is to find the object of @flb any more. Called with luo->state_lock held.
- * Returns true if there is an object, which is the driver's mistake.
+ * @flb was unregistered from a handler. If that was the last one, wait for an op that is
+ * running, so not from inside one, and with @hide let no getter find its object any more.
+ * Returns true if an object was hidden, which is the driver's mistake.
  */
-bool luo_flb_hide_incoming(struct luo *luo, struct liveupdate_flb *flb)
+bool luo_flb_unregistered_incoming(struct luo *luo, struct liveupdate_flb *flb, bool hide)
 {
 	struct luo_incoming *in = &luo->in;
+	struct luo_flb_entry *entry;
 	bool left = false;
 
-	lockdep_assert_held(&luo->state_lock);
+	guard(spinlock)(&luo->state_lock);
+	while (!is_registered(luo, flb) && (entry = busy_entry(luo, flb))) {
+		if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
+			break;
+		luo_oplock_unlock(luo, &entry->oplock);
+	}
+	if (!hide || is_registered(luo, flb))
+		return false;
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
 		if (in->flbs[i].flb != flb)
 			continue;

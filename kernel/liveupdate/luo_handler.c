@@ -102,6 +102,7 @@ static void luo_handler_unref(struct luo_handler *handler)
  */
 void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 {
+	struct liveupdate_flb *flb;
 	struct luo_handler *handler;
 
 	down_write(&luo->handlers_lock);
@@ -118,27 +119,47 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 	/* Not handler->refs: a lookup holds a reference for a moment. */
 	WARN_ONCE(atomic_long_read(&handler->nr_files),
 		  "luo: handler '%s' unregistered while files depend on it\n", fh->compatible);
-	luo_flb_unlink_all(luo, handler);
+	while ((flb = luo_flb_unlink_first(luo, handler)))
+		luo_flb_unregistered_incoming(luo, flb, false);
 	luo_handler_unref(handler);
+}
+
+/*
+ * The incoming FLBs are read first: from here on the entry of the FLB's string is claimed,
+ * also after the FLB is unregistered.
+ */
+static int luo_handler_link(struct luo *luo, struct liveupdate_file_handler *fh,
+			    struct liveupdate_flb *flb)
+{
+	struct luo_handler *handler;
+	int err;
+
+	guard(rwsem_write)(&luo->handlers_lock);
+	handler = luo_handler_find(luo, fh);
+	if (!handler)
+		return -EINVAL;
+	scoped_guard(mutex, &luo->lock)
+		err = luo_flb_read_area(luo);
+	if (err == -ENOMEM)
+		return err;
+	err = luo_flb_link(luo, handler, flb);
+	if (!err)
+		luo_flb_registered_incoming(luo, flb);
+	return err;
 }
 
 /* See liveupdate_register_flb(). */
 int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			struct liveupdate_flb *flb)
 {
-	struct luo_handler *handler;
-	int err = -EINVAL;
+	int err;
 
 	if (!luo_enabled(luo))
 		return 0;
 	if (!luo_flb_valid(flb))
-		return err;
+		return -EINVAL;
 
-	down_write(&luo->handlers_lock);
-	handler = luo_handler_find(luo, fh);
-	if (handler)
-		err = luo_flb_link(luo, handler, flb);
-	up_write(&luo->handlers_lock);
+	err = luo_handler_link(luo, fh, flb);
 	if (err)
 		pr_warn("FLB '%s' cannot be registered with '%.*s': %pe\n", flb->compatible,
 			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible, ERR_PTR(err));
@@ -149,10 +170,17 @@ int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb)
 {
-	if (luo_flb_unlink(luo, fh, flb))
+	int err = luo_flb_unlink(luo, fh, flb);
+	bool left = err == -EBUSY;
+
+	if (err == -ENOENT) {
+		WARN_ONCE(luo_enabled(luo), "luo: FLB '%s' is not registered with '%s'\n",
+			  flb->compatible, fh->compatible);
 		return;
-	WARN_ONCE(luo_enabled(luo), "luo: FLB '%s' is not registered with '%s'\n",
-		  flb->compatible, fh->compatible);
+	}
+	left |= luo_flb_unregistered_incoming(luo, flb, true);
+	WARN_ONCE(left, "luo: FLB '%s' unregistered while its object exists\n",
+		  flb->compatible);
 }
 
 /* Skip handlers whose module is being unloaded. */
