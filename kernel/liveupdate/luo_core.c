@@ -103,10 +103,21 @@ static void luo_stop(struct luo *luo)
 	rhashtable_destroy(&luo->names);
 }
 
+/*
+ * Drop what is known of the incoming handover, which stays in memory as it is. No session is
+ * open.
+ */
+void luo_drop_incoming(struct luo *luo)
+{
+	scoped_guard(mutex, &luo->lock)
+		luo_session_drop_incoming(luo);
+	luo_flb_drop_incoming(luo);
+}
+
 /* Undo luo_init() and luo_start(). No session is open and no handler is registered. */
 void luo_exit(struct luo *luo)
 {
-	luo_incoming_forget(luo);
+	luo_drop_incoming(luo);
 	luo_stop(luo);
 }
 
@@ -133,7 +144,7 @@ int luo_reboot(struct luo *luo, bool handover)
 	u64 start = luo_trace_start(liveupdate_reboot);
 	int err;
 
-	luo_incoming_name_unfinished(luo);
+	luo_outgoing_name_dropped(luo);
 	err = luo_gate_close(&luo->gate);
 	if (err) {
 		pr_warn("reboot refused: calls are still active: %pe\n", ERR_PTR(err));

@@ -170,6 +170,8 @@ void luo_flb_registered_incoming(struct luo *luo, struct liveupdate_flb *flb);
 bool luo_flb_unregistered_incoming(struct luo *luo, struct liveupdate_flb *flb, bool hide);
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name);
 void luo_flb_finish_rest(struct luo *luo);
+void luo_flb_count_files(struct luo *luo);
+void luo_flb_drop_incoming(struct luo *luo);
 
 /* luo_flb_lookup.c */
 int luo_flb_read_area(struct luo *luo);

@@ -10,6 +10,7 @@
 #include <linux/bug.h>
 #include <linux/cleanup.h>
 #include <linux/module.h>
+#include <linux/mm.h>
 #include <linux/printk.h>
 
 #include "luo_compat.h"
@@ -184,6 +185,52 @@ void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 	}
 	if (!--entry->gets)
 		luo_flb_entry_put(luo, entry);
+}
+
+static int count_file(const void *entry, void *arg)
+{
+	const struct luo_file_ser *ser = entry;
+
+	return luo_pending_add(arg, ser->compatible);
+}
+
+/* The files of a session that is corrupted are not waited for. */
+static int count_all(struct luo *luo)
+{
+	struct liveupdate_session *session;
+
+	list_for_each_entry(session, &luo->incoming, in_side) {
+		if (luo_incoming_each_file(session, count_file, &luo->pending) == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * Count the unfinished files that FLBs wait for, unless that is done. To be called before
+ * any file is finished. Without memory for it FLBs are finished with the last session only.
+ */
+void luo_flb_count_files(struct luo *luo)
+{
+	struct luo_pending *pending = &luo->pending;
+	int err;
+
+	guard(mutex)(&luo->lock);
+	if (pending->counted || pending->failed)
+		return;
+	err = luo_flb_read_area(luo);
+	if (err != -ENOMEM && !luo->in.nr_flbs)
+		return;
+
+	err = err ?: luo_pending_start(pending);
+	if (!err) {
+		err = count_all(luo);
+		if (err)
+			luo_pending_stop(pending);
+	}
+	pending->failed = err;
+	scoped_guard(spinlock, &luo->state_lock)
+		pending->counted = !err;
 }
 
 /* Does an unfinished incoming file depend on the FLB? */
@@ -371,4 +418,15 @@ bool luo_flb_unregistered_incoming(struct luo *luo, struct liveupdate_flb *flb, 
 		left = true;
 	}
 	return left;
+}
+
+/* Drop what is known of the incoming FLBs. None is registered. */
+void luo_flb_drop_incoming(struct luo *luo)
+{
+	kvfree(luo->in.flbs);
+	luo->in.flbs = NULL;
+	luo->in.nr_flbs = 0;
+	if (luo->pending.counted)
+		luo_pending_stop(&luo->pending);
+	luo->pending.counted = false;
 }

@@ -369,6 +369,7 @@ struct luo_file {
 void luo_init_early(struct luo *luo, struct luo_store *store);
 int luo_init(struct luo *luo);
 int luo_start(struct luo *luo);
+void luo_drop_incoming(struct luo *luo);
 void luo_exit(struct luo *luo);
 int luo_reboot(struct luo *luo, bool handover);
 void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp);
@@ -395,6 +396,8 @@ void luo_handler_put(struct luo_handler *handler);
 unsigned long luo_handler_id(struct luo_handler *handler, struct file *file);
 
 /* luo_session.c */
+int luo_session_read_incoming(struct luo *luo);
+void luo_session_drop_incoming(struct luo *luo);
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session);
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session);
@@ -447,18 +450,18 @@ int luo_root_validate(struct luo_store *store, struct luo_incoming *in);
 void luo_root_read(struct luo *luo);
 
 /* luo_incoming.c */
-int luo_incoming_read_sessions(struct luo *luo);
-int luo_incoming_adopt_files(struct liveupdate_session *session);
-void luo_incoming_drop_files(struct liveupdate_session *session);
-void luo_incoming_count_files(struct luo *luo);
-int luo_incoming_peek_files(struct liveupdate_session *session,
-			    int (*fn)(const void *entry, void *arg), void *arg);
-bool luo_incoming_session_done(struct luo *luo);
+int luo_incoming_each_session(struct luo *luo, int (*fn)(const void *entry, void *arg),
+			      void *arg);
+void luo_incoming_each_crc(struct luo *luo, u64 nr, int (*fn)(const void *entry, void *arg),
+			   void *arg);
+int luo_incoming_each_file(struct liveupdate_session *session,
+			   int (*fn)(const void *entry, void *arg), void *arg);
+void luo_incoming_free_sessions(struct luo *luo);
+void luo_incoming_free_files(struct liveupdate_session *session);
 int luo_incoming_state(struct luo *luo);
-void luo_incoming_name_unfinished(struct luo *luo);
-void luo_incoming_forget(struct luo *luo);
 
 /* luo_outgoing.c */
+void luo_outgoing_name_dropped(struct luo *luo);
 int luo_outgoing_start(struct luo *luo);
 void luo_outgoing_stop(struct luo *luo);
 int luo_outgoing_freeze(struct luo *luo);
@@ -480,6 +483,7 @@ void luo_file_unclaim(struct luo_file *lf);
 extern const struct rhashtable_params luo_file_tokens;
 
 /* luo_retrieve.c */
+int luo_file_adopt_all(struct liveupdate_session *session);
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
 

@@ -41,6 +41,45 @@ void luo_outgoing_stop(struct luo *luo)
 	luo_flb_area_stop(luo);
 }
 
+/* Further sessions are only counted: printing takes longer than everything else. */
+#define UNFINISHED_NAMED	10
+
+static void name_unfinished(const char *name, unsigned long *nr)
+{
+	if (++*nr <= UNFINISHED_NAMED)
+		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
+			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
+}
+
+static int name_unread(const void *entry, void *arg)
+{
+	const struct luo_session_ser *ser = entry;
+
+	name_unfinished(ser->name, arg);
+	return 0;
+}
+
+/*
+ * Name the sessions that a reboot drops in the log. Called before the gate closes, outside
+ * of the blackout. Sessions that were never retrieved are read where they lie.
+ */
+void luo_outgoing_name_dropped(struct luo *luo)
+{
+	struct liveupdate_session *session;
+	unsigned long nr = 0;
+
+	guard(mutex)(&luo->lock);
+	if (luo->in.err)
+		return;
+	if (!luo->in.sessions_read)
+		luo_incoming_each_session(luo, name_unread, &nr);
+	list_for_each_entry(session, &luo->incoming, in_side)
+		name_unfinished(luo_session_name(session), &nr);
+	if (nr > UNFINISHED_NAMED)
+		pr_warn("%lu more sessions were not finished and are dropped by this reboot\n",
+			nr - UNFINISHED_NAMED);
+}
+
 static void luo_outgoing_thaw_session(struct liveupdate_session *session)
 {
 	guard(rwsem_write)(&session->lock);

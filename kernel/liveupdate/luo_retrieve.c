@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Incoming files of a session: retrieve and finish.
+ * Incoming files of a session: adopt, retrieve and finish.
  *
  * Several tasks may retrieve files of a session at once, and a handler may need another
  * file of the session. One task retrieves a file, the others wait for its op lock.
@@ -15,6 +15,45 @@
 #include <trace/events/liveupdate.h>
 
 #include "luo_internal.h"
+
+static int adopt_file(const void *entry, void *arg)
+{
+	int err = luo_file_adopt(arg, entry);
+
+	if (err)
+		return err == -EEXIST ? -EUCLEAN : -ENOMEM;
+	return 0;
+}
+
+/*
+ * Fill the list of files of an incoming session, which is locked for writing, unless that is
+ * done. A session with a corrupted chain can be retrieved and finished, but none of its
+ * files can. Returns 0, or -ENOMEM and nothing has changed.
+ */
+int luo_file_adopt_all(struct liveupdate_session *session)
+{
+	struct luo_file *lf, *next;
+	int err;
+
+	lockdep_assert_held_write(&session->lock);
+	if (session->adopted)
+		return 0;
+
+	err = luo_incoming_each_file(session, adopt_file, session);
+	if (err) {
+		list_for_each_entry_safe(lf, next, &session->files, in_session)
+			luo_file_forget(lf);
+	}
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		pr_err_ratelimited("session '%s': files are corrupted, ignored and left in memory\n",
+				   luo_session_text(session));
+	guard(mutex)(&session->luo->lock);
+	session->err = err;
+	session->adopted = true;
+	return 0;
+}
 
 /*
  * Lock the file for retrieval, perhaps after a wait. Returns 1 if the caller is to retrieve
@@ -244,7 +283,7 @@ int luo_file_finish_all(struct liveupdate_session *session)
 		}
 	}
 
-	luo_incoming_count_files(session->luo);
+	luo_flb_count_files(session->luo);
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session)
 		luo_file_finish(lf);
 	return 0;

@@ -47,6 +47,107 @@ out_trace:
 	return err;
 }
 
+static int adopt_session(const void *entry, void *arg)
+{
+	const struct luo_session_ser *ser = entry;
+	struct liveupdate_session *session;
+	struct luo *luo = arg;
+	int err;
+
+	session = luo_session_alloc(luo, ser->name, LUO_INCOMING);
+	if (!session)
+		return -ENOMEM;
+	session->files_pa = ser->files;
+	session->files_count = ser->count;
+
+	err = luo_session_link(session);
+	if (err) {
+		luo_session_free(session);
+		return err == -EEXIST ? -EUCLEAN : -ENOMEM;
+	}
+	luo->in.unfinished++;
+	return 0;
+}
+
+static int adopt_crc(const void *entry, void *arg)
+{
+	struct liveupdate_session **session = arg;
+
+	*session = list_next_entry(*session, in_side);
+	(*session)->files_crc = *(const u32 *)entry;
+	return 0;
+}
+
+static int adopt_sessions(struct luo *luo)
+{
+	struct liveupdate_session *before_first;
+	int err;
+
+	err = luo_incoming_each_session(luo, adopt_session, luo);
+	if (err) {
+		luo_session_drop_incoming(luo);
+		return err;
+	}
+	before_first = list_entry(&luo->incoming, struct liveupdate_session, in_side);
+	luo_incoming_each_crc(luo, luo->in.unfinished, adopt_crc, &before_first);
+	return 0;
+}
+
+/*
+ * Fill luo->incoming with the sessions that were handed over, maybe none, unless that is
+ * done. luo->lock is held. Returns 0; -EPROTONOSUPPORT or -EUCLEAN, which are final;
+ * -ENOMEM.
+ */
+int luo_session_read_incoming(struct luo *luo)
+{
+	struct luo_incoming *in = &luo->in;
+	u64 start;
+	int err;
+
+	luo_root_read(luo);
+	if (in->err)
+		return in->err;
+	if (in->sessions_read)
+		return in->sessions_err;
+
+	start = luo_trace_start(liveupdate_parse);
+	err = adopt_sessions(luo);
+	trace_liveupdate_parse("sessions", err, start);
+	if (err == -ENOMEM)
+		return err;
+	in->sessions_read = true;
+	in->sessions_err = err;
+	if (err)
+		pr_err("incoming sessions are corrupted, ignored and left in memory\n");
+	return err;
+}
+
+/*
+ * Drop all incoming sessions, none of which is open. luo->lock is held.
+ */
+void luo_session_drop_incoming(struct luo *luo)
+{
+	struct liveupdate_session *session, *next;
+
+	lockdep_assert_held(&luo->lock);
+	list_for_each_entry_safe(session, next, &luo->incoming, in_side) {
+		luo_session_unlink(session);
+		luo_session_free(session);
+	}
+	luo->in.unfinished = 0;
+}
+
+/* Returns true if it was the last one: then call luo_flb_finish_rest() without the lock. */
+static bool incoming_session_done(struct luo *luo)
+{
+	lockdep_assert_held(&luo->lock);
+	if (--luo->in.unfinished)
+		return false;
+	luo_timeline_record(luo, LUO_MILESTONE_FINISHED);
+	luo_incoming_free_sessions(luo);
+	return true;
+}
+
 /*
  * Under luo->lock, so that only one task retrieves the session. Its files are read later.
  */
@@ -57,7 +158,7 @@ static int luo_session_claim(struct luo *luo, const char *name,
 	int err;
 
 	guard(mutex)(&luo->lock);
-	err = luo_incoming_read_sessions(luo);
+	err = luo_session_read_incoming(luo);
 	if (err)
 		return err;
 	session = luo_session_find(luo, name, LUO_INCOMING);
@@ -96,7 +197,7 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 	err = down_write_killable(&found->lock);
 	if (!err) {
 		found->keep = keep;
-		err = luo_incoming_adopt_files(found);
+		err = luo_file_adopt_all(found);
 		up_write(&found->lock);
 	}
 	if (err)
@@ -133,7 +234,7 @@ static int luo_session_finish_files(struct liveupdate_session *session)
 	guard(rwsem_write)(&session->lock);
 	err = luo_file_finish_all(session);
 	if (!err)
-		luo_incoming_drop_files(session);
+		luo_incoming_free_files(session);
 	return err;
 }
 
@@ -150,7 +251,7 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
 	}
 	scoped_guard(mutex, &luo->lock) {
 		luo_session_unlink(session);
-		last = luo_incoming_session_done(luo);
+		last = incoming_session_done(luo);
 	}
 	luo_session_free(session);
 	if (last)
@@ -304,7 +405,7 @@ static void luo_session_become_finished(struct liveupdate_session *session)
 		session->keep = false;
 		session->err = 0;
 		luo_session_detach(session);
-		last = luo_incoming_session_done(luo);
+		last = incoming_session_done(luo);
 	}
 	if (last)
 		luo_flb_finish_rest(luo);
@@ -320,7 +421,7 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
 	err = luo_file_finish_all(session);
 	if (err)
 		return err;
-	luo_incoming_drop_files(session);
+	luo_incoming_free_files(session);
 	luo_session_become_finished(session);
 	return 0;
 }

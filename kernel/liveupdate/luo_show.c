@@ -138,7 +138,7 @@ static void luo_show_files(struct seq_file *m, struct liveupdate_session *sessio
 	list_for_each_entry(lf, &session->files, in_session)
 		luo_show_file(m, lf);
 	if (session->key.side == LUO_INCOMING && !session->adopted)
-		err = luo_incoming_peek_files(session, luo_show_peeked_file, &peek);
+		err = luo_incoming_each_file(session, luo_show_peeked_file, &peek);
 	if (err)
 		seq_puts(m, "  files damaged\n");
 }
@@ -194,7 +194,7 @@ void luo_show_refusal(struct seq_file *m, struct luo *luo)
 /* Validates the handover now if that was not done yet. luo->lock is held. */
 void luo_show_incoming_state(struct seq_file *m, struct luo *luo)
 {
-	int err = luo_incoming_read_sessions(luo);
+	int err = luo_session_read_incoming(luo);
 
 	luo_show_bytes(m, luo, true);
 	if (err)

@@ -225,7 +225,7 @@ static void luo_fake_shutdown(void *arg)
 	luo_fake_power_off(fake);
 	luo_fake_forget_parked(fake->luo);
 	/* A kernel that goes off leaves objects of the last one behind; no mistake of anybody */
-	luo_incoming_forget(fake->luo);
+	luo_drop_incoming(fake->luo);
 	list_for_each_entry_safe(handler, next, &fake->luo->handlers, in_list)
 		luo_handler_unregister(fake->luo, handler->fh);
 	KUNIT_EXPECT_TRUE_MSG(fake->test, list_empty(&fake->luo->flbs), "an FLB is left over");

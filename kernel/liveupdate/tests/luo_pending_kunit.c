@@ -51,7 +51,7 @@ static void not_counted_is_not_none(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, any(luo, "a-v1"));
 }
 
-/* What luo_incoming_count_files() makes of a handover */
+/* What luo_flb_count_files() makes of a handover */
 static struct luo_fake *counted(struct kunit *test, bool with_flb, bool damaged)
 {
 	struct luo_fake *from = luo_fake_boot(test), *to;
@@ -74,7 +74,7 @@ static struct luo_fake *counted(struct kunit *test, bool with_flb, bool damaged)
 		((u8 *)phys_to_virt(ser->files))[20] ^= 1;
 	luo_fake_arrive(test, to);
 	luo_fake_retrieved(test, to, "empty");
-	luo_incoming_count_files(to->luo);
+	luo_flb_count_files(to->luo);
 	return to;
 }
 
@@ -86,7 +86,7 @@ static void all_sessions_are_counted(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, any(luo, "luo-other-v1"));
 	done(luo, "luo-test-v1");
 	KUNIT_EXPECT_TRUE(test, any(luo, "luo-test-v1"));
-	luo_incoming_count_files(luo);	/* once is enough */
+	luo_flb_count_files(luo);	/* once is enough */
 	done(luo, "luo-test-v1");
 	KUNIT_EXPECT_FALSE(test, any(luo, "luo-test-v1"));
 }
