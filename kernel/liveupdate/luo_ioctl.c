@@ -17,6 +17,8 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
+#include <trace/events/liveupdate.h>
+
 #include "luo_internal.h"
 
 union luo_args {
@@ -36,6 +38,8 @@ union luo_args {
 static_assert(offsetof(union luo_args, retrieve_session.fd) == LUO_ARGS_FD);
 static_assert(offsetof(union luo_args, preserve.fd) == LUO_ARGS_FD);
 static_assert(offsetof(union luo_args, retrieve.fd) == LUO_ARGS_FD);
+static_assert(offsetof(union luo_args, retrieve_session.name) ==
+	      offsetof(union luo_args, create.name));
 
 /*
  * An ioctl under way. @luo is set on the device, @session on a session or once the call has
@@ -59,10 +63,11 @@ enum luo_response {
 };
 
 /*
- * A row of the table: number, size and mandatory size of the argument, the response, what
- * to run, and how to undo that if the file descriptor cannot be installed.
+ * A row of the table: name and number, size and mandatory size of the argument, the
+ * response, what to run, and how to undo that if the file descriptor cannot be installed.
  */
 struct luo_ioctl_op {
+	const char *name;
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
@@ -71,8 +76,9 @@ struct luo_ioctl_op {
 	void (*undo)(struct liveupdate_session *session);
 };
 
-#define IOCTL_OP(_cmd, _type, _last, _reply, _run, ...)		\
+#define IOCTL_OP(_name, _cmd, _type, _last, _reply, _run, ...)	\
 	{							\
+		.name = _name,					\
 		.cmd = _cmd,					\
 		.size = sizeof(_type),				\
 		.min_size = offsetofend(_type, _last),		\
@@ -82,14 +88,14 @@ struct luo_ioctl_op {
 	}
 
 /* Terminated, and not empty */
-static bool luo_name_valid(const u8 *name)
+static bool luo_name_valid(const char *name)
 {
 	return name[0] && memchr(name, 0, LIVEUPDATE_SESSION_NAME_LENGTH);
 }
 
 static int ioctl_create(struct luo_ucmd *ucmd)
 {
-	const u8 *name = ucmd->args.create.name;
+	const char *name = ucmd->args.create.name;
 
 	if (!luo_name_valid(name))
 		return -EINVAL;
@@ -98,7 +104,7 @@ static int ioctl_create(struct luo_ucmd *ucmd)
 
 static int ioctl_retrieve_session(struct luo_ucmd *ucmd)
 {
-	const u8 *name = ucmd->args.retrieve_session.name;
+	const char *name = ucmd->args.retrieve_session.name;
 	u64 flags = ucmd->args.retrieve_session.flags;
 
 	if (flags & ~(u64)LIVEUPDATE_RETRIEVE_KEEP)
@@ -170,26 +176,27 @@ static int ioctl_thaw(struct luo_ucmd *ucmd)
 }
 
 static const struct luo_ioctl_op device_ioctl_ops[] = {
-	IOCTL_OP(LIVEUPDATE_IOCTL_CREATE_SESSION, struct liveupdate_ioctl_create_session, name,
+	IOCTL_OP("create", LIVEUPDATE_IOCTL_CREATE_SESSION,
+		 struct liveupdate_ioctl_create_session, name,
 		 LUO_RESPOND_SESSION, ioctl_create, .undo = luo_session_close),
-	IOCTL_OP(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, struct liveupdate_ioctl_retrieve_session,
-		 name, LUO_RESPOND_SESSION, ioctl_retrieve_session,
-		 .undo = luo_session_unclaim),
+	IOCTL_OP("retrieve", LIVEUPDATE_IOCTL_RETRIEVE_SESSION,
+		 struct liveupdate_ioctl_retrieve_session, name,
+		 LUO_RESPOND_SESSION, ioctl_retrieve_session, .undo = luo_session_unclaim),
 };
 
 static const struct luo_ioctl_op session_ioctl_ops[] = {
-	IOCTL_OP(LIVEUPDATE_SESSION_PRESERVE_FD, struct liveupdate_session_preserve_fd, token,
-		 LUO_RESPOND_NONE, ioctl_preserve),
-	IOCTL_OP(LIVEUPDATE_SESSION_RETRIEVE_FD, struct liveupdate_session_retrieve_fd, token,
-		 LUO_RESPOND_FILE, ioctl_retrieve),
-	IOCTL_OP(LIVEUPDATE_SESSION_FINISH, struct liveupdate_session_finish, reserved,
-		 LUO_RESPOND_NONE, ioctl_finish),
-	IOCTL_OP(LIVEUPDATE_SESSION_GET_NAME, struct liveupdate_session_get_name, name,
-		 LUO_RESPOND_ARGS, ioctl_get_name),
-	IOCTL_OP(LIVEUPDATE_SESSION_FREEZE, struct liveupdate_session_freeze, token,
-		 LUO_RESPOND_REFUSAL, ioctl_freeze),
-	IOCTL_OP(LIVEUPDATE_SESSION_THAW, struct liveupdate_session_thaw, flags,
-		 LUO_RESPOND_NONE, ioctl_thaw),
+	IOCTL_OP("preserve-fd", LIVEUPDATE_SESSION_PRESERVE_FD,
+		 struct liveupdate_session_preserve_fd, token, LUO_RESPOND_NONE, ioctl_preserve),
+	IOCTL_OP("retrieve-fd", LIVEUPDATE_SESSION_RETRIEVE_FD,
+		 struct liveupdate_session_retrieve_fd, token, LUO_RESPOND_FILE, ioctl_retrieve),
+	IOCTL_OP("finish", LIVEUPDATE_SESSION_FINISH,
+		 struct liveupdate_session_finish, reserved, LUO_RESPOND_NONE, ioctl_finish),
+	IOCTL_OP("get-name", LIVEUPDATE_SESSION_GET_NAME,
+		 struct liveupdate_session_get_name, name, LUO_RESPOND_ARGS, ioctl_get_name),
+	IOCTL_OP("freeze", LIVEUPDATE_SESSION_FREEZE,
+		 struct liveupdate_session_freeze, token, LUO_RESPOND_REFUSAL, ioctl_freeze),
+	IOCTL_OP("thaw", LIVEUPDATE_SESSION_THAW,
+		 struct liveupdate_session_thaw, flags, LUO_RESPOND_NONE, ioctl_thaw),
 };
 
 static const struct luo_ioctl_op *ioctl_op_find(const struct luo_ioctl_op *ops, size_t nr_ops,
@@ -223,8 +230,12 @@ static int ucmd_copy_response(struct luo_ucmd *ucmd, const struct luo_ioctl_op *
 
 static int luo_session_release(struct inode *inode, struct file *file)
 {
-	if (file->private_data)
-		luo_session_close(file->private_data);
+	struct liveupdate_session *session = file->private_data;
+
+	if (!session)
+		return 0;
+	trace_liveupdate_call("close", luo_session_name(session), 0, 0);
+	luo_session_close(session);
 	return 0;
 }
 
@@ -312,18 +323,30 @@ static int ucmd_finish(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op, int
 	}
 }
 
+/* On the device, where the session may be gone by then, what the caller has asked for. */
+static const char *ucmd_session_name(const struct luo_ucmd *ucmd)
+{
+	const char *name = ucmd->args.create.name;
+
+	if (!ucmd->luo)
+		return luo_session_name(ucmd->session);
+	return luo_name_valid(name) ? name : "";
+}
+
 static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size_t nr_ops,
 		     unsigned int cmd)
 {
 	const struct luo_ioctl_op *op = ioctl_op_find(ops, nr_ops, cmd);
+	u64 start = luo_trace_start(liveupdate_call);
 	int err;
 
 	if (!op)
 		return -ENOTTY;
 	err = ucmd_copy_args(ucmd, op);
-	if (err)
-		return err;
-	return ucmd_finish(ucmd, op, op->run(ucmd));
+	if (!err)
+		err = ucmd_finish(ucmd, op, op->run(ucmd));
+	trace_liveupdate_call(op->name, ucmd_session_name(ucmd), err, start);
+	return err;
 }
 
 static long luo_session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

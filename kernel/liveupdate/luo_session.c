@@ -21,13 +21,12 @@
  */
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session)
 {
-	u64 start = luo_trace_start(liveupdate_session_create);
 	struct liveupdate_session *new;
 	int err;
 
 	err = luo_gate_enter(&luo->gate);
 	if (err)
-		goto out_trace;
+		return err;
 
 	err = -ENOMEM;
 	new = luo_session_alloc(luo, name, LUO_OUTGOING);
@@ -42,8 +41,6 @@ int luo_session_create(struct luo *luo, const char *name, struct liveupdate_sess
 		*session = new;
 out:
 	luo_gate_leave(&luo->gate);
-out_trace:
-	trace_liveupdate_session_create(name, err, start);
 	return err;
 }
 
@@ -182,13 +179,12 @@ static int luo_session_claim(struct luo *luo, const char *name,
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session)
 {
-	u64 start = luo_trace_start(liveupdate_session_retrieve);
 	struct liveupdate_session *found;
 	int err;
 
 	err = luo_gate_enter(&luo->gate);
 	if (err)
-		goto out_trace;
+		return err;
 
 	err = luo_session_claim(luo, name, &found);
 	if (err)
@@ -206,8 +202,6 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 		*session = found;
 out:
 	luo_gate_leave(&luo->gate);
-out_trace:
-	trace_liveupdate_session_retrieve(name, err, start);
 	return err;
 }
 
@@ -264,7 +258,6 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
  */
 static void luo_session_end(struct liveupdate_session *session)
 {
-	trace_liveupdate_session_close(luo_session_name(session), 0, 0);
 	if (session->key.side == LUO_INCOMING)
 		luo_session_finish_or_park(session);
 	else
@@ -411,21 +404,6 @@ static void luo_session_become_finished(struct liveupdate_session *session)
 		luo_flb_finish_rest(luo);
 }
 
-static int luo_session_finish_locked(struct liveupdate_session *session)
-{
-	int err;
-
-	lockdep_assert_held_write(&session->lock);
-	if (session->key.side != LUO_INCOMING)
-		return -EINVAL;
-	err = luo_file_finish_all(session);
-	if (err)
-		return err;
-	luo_incoming_free_files(session);
-	luo_session_become_finished(session);
-	return 0;
-}
-
 /*
  * Finish an incoming session: an empty outgoing one afterwards. Returns -EINVAL if the
  * session is not incoming, -EBUSY if the reboot has begun or a file cannot be finished,
@@ -433,29 +411,16 @@ static int luo_session_finish_locked(struct liveupdate_session *session)
  */
 int luo_session_finish(struct liveupdate_session *session)
 {
-	u64 start = luo_trace_start(liveupdate_session_finish);
 	int err = luo_session_enter(session);
 
+	if (err)
+		return err;
+	err = session->key.side == LUO_INCOMING ? luo_file_finish_all(session) : -EINVAL;
 	if (!err) {
-		err = luo_session_finish_locked(session);
-		luo_session_leave(session);
+		luo_incoming_free_files(session);
+		luo_session_become_finished(session);
 	}
-	trace_liveupdate_session_finish(luo_session_name(session), err, start);
-	return err;
-}
-
-static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *token)
-{
-	int err;
-
-	lockdep_assert_held_write(&session->lock);
-	if (!luo_session_is_outgoing(session))
-		return -EINVAL;
-	if (session->state == LUO_SESSION_FROZEN)
-		return -EBUSY;
-	err = luo_file_freeze_all(session, token);
-	if (!err)
-		WRITE_ONCE(session->state, LUO_SESSION_FROZEN);
+	luo_session_leave(session);
 	return err;
 }
 
@@ -466,25 +431,20 @@ static int luo_session_freeze_locked(struct liveupdate_session *session, u64 *to
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
-	u64 start = luo_trace_start(liveupdate_session_freeze);
 	int err = luo_session_enter(session);
 
-	if (!err) {
-		err = luo_session_freeze_locked(session, token);
-		luo_session_leave(session);
-	}
-	trace_liveupdate_session_freeze(luo_session_name(session), err, start);
+	if (err)
+		return err;
+	if (!luo_session_is_outgoing(session))
+		err = -EINVAL;
+	else if (session->state == LUO_SESSION_FROZEN)
+		err = -EBUSY;
+	else
+		err = luo_file_freeze_all(session, token);
+	if (!err)
+		WRITE_ONCE(session->state, LUO_SESSION_FROZEN);
+	luo_session_leave(session);
 	return err;
-}
-
-static int luo_session_thaw_locked(struct liveupdate_session *session)
-{
-	lockdep_assert_held_write(&session->lock);
-	if (!luo_session_is_outgoing(session) || session->state != LUO_SESSION_FROZEN)
-		return -EINVAL;
-	luo_file_thaw_all(session);
-	WRITE_ONCE(session->state, LUO_SESSION_OPEN);
-	return 0;
 }
 
 /*
@@ -494,13 +454,16 @@ static int luo_session_thaw_locked(struct liveupdate_session *session)
  */
 int luo_session_thaw(struct liveupdate_session *session)
 {
-	u64 start = luo_trace_start(liveupdate_session_thaw);
 	int err = luo_session_enter(session);
 
-	if (!err) {
-		err = luo_session_thaw_locked(session);
-		luo_session_leave(session);
+	if (err)
+		return err;
+	if (luo_session_is_outgoing(session) && session->state == LUO_SESSION_FROZEN) {
+		luo_file_thaw_all(session);
+		WRITE_ONCE(session->state, LUO_SESSION_OPEN);
+	} else {
+		err = -EINVAL;
 	}
-	trace_liveupdate_session_thaw(luo_session_name(session), err, start);
+	luo_session_leave(session);
 	return err;
 }

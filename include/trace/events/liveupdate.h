@@ -25,32 +25,23 @@ static inline u64 luo_trace_ns(u64 start)
 }
 #endif
 
-DECLARE_EVENT_CLASS(liveupdate_session,
-		    TP_PROTO(const char *session, int result, u64 start),
-		    TP_ARGS(session, result, start),
-		    TP_STRUCT__entry(__string(session, session)
-				     __field(int, result)
-				     __field(u64, ns)
-		    ),
-		    TP_fast_assign(__assign_str(session);
-				   __entry->result = result;
-				   __entry->ns = luo_trace_ns(start);
-		    ),
-		    TP_printk("session=%s result=%d ns=%llu", __get_str(session),
-			      __entry->result, __entry->ns)
+/* An ioctl, or the last close, of the device or a session; no name if that is malformed */
+TRACE_EVENT(liveupdate_call,
+	    TP_PROTO(const char *op, const char *session, int result, u64 start),
+	    TP_ARGS(op, session, result, start),
+	    TP_STRUCT__entry(__string(op, op)
+			     __string(session, session)
+			     __field(int, result)
+			     __field(u64, ns)
+	    ),
+	    TP_fast_assign(__assign_str(op);
+			   __assign_str(session);
+			   __entry->result = result;
+			   __entry->ns = luo_trace_ns(start);
+	    ),
+	    TP_printk("%s session=%s result=%d ns=%llu", __get_str(op), __get_str(session),
+		      __entry->result, __entry->ns)
 );
-
-#define LIVEUPDATE_SESSION_EVENT(name)					\
-DEFINE_EVENT(liveupdate_session, liveupdate_session_##name,		\
-	TP_PROTO(const char *session, int result, u64 start),		\
-	TP_ARGS(session, result, start))
-
-LIVEUPDATE_SESSION_EVENT(create);
-LIVEUPDATE_SESSION_EVENT(retrieve);
-LIVEUPDATE_SESSION_EVENT(freeze);
-LIVEUPDATE_SESSION_EVENT(thaw);
-LIVEUPDATE_SESSION_EVENT(finish);
-LIVEUPDATE_SESSION_EVENT(close);
 
 DECLARE_EVENT_CLASS(liveupdate_file,
 		    TP_PROTO(const char *session, u64 token, const char *compatible,

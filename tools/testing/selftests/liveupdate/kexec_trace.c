@@ -47,8 +47,8 @@ static void expect_event(const char *line)
 #define FILE_EVENT(name, result)						\
 	"liveupdate_file_" name ": session=trace token=" TOKEN			\
 	" compatible=luo_test-file0-v1 result=" result " ns="
-#define SESSION_EVENT(name, result)						\
-	"liveupdate_session_" name ": session=trace result=" result " ns="
+#define CALL_EVENT(name, result)						\
+	"liveupdate_call: " name " session=trace result=" result " ns="
 #define FLB_EVENT(name)								\
 	"liveupdate_flb_" name ": compatible=luo_test-flb0-v1 result=0 ns="
 
@@ -68,23 +68,24 @@ static void trace_1(void)
 	test_flb("register");
 	trace_on();
 	s = create("trace");
-	expect_event(SESSION_EVENT("create", "0"));
+	expect_event(CALL_EVENT("create", "0"));
 	EXPECT_EQ(-EEXIST, with_device(luo_create(dev, "trace")));
-	expect_event(SESSION_EVENT("create", "-17"));
+	expect_event(CALL_EVENT("create", "-17"));
 
 	preserve_device(s);
 	expect_event(FLB_EVENT("preserve"));
+	expect_event(CALL_EVENT("preserve-fd", "0"));
 	expect_event(FILE_EVENT("preserve", "0"));
 	test_freeze(s);
 	expect_event(FILE_EVENT("freeze", "0"));
-	expect_event(SESSION_EVENT("freeze", "0"));
+	expect_event(CALL_EVENT("freeze", "0"));
 	test_thaw(s);
 	expect_event(FILE_EVENT("unfreeze", "0"));
-	expect_event(SESSION_EVENT("thaw", "0"));
+	expect_event(CALL_EVENT("thaw", "0"));
 	close(s);
 	expect_event(FILE_EVENT("unpreserve", "0"));
 	expect_event(FLB_EVENT("unpreserve"));
-	expect_event("liveupdate_session_close: session=trace result=0");
+	expect_event("liveupdate_call: close session=trace result=0");
 
 	preserve_device(create("trace"));
 }
@@ -116,14 +117,15 @@ static void trace_2(void)
 	trace_on();
 	s = retrieve("trace");
 	expect_event("liveupdate_parse: sessions result=0 ns=");
-	expect_event(SESSION_EVENT("retrieve", "0"));
+	expect_event(CALL_EVENT("retrieve", "0"));
 	close(test_retrieve_fd(s, atoi(TOKEN)));
 	expect_event(FILE_EVENT("retrieve", "0"));
+	expect_event(CALL_EVENT("retrieve-fd", "0"));
 	test_finish(s);
 	expect_event(FILE_EVENT("finish", "0"));
 	expect_event(FLB_EVENT("retrieve"));
 	expect_event(FLB_EVENT("finish"));
-	expect_event(SESSION_EVENT("finish", "0"));
+	expect_event(CALL_EVENT("finish", "0"));
 }
 
 static void refused_2(void)
