@@ -133,6 +133,26 @@ struct luo_flb_entry {
 	struct liveupdate_flb_op_args args;
 };
 
+/* Compatible strings of incoming files that are told apart; one kernel has a few handlers */
+#define LUO_UNFINISHED_KINDS	64
+
+/**
+ * struct luo_unfinished - unfinished incoming files, by compatible string
+ * @counted: they have been counted; set once, under luo->lock and luo->state_lock
+ * @failed: they could not be counted; set once, under luo->lock
+ * @nr: number of @kinds; constant once @counted
+ * @kinds: how many files of each string are left, under luo->state_lock
+ */
+struct luo_unfinished {
+	bool counted;
+	bool failed;
+	unsigned int nr;
+	struct luo_unfinished_kind {
+		char name[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+		unsigned long left;
+	} kinds[LUO_UNFINISHED_KINDS];
+};
+
 static inline bool luo_flb_registered(const struct luo_flb *lflb)
 {
 	return !list_empty(&lflb->links);
@@ -180,5 +200,10 @@ int luo_flb_match(struct luo *luo, const struct liveupdate_flb *flb,
 		  struct luo_flb_entry **found);
 void luo_flb_claim(struct luo *luo, struct liveupdate_flb *flb);
 int luo_flb_peek_incoming(struct luo *luo, struct liveupdate_flb *flb, u64 *data);
+
+/* luo_unfinished.c */
+bool luo_unfinished_add(struct luo_unfinished *unfinished, const char *name);
+void luo_unfinished_done(struct luo *luo, const char *name);
+bool luo_unfinished_any(struct luo *luo, const char *name);
 
 #endif /* _LUO_FLB_H */

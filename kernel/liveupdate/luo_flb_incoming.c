@@ -191,7 +191,7 @@ static int count_file(const void *entry, void *arg)
 {
 	const struct luo_file_ser *ser = entry;
 
-	return luo_pending_add(arg, ser->compatible);
+	return luo_unfinished_add(arg, ser->compatible) ? 0 : -ENOSPC;
 }
 
 /* The files of a session that is corrupted are not waited for. */
@@ -200,37 +200,33 @@ static int count_all(struct luo *luo)
 	struct liveupdate_session *session;
 
 	list_for_each_entry(session, &luo->incoming, in_side) {
-		if (luo_incoming_each_file(session, count_file, &luo->pending) == -ENOMEM)
-			return -ENOMEM;
+		if (luo_incoming_each_file(session, count_file, &luo->unfinished) == -ENOSPC)
+			return -ENOSPC;
 	}
 	return 0;
 }
 
 /*
  * Count the unfinished files that FLBs wait for, unless that is done. To be called before
- * any file is finished. Without memory for it FLBs are finished with the last session only.
+ * any file is finished. If they cannot be counted FLBs are finished with the last session
+ * only.
  */
 void luo_flb_count_files(struct luo *luo)
 {
-	struct luo_pending *pending = &luo->pending;
+	struct luo_unfinished *unfinished = &luo->unfinished;
 	int err;
 
 	guard(mutex)(&luo->lock);
-	if (pending->counted || pending->failed)
+	if (unfinished->counted || unfinished->failed)
 		return;
 	err = luo_flb_read_area(luo);
 	if (err != -ENOMEM && !luo->in.nr_flbs)
 		return;
 
-	err = err ?: luo_pending_start(pending);
-	if (!err) {
-		err = count_all(luo);
-		if (err)
-			luo_pending_stop(pending);
-	}
-	pending->failed = err;
+	err = err ?: count_all(luo);
+	unfinished->failed = err;
 	scoped_guard(spinlock, &luo->state_lock)
-		pending->counted = !err;
+		unfinished->counted = !err;
 }
 
 /* Does an unfinished incoming file depend on the FLB? */
@@ -240,10 +236,10 @@ static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
 	struct luo_flb_link *link;
 
 	list_for_each_entry(link, &lflb->links, in_flb) {
-		if (luo_pending_any(luo, link->fh->compatible))
+		if (luo_unfinished_any(luo, link->fh->compatible))
 			return true;
 		for (older = link->fh->also_retrieves; older && *older; older++) {
-			if (luo_pending_any(luo, *older))
+			if (luo_unfinished_any(luo, *older))
 				return true;
 		}
 	}
@@ -281,7 +277,7 @@ void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const c
 	struct luo_flb_entry *entry;
 
 	guard(spinlock)(&luo->state_lock);
-	luo_pending_done(luo, name);
+	luo_unfinished_done(luo, name);
 	while ((link = luo_flb_link_before(luo, handler, link))) {
 		if (luo_flb_match(luo, link->lflb->flb, &entry))
 			continue;
@@ -426,7 +422,5 @@ void luo_flb_drop_incoming(struct luo *luo)
 	kvfree(luo->in.flbs);
 	luo->in.flbs = NULL;
 	luo->in.nr_flbs = 0;
-	if (luo->pending.counted)
-		luo_pending_stop(&luo->pending);
-	luo->pending.counted = false;
+	luo->unfinished.counted = false;
 }

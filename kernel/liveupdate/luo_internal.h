@@ -49,7 +49,6 @@
 #include "luo_chain.h"
 #include "luo_flb.h"
 #include "luo_gate.h"
-#include "luo_pending.h"
 #include "luo_store.h"
 #include "luo_timeline.h"
 #include "luo_oplock.h"
@@ -149,7 +148,7 @@ struct luo_refusal {
  * @crc_chain: likewise, for the checksums of their file chains
  * @flb_area: has a slot reserved for each FLB that is preserved
  * @in: the incoming handover
- * @pending: its unfinished files
+ * @unfinished: its unfinished files
  * @ser: the root for the next kernel
  * @ext: checksums and timestamps for the next kernel
  * @state_lock: see the top of this file
@@ -182,7 +181,7 @@ struct luo {
 	struct luo_chain crc_chain;
 	struct luo_flb_area flb_area;
 	struct luo_incoming in;
-	struct luo_pending pending;
+	struct luo_unfinished unfinished;
 	struct luo_ser *ser;
 	struct luo_ext_ser *ext;
 

@@ -31,7 +31,7 @@ static void files_were_not_counted(struct kunit *test)
 	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 2);
 
 	luo_fake_other(fake);
-	fake->luo->pending.failed = true;
+	fake->luo->unfinished.failed = true;
 	luo_fake_finish(fake, "a");
 	luo_fake_finish(fake, "b");
 	luo_fake_expect_log(fake, "C1 D1 C2 D2 r2 d2 r1 d1");
