@@ -8,16 +8,16 @@
 #include <string.h>
 
 #include "luoctl.h"
+#include "phases.h"
 #include "view.h"
 
 #define FILE_NAME	"/sys/kernel/debug/liveupdate/timeline"
-#define MAX_PHASES	16
 #define BAR		40
 #define WIDTH		800.0
 #define ROW		22
 
-struct phase {
-	char name[32];
+struct phase_time {
+	const char *name;
 	bool known;
 	bool after;		/* the blackout */
 	double ms;
@@ -25,8 +25,8 @@ struct phase {
 
 struct timeline {
 	int nr;
-	struct phase phases[MAX_PHASES];
-	struct phase blackout;
+	struct phase_time phases[PHASES];
+	struct phase_time blackout;
 	double longest;
 };
 
@@ -42,10 +42,10 @@ static const char *what(const char *name)
 		const char *what;
 	} table[] = {
 		{ "freeze", "files are frozen" },
-		{ "serialize", "all is written down" },
+		{ "serialize", "everything is serialized" },
 		{ "devices", "devices are shut down" },
 		{ "cpus", "CPUs are stopped" },
-		{ "boot", "the jump, and the next kernel boots" },
+		{ "boot", "kexec, and the next kernel boots" },
 		{ "start", "programs start, up to the first that asks" },
 		{ "retrieve", "up to the last file that was retrieved" },
 		{ "finish", "up to the last session that was finished" },
@@ -57,40 +57,81 @@ static const char *what(const char *name)
 	return "";
 }
 
-static void take_line(struct timeline *t, char *line)
+static struct reading *reading_of(struct readings *r, const char *kernel, const char *name)
 {
-	char *blank = strchr(line, ' ');
-	struct phase phase = { };
+	static const char *const previous[PREVIOUS_MILESTONES] = {
+		"reboot", "frozen", "serialized", "devices", "kexec",
+	};
+	static const char *const this[THIS_MILESTONES] = {
+		"parsed", "opened", "retrieved", "finished",
+	};
 
-	if (!blank)
+	for (int i = 0; !strcmp(kernel, "previous") && i < PREVIOUS_MILESTONES; i++)
+		if (!strcmp(name, previous[i]))
+			return &r->previous[i];
+	if (strcmp(kernel, "this"))
+		return NULL;
+	for (int i = 0; i < THIS_MILESTONES; i++)
+		if (!strcmp(name, this[i]))
+			return &r->this[i];
+	return strcmp(name, "now") ? NULL : &r->now;
+}
+
+/* "kernel milestone ns cycles", or "kernel realtime ns"; others are left out. */
+static void take_line(struct readings *r, const char *line)
+{
+	unsigned long long ns, cycles = 0;
+	char kernel[16], name[16];
+	struct reading *reading;
+
+	if (sscanf(line, "%15s %15s %llu %llu", kernel, name, &ns, &cycles) < 3)
 		return;
-	*blank++ = 0;
-	snprintf(phase.name, sizeof(phase.name), "%s", line);
-	phase.known = strcmp(blank, "unknown");
-	phase.ms = phase.known ? strtoull(blank, NULL, 10) / 1e6 : 0;
-	phase.after = !strcmp(line, "retrieve") || !strcmp(line, "finish");
-	if (!strcmp(line, "blackout"))
-		t->blackout = phase;
-	else if (t->nr < MAX_PHASES)
-		t->phases[t->nr++] = phase;
-	if (strcmp(line, "blackout") && phase.ms > t->longest)
-		t->longest = phase.ms;
+	reading = reading_of(r, kernel, name);
+	if (reading)
+		*reading = (struct reading){ ns, cycles };
+	else if (!strcmp(name, "realtime"))
+		*(strcmp(kernel, "this") ? &r->previous_real : &r->this_real) = ns;
+}
+
+static void take_phases(struct timeline *t, const __u64 *ns)
+{
+	static const char *const names[PHASES] = {
+		"freeze", "serialize", "devices", "cpus", "boot", "start", "retrieve", "finish",
+		"blackout",
+	};
+
+	for (int i = 0; i < PHASES; i++) {
+		struct phase_time *phase = &t->phases[i];
+
+		phase->name = names[i];
+		phase->known = ns[i] != PHASE_UNKNOWN;
+		phase->ms = phase->known ? ns[i] / 1e6 : 0;
+		phase->after = i > PHASE_START;
+		if (i != PHASE_BLACKOUT && phase->ms > t->longest)
+			t->longest = phase->ms;
+	}
+	t->nr = PHASE_BLACKOUT;
+	t->blackout = t->phases[PHASE_BLACKOUT];
 }
 
 /* False and errno */
 static bool read_timeline(struct timeline *t)
 {
 	char *text = read_file(FILE_NAME), *at = text, *line;
+	struct readings readings = { };
+	__u64 ns[PHASES];
 
 	if (!text)
 		return false;
 	while ((line = strsep(&at, "\n")))
-		take_line(t, line);
+		take_line(&readings, line);
 	free(text);
+	compute_phases(&readings, ns);
+	take_phases(t, ns);
 	return true;
 }
 
-static void print_phase(const struct phase *phase, double longest)
+static void print_phase(const struct phase_time *phase, double longest)
 {
 	int bar = longest > 0 ? phase->ms / longest * BAR + 0.5 : 0;
 
@@ -116,7 +157,7 @@ static void print_text(const struct timeline *t)
 	}
 }
 
-static struct json_object *number(const struct phase *phase)
+static struct json_object *number(const struct phase_time *phase)
 {
 	char text[32];
 
@@ -133,7 +174,7 @@ static struct json_object *json_phases(const struct timeline *t)
 	json_object_object_add(all, "blackout_ms", number(&t->blackout));
 	json_object_object_add(all, "phases", phases);
 	for (int i = 0; i < t->nr; i++) {
-		const struct phase *phase = &t->phases[i];
+		const struct phase_time *phase = &t->phases[i];
 		struct json_object *one = json_object_new_object();
 
 		json_object_object_add(one, "name", json_object_new_string(phase->name));
@@ -169,7 +210,7 @@ static void write_svg(const struct timeline *t, const char *path)
 		WIDTH, (t->nr + 3) * ROW);
 	fprintf(f, "font-family=\"sans-serif\" font-size=\"13\">\n");
 	for (int i = 0; i < t->nr && sum > 0; i++) {
-		const struct phase *phase = &t->phases[i];
+		const struct phase_time *phase = &t->phases[i];
 		const char *colour = colours[i % 8];
 		double width = phase->ms / sum * WIDTH;
 		int y = (i + 2) * ROW;
