@@ -957,8 +957,8 @@ FORMATS = {"image": (str, type(None)), "machine": str, "page_size": int, "kho_de
            "formats": list}
 FORMAT = {"kind": str, "compatible": str, "writes": bool, "module": (str, type(None))}
 BOTH = {"images": list, "not_read": list, "not_read_back": list}
-VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str, "handlers": list,
-        "flbs": list, "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None)),
+VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str,
+        "handlers": (list, type(None)), "flbs": (list, type(None)), "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None)),
         "last_update": (dict, type(None))}
 ANSWERS = ("yes", "no", "unknown", "module", "lost")
 

@@ -1,131 +1,203 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * debugfs liveupdate/, for whoever has to find out what is wrong:
+ * debugfs liveupdate/, to find out what is wrong. One kind of record per file:
  *
- * outgoing: sessions, files and FLBs for the next kernel, and the last refusal; incoming:
- * those of the previous kernel; timeline: how long each phase of the last live update took.
+ *	outgoing, incoming		what is preserved or refused as a whole, then sessions
+ *					with their files
+ *	outgoing_flbs, incoming_flbs	FLBs with their state
+ *	handlers, flbs			formats that this kernel writes and reads
+ *	timeline			milestones of the last live update
  *
- * A file is read in pieces. Locks are held for one piece only, so that no update waits
- * longer than it takes to print a session; the contents may change between two pieces.
+ * A list of sessions is read in chunks. Locks are held for one chunk only, so that no update
+ * waits longer than it takes to print a session; the list may change between two chunks.
  */
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
-#include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/seq_file.h>
 
 #include "luo_internal.h"
 
-/*
- * What a file shows: the first lines by show_head() with luo->handlers_lock and luo->lock
- * held, the sessions of one side, the last lines by show_flbs() as the first ones.
- */
-struct luo_view {
-	struct luo *luo;
-	struct list_head *sessions;
-	void (*show_head)(struct seq_file *m, struct luo *luo);
-	void (*show_flbs)(struct seq_file *m, struct luo *luo);
-};
+/* The orchestrator that is shown */
+static struct luo *luo_shown;
 
-/* The end of the list is shown once, at a position that no session has. */
-static int luo_view_end;
-
-#define LUO_VIEW_END	INT_MAX
-
-static void *luo_view_start(struct seq_file *m, loff_t *pos)
-	__acquires(&view->luo->handlers_lock) __acquires(&view->luo->lock)
+/* Includes what other users of KHO preserve, and the descriptions. */
+static void show_bytes(struct seq_file *m, bool incoming)
 {
-	struct luo_view *view = m->private;
-	loff_t left = *pos;
-	struct list_head *at;
+	struct luo_store *store = luo_shown->store;
 
-	down_read(&view->luo->handlers_lock);
-	mutex_lock(&view->luo->lock);
-	if (*pos > LUO_VIEW_END)
-		return NULL;
-	if (!left--)
-		return SEQ_START_TOKEN;
-	list_for_each(at, view->sessions) {
-		if (!left--)
-			return at;
+	seq_printf(m, "bytes preserved: %llu\n",
+		   (u64)store->ops->nr_pages(store, incoming) << PAGE_SHIFT);
+}
+
+static void show_refusal(struct seq_file *m)
+{
+	struct luo_refusal refusal;
+
+	scoped_guard(spinlock, &luo_shown->state_lock)
+		refusal = luo_shown->refusal;
+	if (!refusal.err) {
+		seq_puts(m, "last refusal: none\n");
+		return;
 	}
-	*pos = LUO_VIEW_END;
-	return &luo_view_end;
+	seq_printf(m, "last refusal: %d, ", refusal.err);
+	if (!refusal.session[0]) {
+		seq_puts(m, "the reboot\n");
+		return;
+	}
+	seq_printf(m, "token %llu: %s, session %s\n", refusal.token, refusal.compatible,
+		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]) {}));
 }
 
-static void *luo_view_next(struct seq_file *m, void *v, loff_t *pos)
+static void show_outgoing(struct seq_file *m)
 {
-	struct luo_view *view = m->private;
-	struct list_head *at = v == SEQ_START_TOKEN ? view->sessions : v;
-
-	++*pos;
-	if (v == &luo_view_end)
-		return NULL;
-	if (!list_is_last(at, view->sessions))
-		return at->next;
-	*pos = LUO_VIEW_END;
-	return &luo_view_end;
+	seq_printf(m, "files preserved: %ld\n", atomic_long_read(&luo_shown->nr_preserved));
+	show_bytes(m, false);
+	show_refusal(m);
 }
 
-static void luo_view_stop(struct seq_file *m, void *v)
-	__releases(&view->luo->lock) __releases(&view->luo->handlers_lock)
+/* Validates the handover now if that was not done yet. */
+static void show_incoming(struct seq_file *m)
 {
-	struct luo_view *view = m->private;
+	int err = luo_session_read_incoming(luo_shown);
 
-	mutex_unlock(&view->luo->lock);
-	up_read(&view->luo->handlers_lock);
+	show_bytes(m, true);
+	if (err)
+		seq_printf(m, "sessions: %s\n", luo_incoming_state_name(err) ?: "no memory");
+	err = luo_flb_read_area(luo_shown);
+	if (err)
+		seq_printf(m, "FLBs: %s\n", luo_incoming_state_name(err) ?: "no memory");
 }
 
-static int luo_view_show(struct seq_file *m, void *v)
+/* m->private is luo_shown->outgoing or ->incoming; its head stands for the first lines. */
+static void *sessions_start(struct seq_file *m, loff_t *pos)
+	__acquires(&luo_shown->handlers_lock) __acquires(&luo_shown->lock)
 {
-	struct luo_view *view = m->private;
+	down_read(&luo_shown->handlers_lock);
+	mutex_lock(&luo_shown->lock);
+	return seq_list_start_head(m->private, *pos);
+}
 
-	lockdep_assert_held(&view->luo->lock);
-	if (v == SEQ_START_TOKEN)
-		view->show_head(m, view->luo);
-	else if (v == &luo_view_end)
-		view->show_flbs(m, view->luo);
+static void *sessions_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	return seq_list_next(v, m->private, pos);
+}
+
+static void sessions_stop(struct seq_file *m, void *v)
+	__releases(&luo_shown->lock) __releases(&luo_shown->handlers_lock)
+{
+	mutex_unlock(&luo_shown->lock);
+	up_read(&luo_shown->handlers_lock);
+}
+
+static int sessions_show(struct seq_file *m, void *v)
+{
+	lockdep_assert_held(&luo_shown->lock);
+	if (v == &luo_shown->outgoing)
+		show_outgoing(m);
+	else if (v == &luo_shown->incoming)
+		show_incoming(m);
 	else
 		luo_session_show_files(m, list_entry(v, struct liveupdate_session, in_side));
 	return 0;
 }
 
-static const struct seq_operations luo_view_sops = {
-	.start = luo_view_start,
-	.next = luo_view_next,
-	.stop = luo_view_stop,
-	.show = luo_view_show,
+static const struct seq_operations sessions_sops = {
+	.start = sessions_start,
+	.next = sessions_next,
+	.stop = sessions_stop,
+	.show = sessions_show,
 };
-DEFINE_SEQ_ATTRIBUTE(luo_view);
+DEFINE_SEQ_ATTRIBUTE(sessions);
 
-static struct luo_view luo_view_outgoing = {
-	.show_head = luo_show_refusal,
-	.show_flbs = luo_show_outgoing_flbs,
-};
-
-static struct luo_view luo_view_incoming = {
-	.show_head = luo_show_incoming_state,
-	.show_flbs = luo_show_incoming_flbs,
-};
-
-static int luo_timeline_show(struct seq_file *m, void *v)
+static int outgoing_flbs_show(struct seq_file *m, void *v)
 {
-	luo_show_timeline(m, m->private);
+	struct luo_flb *lflb;
+
+	guard(spinlock)(&luo_shown->state_lock);
+	list_for_each_entry(lflb, &luo_shown->flbs, in_list) {
+		if (luo_flb_registered(lflb) || lflb->live)
+			seq_printf(m, "%s: %s, %lu files, %lu gets\n", lflb->flb->compatible,
+				   lflb->live ? "preserved" : "idle", lflb->users, lflb->gets);
+	}
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(luo_timeline);
+DEFINE_SHOW_ATTRIBUTE(outgoing_flbs);
+
+static int incoming_flbs_show(struct seq_file *m, void *v)
+{
+	static const char *const states[] = {
+		[LUO_FLB_WAITING] = "untried",
+		[LUO_FLB_RETRIEVED] = "retrieved",
+		[LUO_FLB_FAILED] = "failed",
+		[LUO_FLB_FINISHED] = "finished",
+	};
+	const struct luo_flb_entry *entry;
+
+	scoped_guard(mutex, &luo_shown->lock)
+		luo_flb_read_area(luo_shown);
+	guard(spinlock)(&luo_shown->state_lock);
+	for (unsigned long i = 0; i < luo_shown->in.nr_flbs; i++) {
+		entry = &luo_shown->in.flbs[i];
+		seq_printf(m, "%s: %s", entry->name, states[entry->state]);
+		if (entry->err)
+			seq_printf(m, " %d", entry->err);
+		seq_printf(m, ", %llu files left, %lu gets\n", entry->left, entry->gets);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(incoming_flbs);
+
+static void show_formats(struct seq_file *m, const char *compatible, const char *const *older)
+{
+	seq_printf(m, "%s write read\n", compatible);
+	for (; older && *older; older++)
+		seq_printf(m, "%s read\n", *older);
+}
+
+static int handlers_show(struct seq_file *m, void *v)
+{
+	struct luo_handler *handler;
+
+	guard(rwsem_read)(&luo_shown->handlers_lock);
+	list_for_each_entry(handler, &luo_shown->handlers, in_list)
+		show_formats(m, handler->fh->compatible, handler->fh->also_retrieves);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(handlers);
+
+static int flbs_show(struct seq_file *m, void *v)
+{
+	struct luo_flb *lflb;
+
+	guard(spinlock)(&luo_shown->state_lock);
+	list_for_each_entry(lflb, &luo_shown->flbs, in_list) {
+		if (luo_flb_registered(lflb))
+			show_formats(m, lflb->flb->compatible, lflb->flb->also_retrieves);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(flbs);
+
+static int timeline_show(struct seq_file *m, void *v)
+{
+	luo_show_timeline(m, luo_shown);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(timeline);
 
 /* Create debugfs liveupdate/. */
 void luo_debugfs_init(struct luo *luo)
 {
 	struct dentry *dir = debugfs_create_dir("liveupdate", NULL);
 
-	luo_view_outgoing.luo = luo;
-	luo_view_outgoing.sessions = &luo->outgoing;
-	debugfs_create_file("outgoing", 0400, dir, &luo_view_outgoing, &luo_view_fops);
-
-	luo_view_incoming.luo = luo;
-	luo_view_incoming.sessions = &luo->incoming;
-	debugfs_create_file("incoming", 0400, dir, &luo_view_incoming, &luo_view_fops);
-	debugfs_create_file("timeline", 0400, dir, luo, &luo_timeline_fops);
+	luo_shown = luo;
+	debugfs_create_file("outgoing", 0400, dir, &luo->outgoing, &sessions_fops);
+	debugfs_create_file("incoming", 0400, dir, &luo->incoming, &sessions_fops);
+	debugfs_create_file("outgoing_flbs", 0400, dir, NULL, &outgoing_flbs_fops);
+	debugfs_create_file("incoming_flbs", 0400, dir, NULL, &incoming_flbs_fops);
+	debugfs_create_file("handlers", 0400, dir, NULL, &handlers_fops);
+	debugfs_create_file("flbs", 0400, dir, NULL, &flbs_fops);
+	debugfs_create_file("timeline", 0400, dir, NULL, &timeline_fops);
 }

@@ -490,10 +490,6 @@ int luo_file_finish_all(struct liveupdate_session *session);
 const char *luo_incoming_state_name(int state);
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
 void luo_session_show_files(struct seq_file *m, struct liveupdate_session *session);
-void luo_show_refusal(struct seq_file *m, struct luo *luo);
-void luo_show_incoming_state(struct seq_file *m, struct luo *luo);
-void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo);
-void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo);
 
 /* luo_timeline.c */
 void luo_read_clocks(struct luo_stamp_ser *stamp);

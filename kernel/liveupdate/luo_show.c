@@ -8,7 +8,6 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/list.h>
-#include <linux/mm.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
@@ -160,87 +159,4 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 	seq_printf(m, ": %s\n", luo_session_state_name(session));
 	luo_show_files(m, session);
 	up_read(&session->lock);
-}
-
-/* Includes what other users of KHO preserve, and the descriptions. */
-static void luo_show_bytes(struct seq_file *m, struct luo *luo, bool incoming)
-{
-	unsigned long pages = luo->store->ops->nr_pages(luo->store, incoming);
-
-	seq_printf(m, "bytes preserved: %llu\n", (u64)pages << PAGE_SHIFT);
-}
-
-void luo_show_refusal(struct seq_file *m, struct luo *luo)
-{
-	struct luo_refusal refusal;
-
-	scoped_guard(spinlock, &luo->state_lock)
-		refusal = luo->refusal;
-	seq_printf(m, "files preserved: %ld\n", atomic_long_read(&luo->nr_preserved));
-	luo_show_bytes(m, luo, false);
-	if (!refusal.err) {
-		seq_puts(m, "last refusal: none\n");
-		return;
-	}
-	seq_printf(m, "last refusal: %d, ", refusal.err);
-	if (!refusal.session[0]) {
-		seq_puts(m, "the reboot\n");
-		return;
-	}
-	seq_printf(m, "token %llu: %s, session %s\n", refusal.token, refusal.compatible,
-		   luo_name_escape(refusal.session, (char[LUO_NAME_TEXT]) {}));
-}
-
-/* Validates the handover now if that was not done yet. luo->lock is held. */
-void luo_show_incoming_state(struct seq_file *m, struct luo *luo)
-{
-	int err = luo_session_read_incoming(luo);
-
-	luo_show_bytes(m, luo, true);
-	if (err)
-		seq_printf(m, "sessions: %s\n", luo_incoming_state_name(err) ?: "no memory");
-	err = luo_flb_read_area(luo);
-	if (err)
-		seq_printf(m, "FLBs: %s\n", luo_incoming_state_name(err) ?: "no memory");
-}
-
-void luo_show_outgoing_flbs(struct seq_file *m, struct luo *luo)
-{
-	struct luo_flb *lflb;
-
-	guard(spinlock)(&luo->state_lock);
-	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (!luo_flb_registered(lflb) && !lflb->live)
-			continue;
-		seq_printf(m, "FLB %s: %s, %lu files, %lu gets\n", lflb->flb->compatible,
-			   lflb->live ? "preserved" : "idle", lflb->users, lflb->gets);
-	}
-}
-
-static const char *luo_flb_entry_word(enum luo_flb_entry_state state)
-{
-	switch (state) {
-	case LUO_FLB_WAITING:
-		return "untried";
-	case LUO_FLB_RETRIEVED:
-		return "retrieved";
-	case LUO_FLB_FAILED:
-		return "failed";
-	default:
-		return "finished";
-	}
-}
-
-void luo_show_incoming_flbs(struct seq_file *m, struct luo *luo)
-{
-	const struct luo_flb_entry *entry;
-
-	guard(spinlock)(&luo->state_lock);
-	for (unsigned long i = 0; i < luo->in.nr_flbs; i++) {
-		entry = &luo->in.flbs[i];
-		seq_printf(m, "FLB %s: %s", entry->name, luo_flb_entry_word(entry->state));
-		if (entry->err)
-			seq_printf(m, " %d", entry->err);
-		seq_printf(m, ", %llu files left, %lu gets\n", entry->left, entry->gets);
-	}
 }

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/liveupdate, one answer per file, also while live update is off.
+ * /sys/kernel/liveupdate, one value per file, also while live update is off.
  *
  * Anybody may read it as often as he likes, so reading validates nothing, frees nothing,
  * and takes no lock that others only try for. See
  * Documentation/ABI/testing/sysfs-kernel-liveupdate.
  */
 #include <linux/cleanup.h>
-#include <linux/err.h>
 #include <linux/kexec.h>
 #include <linux/kobject.h>
-#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "luo_internal.h"
@@ -47,65 +45,16 @@ static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return sysfs_emit(buf, "%s\n", names[kexec_image_kind()]);
 }
 
-/* Add a line if all of it fits. */
-static int luo_sysfs_emit_string(char *buf, int at, const char *string, const char *verbs)
-{
-	if (at + strlen(string) + strlen(verbs) + 2 > PAGE_SIZE - 1)
-		return at;
-	return at + sysfs_emit_at(buf, at, "%s %s\n", string, verbs);
-}
-
-static int luo_sysfs_emit_strings(char *buf, int at, const char *compatible,
-				  const char *const *older)
-{
-	at = luo_sysfs_emit_string(buf, at, compatible, "write read");
-	for (; older && *older; older++)
-		at = luo_sysfs_emit_string(buf, at, *older, "read");
-	return at;
-}
-
-static ssize_t handlers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
-{
-	struct luo *luo = luo_shown;
-	struct luo_handler *handler;
-	int at = 0;
-
-	guard(rwsem_read)(&luo->handlers_lock);
-	list_for_each_entry(handler, &luo->handlers, in_list)
-		at = luo_sysfs_emit_strings(buf, at, handler->fh->compatible,
-					    handler->fh->also_retrieves);
-	return at;
-}
-
-static ssize_t flbs_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
-{
-	struct luo *luo = luo_shown;
-	struct luo_flb *lflb;
-	int at = 0;
-
-	guard(spinlock)(&luo->state_lock);
-	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (luo_flb_registered(lflb))
-			at = luo_sysfs_emit_strings(buf, at, lflb->flb->compatible,
-						    lflb->flb->also_retrieves);
-	}
-	return at;
-}
-
 static struct kobj_attribute enabled_attr = __ATTR_RO(enabled);
 static struct kobj_attribute number_attr = __ATTR_RO(number);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
 static struct kobj_attribute image_attr = __ATTR_RO(image);
-static struct kobj_attribute handlers_attr = __ATTR_RO(handlers);
-static struct kobj_attribute flbs_attr = __ATTR_RO(flbs);
 
 static struct attribute *luo_sysfs_attrs[] = {
 	&enabled_attr.attr,
 	&number_attr.attr,
 	&incoming_attr.attr,
 	&image_attr.attr,
-	&handlers_attr.attr,
-	&flbs_attr.attr,
 	NULL
 };
 

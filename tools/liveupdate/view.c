@@ -45,16 +45,25 @@ static void add_status(struct json_object *view, const char *name)
 	free(text);
 }
 
-/* Lines of a string and of what the kernel does with it */
+/* A file of debugfs, to be freed; NULL without root or debugfs */
+static char *read_details(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), DETAILS "%s", name);
+	return read_file(path);
+}
+
+/* Lines of a string and of what the kernel does with it; NULL without root or debugfs */
 static struct json_object *formats(const char *name)
 {
-	struct json_object *list = json_object_new_array(), *one;
-	char path[64], *text, *at, *line;
+	char *text = read_details(name), *at = text, *line;
+	struct json_object *list, *one;
 
-	snprintf(path, sizeof(path), STATUS "%s", name);
-	text = read_file(path);
-	at = text;
-	while (at && (line = strsep(&at, "\n"))) {
+	if (!text)
+		return NULL;
+	list = json_object_new_array();
+	while ((line = strsep(&at, "\n"))) {
 		size_t len = strcspn(line, " ");
 
 		if (!len)
@@ -140,8 +149,6 @@ static void read_line(struct reader *r, char *line)
 		read_session(r, line + 8);
 	} else if (!strncmp(line, "  token ", 8)) {
 		read_token(r, line + 8);
-	} else if (!strncmp(line, "FLB ", 4)) {
-		read_flb(r, line + 4);
 	} else if (!strncmp(line, "last refusal: ", 14)) {
 		if (strcmp(line + 14, "none"))
 			add(r->all, "last_refusal", line + 14);
@@ -156,25 +163,32 @@ static void read_line(struct reader *r, char *line)
 	}
 }
 
-/* NULL if nobody is there to ask: not root, or no debugfs */
-static struct json_object *details(const char *name)
+static void read_lines(struct reader *r, char *text,
+		       void (*read)(struct reader *r, char *line))
 {
-	struct reader r = { };
-	char path[64], *text, *at, *line;
+	char *at = text, *line;
 
-	snprintf(path, sizeof(path), DETAILS "%s", name);
-	text = read_file(path);
+	while (at && (line = strsep(&at, "\n")))
+		if (*line)
+			read(r, line);
+	free(text);
+}
+
+/* NULL without root or debugfs */
+static struct json_object *details(const char *sessions, const char *flbs)
+{
+	char *text = read_details(sessions);
+	struct reader r = { };
+
 	if (!text)
 		return NULL;
-	at = text;
 	r.all = json_object_new_object();
 	r.sessions = json_object_new_array();
 	r.flbs = json_object_new_array();
 	json_object_object_add(r.all, "sessions", r.sessions);
 	json_object_object_add(r.all, "flbs", r.flbs);
-	while ((line = strsep(&at, "\n")))
-		read_line(&r, line);
-	free(text);
+	read_lines(&r, text, read_line);
+	read_lines(&r, read_details(flbs), read_flb);
 	return r.all;
 }
 
@@ -207,7 +221,7 @@ struct json_object *view_read(void)
 	if (!enabled)
 		return NULL;
 	/* First: the kernel validates sessions for that, and "incoming" says how it went. */
-	last = details("incoming");
+	last = details("incoming", "incoming_flbs");
 	view = json_object_new_object();
 	json_object_object_add(view, "enabled", json_object_new_boolean(*enabled == '1'));
 	json_object_object_add(view, "number", number(updates ?: "0"));
@@ -215,7 +229,7 @@ struct json_object *view_read(void)
 	add_status(view, "image");
 	json_object_object_add(view, "handlers", formats("handlers"));
 	json_object_object_add(view, "flbs", formats("flbs"));
-	json_object_object_add(view, "next_kernel", details("outgoing"));
+	json_object_object_add(view, "next_kernel", details("outgoing", "outgoing_flbs"));
 	json_object_object_add(view, "last_kernel", last);
 	json_object_object_add(view, "last_update", timeline_read());
 	free(enabled);

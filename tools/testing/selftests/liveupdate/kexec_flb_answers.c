@@ -96,12 +96,13 @@ const struct scenario flb_absent_scenarios[] = {
 	{ }
 };
 
-/* Of the previous kernel, to who looks */
-static void expect_shown(const char *line)
+/* In a file of debugfs */
+static void expect_shown(const char *file, const char *line)
 {
-	char text[8192];
+	char path[64], text[8192];
 
-	ASSERT_TRUE(luo_read_text("/sys/kernel/debug/liveupdate/incoming", text, sizeof(text)));
+	snprintf(path, sizeof(path), "/sys/kernel/debug/liveupdate/%s", file);
+	ASSERT_TRUE(luo_read_text(path, text, sizeof(text)));
 	EXPECT_TRUE(strstr(text, line)) luo_say("no '%s' in '%s'", line, text);
 }
 
@@ -124,12 +125,12 @@ static void gone_2(void)
 	/* Nor, at first, of the files */
 	test_err_retrieve_fd(ENODEV, s, 1);
 	test_err_finish(EBUSY, s);
-	expect_shown("  token 1: luo_test-file0-v1, untried, no handler\n");
-	expect_shown("FLB " FLB0 ": untried, 1 files left, 0 gets\n");
+	expect_shown("incoming", "  token 1: luo_test-file0-v1, untried, no handler\n");
+	expect_shown("incoming_flbs", FLB0 ": untried, 1 files left, 0 gets\n");
 	test_load(FLB_TEST);
 	test_flb("register");
 	close(test_retrieve_fd(s, 1));
-	expect_shown("  token 1: luo_test-file0-v1, retrieved\n");
+	expect_shown("incoming", "  token 1: luo_test-file0-v1, retrieved\n");
 	test_finish(s);
 	expect_ops("file0.retrieve file0.finish");
 }
@@ -208,7 +209,7 @@ static void expect_no_kho(int err, const char *incoming)
 	expect_ops("");
 	EXPECT_EQ(err, with_device(luo_retrieve(dev, "kho", 0)));
 	EXPECT_TRUE(luo_status_is("incoming", incoming));
-	EXPECT_TRUE(luo_status_is("flbs", FLB0 " write read"));
+	expect_shown("flbs", FLB0 " write read\n");
 	EXPECT_TRUE(luo_status_is("number", "0"));
 	preserve_device("kho");
 	expect_ops("flb0.preserve file0.preserve");
@@ -323,7 +324,7 @@ static void damage_2(void)
 	s = retrieve("damage");
 	close(test_retrieve_fd(s, 1));
 	EXPECT_TRUE(luo_status_is("incoming", "damaged"));
-	expect_shown("FLBs: damaged\n");
+	expect_shown("incoming", "FLBs: damaged\n");
 	test_finish(s);
 	test_err_flb(EUCLEAN, "get_incoming 0");
 	/* What is new is sound. */

@@ -382,7 +382,8 @@ static int seen_as(const char *file, const char *text, const char *command)
 
 #define OUTGOING	"/sys/kernel/debug/liveupdate/outgoing"
 #define INCOMING	"/sys/kernel/debug/liveupdate/incoming"
-#define HANDLERS	"/sys/kernel/liveupdate/handlers"
+#define FLBS		"/sys/kernel/debug/liveupdate/outgoing_flbs"
+#define HANDLERS	"/sys/kernel/debug/liveupdate/handlers"
 #define PREFLIGHT	"luoctl preflight " NEXT
 
 TEST_F(preflight, what_is_shown)
@@ -397,8 +398,7 @@ TEST_F(preflight, what_is_shown)
 			     "  token 5: other-v1, preserved\n", PREFLIGHT));
 	expect_out("no       file other-v1");
 	expect_out("token 5 of session 'a'");
-	EXPECT_EQ(1, seen_as(OUTGOING, "files preserved: 0\nFLB other-v1: preserved, 1 files\n"
-			     "FLB idle-v1: idle, 0 files\n", PREFLIGHT));
+	EXPECT_EQ(1, seen_as(FLBS, "other-v1: preserved, 1 files\nidle-v1: idle, 0 files\n", PREFLIGHT));
 	expect_out("no       flb  other-v1");
 	EXPECT_FALSE(strstr(luo_out, "idle-v1"));
 	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));

@@ -170,6 +170,8 @@ static void *read_all(void *arg)
 	static const char *const files[] = {
 		"/sys/kernel/liveupdate/incoming", "/sys/kernel/liveupdate/number",
 		"/sys/kernel/debug/liveupdate/outgoing", "/sys/kernel/debug/liveupdate/incoming",
+		"/sys/kernel/debug/liveupdate/outgoing_flbs",
+		"/sys/kernel/debug/liveupdate/incoming_flbs",
 	};
 	struct reader *r = arg;
 	char path[64], text[16384];
