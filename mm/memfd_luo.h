@@ -6,6 +6,7 @@
  * memfd_luo_keep.c		preserve: pin the folios and list them
  * memfd_luo_grab.c		pin many folios at once
  * memfd_luo_extent.c		the list of memfd-extent-v1
+ * memfd_luo_small.c		objects of 128 bytes, many to a page
  * memfd_luo_retrieve.c		make a memfd of what was handed over
  * memfd_luo_check.c		validation that both formats need
  * memfd_luo_image.c		read memfd-v2
@@ -189,5 +190,12 @@ int memfd_retrieve(struct liveupdate_file_op_args *args);
 int memfd_extent_retrieve(struct liveupdate_file_op_args *args);
 void memfd_finish(struct liveupdate_file_op_args *args);
 void memfd_extent_finish(struct liveupdate_file_op_args *args);
+
+/* memfd_luo_small.c */
+void *luo_small_alloc(void);
+void luo_small_free(void *obj);
+int luo_small_claim(u64 phys, const void **obj);
+void luo_small_unclaim(u64 phys);
+void luo_small_release(u64 phys);
 
 #endif /* _MM_MEMFD_LUO_H */

@@ -131,7 +131,7 @@ static noinline int extent_preserve(const struct memfd_extent *extent)
 /* Allocate an empty list, freed by memfd_extents_drop(). Returns 0 or -ENOMEM. */
 int memfd_extents_make(struct memfd_extents *extents)
 {
-	struct memfd_extent_ser *ser = liveupdate_alloc_small();
+	struct memfd_extent_ser *ser = luo_small_alloc();
 
 	if (!ser)
 		return -ENOMEM;
@@ -251,7 +251,7 @@ void memfd_extents_drop(struct memfd_extents *extents)
 	u64 next;
 
 	next = extents->ser->list.next;
-	liveupdate_free_small(extents->ser);
+	luo_small_free(extents->ser);
 	while (next) {
 		list = phys_to_virt(next);
 		next = list->next;

@@ -157,7 +157,7 @@ static void image_unclaim(struct memfd_extent_image *image, struct memfd_check *
 	memfd_check_undo(check);
 	image_check(image, check);
 	check->why = why;
-	liveupdate_unclaim_small(image->phys);
+	luo_small_unclaim(image->phys);
 }
 
 static int image_open(struct memfd_extent_image *image, struct memfd_check *check)
@@ -165,8 +165,8 @@ static int image_open(struct memfd_extent_image *image, struct memfd_check *chec
 	const void *obj;
 	int err;
 
-	/* The page is shared with other objects, and claimed by luo_small.c. */
-	err = liveupdate_claim_small(image->phys, &obj);
+	/* The page is shared with other objects, and claimed by memfd_luo_small.c. */
+	err = luo_small_claim(image->phys, &obj);
 	if (err)
 		return err;
 	image->ser = obj;
@@ -332,7 +332,7 @@ static void image_free_lists(struct memfd_extent_image *image)
 {
 	u64 phys = image->ser->list.next, next;
 
-	liveupdate_release_small(image->phys);
+	luo_small_release(image->phys);
 	for (; phys; phys = next) {
 		next = ((struct memfd_extent_list *)phys_to_virt(phys))->next;
 		memfd_free_handed_over(phys, 0);

@@ -252,11 +252,6 @@ const char *liveupdate_session_name(struct liveupdate_session *session);
 
 void *liveupdate_alloc_page(void);
 void liveupdate_free_page(void *mem);
-void *liveupdate_alloc_small(void);
-void liveupdate_free_small(void *obj);
-int liveupdate_claim_small(u64 phys, const void **obj);
-void liveupdate_unclaim_small(u64 phys);
-void liveupdate_release_small(u64 phys);
 
 #else /* !CONFIG_LIVEUPDATE */
 
@@ -332,37 +327,6 @@ static inline int liveupdate_get_file_incoming(struct liveupdate_session *sessio
 static inline const char *liveupdate_session_name(struct liveupdate_session *session)
 {
 	return "";
-}
-
-static inline void *liveupdate_alloc_page(void)
-{
-	return NULL;
-}
-
-static inline void liveupdate_free_page(void *mem)
-{
-}
-
-static inline void *liveupdate_alloc_small(void)
-{
-	return NULL;
-}
-
-static inline void liveupdate_free_small(void *obj)
-{
-}
-
-static inline int liveupdate_claim_small(u64 phys, const void **obj)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void liveupdate_unclaim_small(u64 phys)
-{
-}
-
-static inline void liveupdate_release_small(u64 phys)
-{
 }
 
 #endif /* CONFIG_LIVEUPDATE */

@@ -5,9 +5,10 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/small.h>
-#include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+
+#include "../../../mm/memfd_luo.h"
 
 #define PER_PAGE	(PAGE_SIZE / LIVEUPDATE_SMALL_SIZE - 1)
 #define OBJECTS		(3 * PER_PAGE + 1)
@@ -24,7 +25,7 @@ static void **alloc_all(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	for (int i = 0; i < OBJECTS; i++) {
-		obj[i] = liveupdate_alloc_small();
+		obj[i] = luo_small_alloc();
 		KUNIT_ASSERT_NOT_NULL(test, obj[i]);
 		KUNIT_EXPECT_NULL(test, memchr_inv(obj[i], 0, LIVEUPDATE_SMALL_SIZE));
 		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)obj[i], LIVEUPDATE_SMALL_SIZE));
@@ -63,16 +64,16 @@ static void small_objects(struct kunit *test)
 		expect_page(test, obj[i], true);
 	}
 	for (int i = 0; i < OBJECTS; i += 3)
-		liveupdate_free_small(obj[i]);
+		luo_small_free(obj[i]);
 	for (int i = 0; i < OBJECTS; i += 3) {
-		obj[i] = liveupdate_alloc_small();
+		obj[i] = luo_small_alloc();
 		KUNIT_ASSERT_NOT_NULL(test, obj[i]);
 		KUNIT_EXPECT_NULL(test, memchr_inv(obj[i], 0, LIVEUPDATE_SMALL_SIZE));
 		memset(obj[i], i + 1, LIVEUPDATE_SMALL_SIZE);
 	}
 	for (int i = 0; i < OBJECTS; i++) {
 		KUNIT_EXPECT_NULL(test, memchr_inv(obj[i], (u8)(i + 1), LIVEUPDATE_SMALL_SIZE));
-		liveupdate_free_small(obj[i]);
+		luo_small_free(obj[i]);
 	}
 }
 
@@ -82,15 +83,15 @@ static void small_bitmap(struct kunit *test)
 	void *one, *two;
 
 	need_kho(test);
-	one = liveupdate_alloc_small();
-	two = liveupdate_alloc_small();
+	one = luo_small_alloc();
+	two = luo_small_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, one);
 	KUNIT_ASSERT_NOT_NULL(test, two);
-	liveupdate_free_small(one);
+	luo_small_free(one);
 	if (((unsigned long)one & PAGE_MASK) == ((unsigned long)two & PAGE_MASK))
 		expect_page(test, one, false);
 	expect_page(test, two, true);
-	liveupdate_free_small(two);
+	luo_small_free(two);
 }
 
 /* Nothing of what this kernel has is taken for what was handed over. */
@@ -100,19 +101,19 @@ static void small_not_handed_over(struct kunit *test)
 	void *obj;
 
 	need_kho(test);
-	obj = liveupdate_alloc_small();
+	obj = luo_small_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(virt_to_phys(obj), &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(virt_to_phys(obj) + 1, &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(0, &found), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, liveupdate_claim_small(~0ULL << 7, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, luo_small_claim(virt_to_phys(obj), &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, luo_small_claim(virt_to_phys(obj) + 1, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, luo_small_claim(0, &found), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, luo_small_claim(~0ULL << 7, &found), -EUCLEAN);
 	KUNIT_EXPECT_NULL(test, found);
-	liveupdate_free_small(obj);
+	luo_small_free(obj);
 }
 
 static void small_null(struct kunit *test)
 {
-	liveupdate_free_small(NULL);
+	luo_small_free(NULL);
 }
 
 static struct kunit_case luo_small_cases[] = {

@@ -135,7 +135,7 @@ void __free_page(struct page *page)
 }
 
 /* The one that the handover begins with; see fuzz_extent.c for its bytes */
-int liveupdate_claim_small(u64 phys, const void **obj)
+int luo_small_claim(u64 phys, const void **obj)
 {
 	int order;
 
@@ -152,12 +152,12 @@ int liveupdate_claim_small(u64 phys, const void **obj)
 	return 0;
 }
 
-void liveupdate_unclaim_small(u64 phys)
+void luo_small_unclaim(u64 phys)
 {
 	kho_unclaim(phys & PAGE_MASK);
 }
 
-void liveupdate_release_small(u64 phys)
+void luo_small_release(u64 phys)
 {
 	restore(phys_to_page(phys & PAGE_MASK), 0);
 }

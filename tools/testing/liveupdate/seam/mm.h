@@ -92,9 +92,9 @@ unsigned int kho_restore_folios(const phys_addr_t *phys, unsigned int nr, struct
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
-int liveupdate_claim_small(u64 phys, const void **obj);
-void liveupdate_unclaim_small(u64 phys);
-void liveupdate_release_small(u64 phys);
+int luo_small_claim(u64 phys, const void **obj);
+void luo_small_unclaim(u64 phys);
+void luo_small_release(u64 phys);
 void __free_page(struct page *page);
 
 /* All of it as new; what was written to it is lost */
@@ -151,8 +151,8 @@ bool xa_step(struct xa_walk *walk);
 #define kho_unpreserve_pages(page, nr)	((void)(page), (void)(nr), abort())
 #define kho_preserve_folio(folio)	((void)(folio), abort(), 0)
 #define kho_unpreserve_folio(folio)	((void)(folio), abort())
-#define liveupdate_alloc_small()	(abort(), NULL)
-#define liveupdate_free_small(p)	((void)(p), abort())
+#define luo_small_alloc()	(abort(), NULL)
+#define luo_small_free(p)	((void)(p), abort())
 #define liveupdate_alloc_page()		(abort(), NULL)
 #define liveupdate_free_page(p)		((void)(p), abort())
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))

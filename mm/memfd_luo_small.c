@@ -2,7 +2,7 @@
 /*
  * Small preserved objects, many to a page: see <linux/kho/abi/small.h>.
  *
- * *Outgoing* objects are allocated and freed by handlers before the kexec. *Incoming* ones
+ * *Outgoing* objects are allocated and freed before the kexec. *Incoming* ones
  * are found by their address, which is not trusted, and released; a page is freed with the
  * last of its objects.
  *
@@ -16,7 +16,6 @@
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/crc32c.h>
-#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/small.h>
@@ -29,9 +28,11 @@
 #include <linux/string.h>
 #include <linux/xarray.h>
 
-#define SMALL_PIECES	(PAGE_SIZE / LIVEUPDATE_SMALL_SIZE)
+#include "memfd_luo.h"
 
-static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_PIECES);
+#define SMALL_SLOTS	(PAGE_SIZE / LIVEUPDATE_SMALL_SIZE)
+
+static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_SLOTS);
 
 /* Protects everything here. luo_pages_lock and allocators nest inside. */
 static DEFINE_MUTEX(luo_small_lock);
@@ -41,8 +42,8 @@ static LIST_HEAD(luo_small_partial);
 
 /* A validated incoming page: which slots are not released, and which a caller is using. */
 struct luo_small_page {
-	DECLARE_BITMAP(left, SMALL_PIECES);
-	DECLARE_BITMAP(claimed, SMALL_PIECES);
+	DECLARE_BITMAP(left, SMALL_SLOTS);
+	DECLARE_BITMAP(claimed, SMALL_SLOTS);
 };
 
 /* Incoming pages, by page frame number */
@@ -57,9 +58,9 @@ static u32 small_crc(const struct liveupdate_small_ser *ser)
 }
 
 /* The bitmap is little-endian words of 64 bits, whatever the size of long. */
-static bool small_test(const struct liveupdate_small_ser *ser, unsigned int piece)
+static bool small_test(const struct liveupdate_small_ser *ser, unsigned int slot)
 {
-	return ser->used[piece / 64] & BIT_ULL(piece % 64);
+	return ser->used[slot / 64] & BIT_ULL(slot % 64);
 }
 
 static unsigned int small_in_use(const struct liveupdate_small_ser *ser)
@@ -71,29 +72,29 @@ static unsigned int small_in_use(const struct liveupdate_small_ser *ser)
 	return nr;
 }
 
-static void small_mark(struct liveupdate_small_ser *ser, unsigned int piece, bool used)
+static void small_mark(struct liveupdate_small_ser *ser, unsigned int slot, bool used)
 {
 	if (used)
-		ser->used[piece / 64] |= BIT_ULL(piece % 64);
+		ser->used[slot / 64] |= BIT_ULL(slot % 64);
 	else
-		ser->used[piece / 64] &= ~BIT_ULL(piece % 64);
+		ser->used[slot / 64] &= ~BIT_ULL(slot % 64);
 	ser->crc = small_crc(ser);
 }
 
 /* Take a slot of a page that has a free one. */
 static void *small_take(struct liveupdate_small_ser *ser)
 {
-	unsigned int piece = 1;
+	unsigned int slot = 1;
 	void *obj;
 
 	lockdep_assert_held(&luo_small_lock);
-	while (small_test(ser, piece))
-		piece++;
-	small_mark(ser, piece, true);
-	if (small_in_use(ser) == SMALL_PIECES)
+	while (small_test(ser, slot))
+		slot++;
+	small_mark(ser, slot, true);
+	if (small_in_use(ser) == SMALL_SLOTS)
 		list_del_init(&virt_to_page(ser)->lru);
 
-	obj = (void *)ser + piece * LIVEUPDATE_SMALL_SIZE;
+	obj = (void *)ser + slot * LIVEUPDATE_SMALL_SIZE;
 	memset(obj, 0, LIVEUPDATE_SMALL_SIZE);
 	return obj;
 }
@@ -124,14 +125,11 @@ static struct liveupdate_small_ser *small_new_page(void)
 	return ser;
 }
 
-/**
- * liveupdate_alloc_small() - Allocate a small preserved object
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: LIVEUPDATE_SMALL_SIZE bytes of zeroes, to be freed with liveupdate_free_small();
- * the next kernel finds them by their physical address. NULL if there is no memory.
+/*
+ * Allocate a small preserved object: LIVEUPDATE_SMALL_SIZE bytes of zeroes, which the next
+ * kernel finds by their physical address. Returns NULL if there is no memory.
  */
-void *liveupdate_alloc_small(void)
+void *luo_small_alloc(void)
 {
 	struct liveupdate_small_ser *ser;
 	void *obj = small_take_partial();
@@ -146,15 +144,9 @@ void *liveupdate_alloc_small(void)
 	list_add(&virt_to_page(ser)->lru, &luo_small_partial);
 	return small_take(ser);
 }
-EXPORT_SYMBOL_GPL(liveupdate_alloc_small);
 
-/**
- * liveupdate_free_small() - Undo liveupdate_alloc_small()
- * @obj: the object, or NULL
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- */
-void liveupdate_free_small(void *obj)
+/* Undo luo_small_alloc(). @obj may be NULL. */
+void luo_small_free(void *obj)
 {
 	struct liveupdate_small_ser *ser = (void *)((unsigned long)obj & PAGE_MASK);
 	struct page *page;
@@ -164,7 +156,7 @@ void liveupdate_free_small(void *obj)
 
 	guard(mutex)(&luo_small_lock);
 	page = virt_to_page(ser);
-	if (small_in_use(ser) == SMALL_PIECES)
+	if (small_in_use(ser) == SMALL_SLOTS)
 		list_add(&page->lru, &luo_small_partial);
 	small_mark(ser, offset_in_page(obj) / LIVEUPDATE_SMALL_SIZE, false);
 	if (small_in_use(ser) > 1)
@@ -173,15 +165,14 @@ void liveupdate_free_small(void *obj)
 	list_del_init(&page->lru);
 	liveupdate_free_page(ser);
 }
-EXPORT_SYMBOL_GPL(liveupdate_free_small);
 
-static bool small_is_sound(const struct liveupdate_small_ser *ser)
+static bool small_is_valid(const struct liveupdate_small_ser *ser)
 {
 	if (ser->magic != LIVEUPDATE_SMALL_MAGIC || ser->size != LIVEUPDATE_SMALL_SIZE ||
 	    ser->crc != small_crc(ser) || !small_test(ser, 0))
 		return false;
 
-	for (unsigned int i = SMALL_PIECES; i < LIVEUPDATE_SMALL_WORDS * 64; i++) {
+	for (unsigned int i = SMALL_SLOTS; i < LIVEUPDATE_SMALL_WORDS * 64; i++) {
 		if (small_test(ser, i))
 			return false;
 	}
@@ -209,35 +200,27 @@ static struct luo_small_page *small_open(u64 phys)
 	if (order < 0)
 		return NULL;
 	ser = phys_to_virt(phys);
-	if (order || !small_is_sound(ser)) {
+	if (order || !small_is_valid(ser)) {
 		kho_unclaim(phys);
 		pr_warn_ratelimited("small objects at 0x%llx are corrupted\n", phys);
 		return NULL;
 	}
 
 	known = kzalloc_obj(*known, gfp);
-	for (unsigned int i = 1; i < SMALL_PIECES; i++)
+	for (unsigned int i = 1; i < SMALL_SLOTS; i++)
 		__assign_bit(i, known->left, small_test(ser, i));
 	xa_store(&luo_small_incoming, PHYS_PFN(phys), known, gfp);
 	return known;
 }
 
-/**
- * liveupdate_claim_small() - Take a small object that was handed over
- * @phys: where it is; it may be anything
- * @obj: set to the object, LIVEUPDATE_SMALL_SIZE bytes, to be read only; whatever else it
- *	says has to be checked
- *
- * It is the caller's until liveupdate_unclaim_small() or liveupdate_release_small().
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return:
- * * 0 - @obj is set
- * * %-EUCLEAN - there is none, it is claimed, or the page that it is on is corrupted
+/*
+ * Take the small object at @phys, any address, that was handed over: the caller's to read
+ * until luo_small_unclaim() or luo_small_release(). Only its place is validated, not what
+ * is in it. Returns -EUCLEAN if there is none, it is claimed, or its page is corrupted.
  */
-int liveupdate_claim_small(u64 phys, const void **obj)
+int luo_small_claim(u64 phys, const void **obj)
 {
-	const unsigned int piece = offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE;
+	const unsigned int slot = offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE;
 	struct luo_small_page *known;
 
 	if (phys % LIVEUPDATE_SMALL_SIZE)
@@ -245,21 +228,15 @@ int liveupdate_claim_small(u64 phys, const void **obj)
 
 	guard(mutex)(&luo_small_lock);
 	known = small_open(phys & PAGE_MASK);
-	if (!known || !test_bit(piece, known->left) || __test_and_set_bit(piece, known->claimed))
+	if (!known || !test_bit(slot, known->left) || __test_and_set_bit(slot, known->claimed))
 		return -EUCLEAN;
 
 	*obj = phys_to_virt(phys);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(liveupdate_claim_small);
 
-/**
- * liveupdate_unclaim_small() - Undo liveupdate_claim_small()
- * @phys: where the object is
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- */
-void liveupdate_unclaim_small(u64 phys)
+/* Undo luo_small_claim(). */
+void luo_small_unclaim(u64 phys)
 {
 	struct luo_small_page *known;
 
@@ -268,15 +245,9 @@ void liveupdate_unclaim_small(u64 phys)
 	if (!WARN_ON_ONCE(!known))
 		__clear_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->claimed);
 }
-EXPORT_SYMBOL_GPL(liveupdate_unclaim_small);
 
-/**
- * liveupdate_release_small() - Free a small object that was handed over
- * @phys: where it is; liveupdate_claim_small() has claimed it
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- */
-void liveupdate_release_small(u64 phys)
+/* Free the small object that luo_small_claim() has claimed. */
+void luo_small_release(u64 phys)
 {
 	const u64 page = phys & PAGE_MASK;
 	struct luo_small_page *known;
@@ -287,11 +258,10 @@ void liveupdate_release_small(u64 phys)
 		return;
 
 	__clear_bit(offset_in_page(phys) / LIVEUPDATE_SMALL_SIZE, known->left);
-	if (!bitmap_empty(known->left, SMALL_PIECES))
+	if (!bitmap_empty(known->left, SMALL_SLOTS))
 		return;
 
 	xa_erase(&luo_small_incoming, PHYS_PFN(page));
 	kfree(known);
 	kho_restore_free(phys_to_virt(page));
 }
-EXPORT_SYMBOL_GPL(liveupdate_release_small);
