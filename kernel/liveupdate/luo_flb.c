@@ -4,7 +4,11 @@
  * them. Their lives are in luo_flb_outgoing.c and luo_flb_incoming.c.
  *
  * An FLB is *linked* to each handler whose files depend on it. Links and FLBs outlive their
- * registration while anything refers to them; new users do not find them then.
+ * registration while files use them; new users do not find them then. What is in the lists
+ * is freed after a grace period of luo_flb_srcu.
+ *
+ * Unregistering does not wait for that grace period but for the op locks of its FLB: an op
+ * of another FLB may load the module that is unregistering here.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -15,6 +19,8 @@
 
 #include "luo_compat.h"
 #include "luo_internal.h"
+
+DEFINE_SRCU(luo_flb_srcu);
 
 static bool luo_flb_ops_sound(const struct liveupdate_flb_ops *ops)
 {
@@ -80,22 +86,33 @@ static bool luo_flb_string_taken(struct luo *luo, const struct liveupdate_flb *f
 	return false;
 }
 
-/* Called with luo->state_lock held. */
-void luo_flb_unref(struct luo_flb *lflb)
+static void luo_flb_free(struct rcu_head *rcu)
 {
-	if (--lflb->refs)
-		return;
-	list_del(&lflb->in_list);
-	kfree(lflb);
+	kfree(container_of(rcu, struct luo_flb, rcu));
 }
 
-/* Called with luo->state_lock held. */
-void luo_flb_link_unref(struct luo_flb_link *link)
+/* Remove an FLB that is not in use any more. luo->state_lock is held. */
+void luo_flb_put(struct luo_flb *lflb)
 {
-	if (--link->refs)
+	if (luo_flb_there(lflb) || lflb->removed)
 		return;
-	luo_flb_unref(link->lflb);
-	kfree(link);
+	lflb->removed = true;
+	list_bidir_del_rcu(&lflb->in_list);
+	call_srcu(&luo_flb_srcu, &lflb->rcu, luo_flb_free);
+}
+
+static void luo_flb_link_free(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct luo_flb_link, rcu));
+}
+
+/* Called once @link is unlinked, or has lost a user. luo->state_lock is held. */
+void luo_flb_link_put(struct luo_flb_link *link)
+{
+	if (!link->unlinked || link->users || link->removed)
+		return;
+	link->removed = true;
+	call_srcu(&luo_flb_srcu, &link->rcu, luo_flb_link_free);
 }
 
 static struct luo_flb_link *luo_flb_link_find(struct luo_flb *lflb,
@@ -113,20 +130,16 @@ static struct luo_flb_link *luo_flb_link_find(struct luo_flb *lflb,
 static void luo_flb_add(struct luo *luo, struct luo_flb *lflb, struct liveupdate_flb *flb)
 {
 	lflb->flb = flb;
-	lflb->seq = ++luo->flb_seq;
 	INIT_LIST_HEAD(&lflb->links);
-	list_add_tail(&lflb->in_list, &luo->flbs);
+	list_add_tail_rcu(&lflb->in_list, &luo->flbs);
 }
 
-static void luo_flb_link_add(struct luo *luo, struct luo_flb_link *link,
-			     struct luo_handler *handler, struct luo_flb *lflb)
+static void luo_flb_link_add(struct luo_flb_link *link, struct luo_handler *handler,
+			     struct luo_flb *lflb)
 {
 	link->fh = handler->fh;
 	link->lflb = lflb;
-	link->seq = ++luo->flb_seq;
-	link->refs = 1;
-	lflb->refs++;
-	list_add_tail(&link->in_handler, &handler->flbs);
+	list_add_tail_rcu(&link->in_handler, &handler->flbs);
 	list_add_tail(&link->in_flb, &lflb->links);
 }
 
@@ -154,7 +167,7 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 		lflb = no_free_ptr(new);
 		luo_flb_add(luo, lflb, flb);
 	}
-	luo_flb_link_add(luo, no_free_ptr(link), handler, lflb);
+	luo_flb_link_add(no_free_ptr(link), handler, lflb);
 	return 0;
 }
 
@@ -164,8 +177,8 @@ static void luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
 {
 	struct luo_flb *lflb = link->lflb;
 
-	link->dead = true;
-	list_del_init(&link->in_handler);
+	link->unlinked = true;
+	list_bidir_del_rcu(&link->in_handler);
 	list_del_init(&link->in_flb);
 
 	if (!WARN_ON_ONCE(luo_oplock_lock(luo, &lflb->oplock)))
@@ -184,6 +197,7 @@ int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 	struct luo_flb *lflb;
 	bool left;
 
+	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
 	link = lflb ? luo_flb_link_find(lflb, fh) : NULL;
@@ -191,7 +205,8 @@ int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		return -ENOENT;
 	luo_flb_link_kill(luo, link);
 	left = link->users || (lflb->live && !luo_flb_registered(lflb));
-	luo_flb_link_unref(link);
+	luo_flb_link_put(link);
+	luo_flb_put(lflb);
 	return left ? -EBUSY : 0;
 }
 
@@ -202,75 +217,19 @@ int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
  */
 struct liveupdate_flb *luo_flb_unlink_first(struct luo *luo, struct luo_handler *handler)
 {
-	struct luo_flb_link *link;
 	struct liveupdate_flb *flb;
+	struct luo_flb_link *link;
+	struct luo_flb *lflb;
 
+	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	link = list_first_entry_or_null(&handler->flbs, struct luo_flb_link, in_handler);
 	if (!link)
 		return NULL;
-	flb = link->lflb->flb;
+	lflb = link->lflb;
+	flb = lflb->flb;
 	luo_flb_link_kill(luo, link);
-	luo_flb_link_unref(link);
+	luo_flb_link_put(link);
+	luo_flb_put(lflb);
 	return flb;
-}
-
-/*
- * Walk the FLBs from the last registered to the first. @next is the current position, NULL
- * to begin. luo->state_lock is held, and may be dropped between two calls: the FLB that is
- * returned stays until the next call.
- */
-struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next)
-{
-	unsigned long seq = next ? next->seq : ULONG_MAX;
-	struct luo_flb *lflb, *found = NULL;
-
-	lockdep_assert_held(&luo->state_lock);
-	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (lflb->seq < seq && luo_flb_registered(lflb))
-			found = lflb;
-	}
-	if (found)
-		found->refs++;
-	if (next)
-		luo_flb_unref(next);
-	return found;
-}
-
-/* As luo_flb_before(), for the links of a handler. */
-struct luo_flb_link *luo_flb_link_before(struct luo *luo, struct luo_handler *handler,
-					 struct luo_flb_link *next)
-{
-	unsigned long seq = next ? next->seq : ULONG_MAX;
-	struct luo_flb_link *link, *found = NULL;
-
-	lockdep_assert_held(&luo->state_lock);
-	list_for_each_entry(link, &handler->flbs, in_handler) {
-		if (link->seq < seq)
-			found = link;
-	}
-	if (found)
-		found->refs++;
-	if (next)
-		luo_flb_link_unref(next);
-	return found;
-}
-
-/* As luo_flb_link_before(), from the first link to the last. */
-struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *handler,
-					struct luo_flb_link *prev)
-{
-	struct luo_flb_link *link, *found = NULL;
-
-	guard(spinlock)(&luo->state_lock);
-	list_for_each_entry(link, &handler->flbs, in_handler) {
-		if (!prev || link->seq > prev->seq) {
-			found = link;
-			found->refs++;
-			break;
-		}
-	}
-	if (prev)
-		luo_flb_link_unref(prev);
-	return found;
 }

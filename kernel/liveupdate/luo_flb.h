@@ -9,6 +9,8 @@
 
 #include <linux/list.h>
 #include <linux/liveupdate.h>
+#include <linux/rculist.h>
+#include <linux/srcu.h>
 
 #include "luo_oplock.h"
 
@@ -18,10 +20,8 @@ struct luo_root;
 
 /**
  * struct luo_flb - an FLB that is registered, or was and left an object behind
- * @in_list: in luo->flbs, in order of registration
- * @flb: what the driver registered; may be gone if @links is empty and @live not set
- * @seq: grows from one registration to the next
- * @refs: one for each link, one for being @live, one for each walker
+ * @in_list: in luo->flbs, in order of registration, while it is in use
+ * @flb: what the driver registered; may be gone once it is not in use
  * @links: struct luo_flb_link: handlers that it is registered with; empty: hidden from
  *	new files and gets
  * @oplock: its op lock
@@ -29,6 +29,8 @@ struct luo_root;
  * @users: preserved files that depend on it
  * @gets: references to the object
  * @args: arguments of the ops; keeps its values between calls
+ * @removed: no longer in luo->flbs
+ * @rcu: for walkers of luo->flbs
  *
  * All of it is under luo->state_lock, except @args, which the owner of @oplock uses.
  *
@@ -39,26 +41,26 @@ struct luo_root;
 struct luo_flb {
 	struct list_head in_list;
 	struct liveupdate_flb *flb;
-	unsigned long seq;
-	unsigned long refs;
 	struct list_head links;
 	struct luo_oplock oplock;
 	bool live;
 	unsigned long users;
 	unsigned long gets;
 	struct liveupdate_flb_op_args args;
+	bool removed;
+	struct rcu_head rcu;
 };
 
 /**
  * struct luo_flb_link - a handler depends on an FLB
- * @in_handler: in handler->flbs, in order of registration, until it is @dead
- * @in_flb: in lflb->links, until it is @dead
- * @fh: the handler; may be gone if @dead
+ * @in_handler: in handler->flbs, in order of registration, until it is @unlinked
+ * @in_flb: in lflb->links, until it is @unlinked
+ * @fh: the handler; may be gone if @unlinked
  * @lflb: the FLB
- * @seq: grows from one registration to the next
- * @refs: one for being linked, one for each file in @users, one for each walker
  * @users: files preserved through it
- * @dead: unregistered
+ * @unlinked: unregistered
+ * @removed: unregistered and without @users
+ * @rcu: for walkers of handler->flbs
  *
  * All of it is under luo->state_lock.
  */
@@ -67,10 +69,10 @@ struct luo_flb_link {
 	struct list_head in_flb;
 	struct liveupdate_file_handler *fh;
 	struct luo_flb *lflb;
-	unsigned long seq;
-	unsigned long refs;
 	unsigned long users;
-	bool dead;
+	bool unlinked;
+	bool removed;
+	struct rcu_head rcu;
 };
 
 /**
@@ -153,6 +155,20 @@ struct luo_unfinished {
 	} kinds[LUO_UNFINISHED_KINDS];
 };
 
+/*
+ * Walkers of luo->flbs and handler->flbs are inside, also while an op runs; ops may walk
+ * again. What they have found stays, even if it is unregistered meanwhile.
+ */
+extern struct srcu_struct luo_flb_srcu;
+
+/* From the last registered to the first. luo_flb_srcu is held. */
+#define luo_flb_for_each_reverse(pos, head, member)						\
+	for (pos = list_entry(srcu_dereference(list_bidir_prev_rcu(head), &luo_flb_srcu),	\
+			      typeof(*pos), member);						\
+	     &pos->member != (head);								\
+	     pos = list_entry(srcu_dereference(list_bidir_prev_rcu(&pos->member),		\
+					       &luo_flb_srcu), typeof(*pos), member))
+
 static inline bool luo_flb_registered(const struct luo_flb *lflb)
 {
 	return !list_empty(&lflb->links);
@@ -165,13 +181,8 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 		   struct liveupdate_flb *flb);
 struct liveupdate_flb *luo_flb_unlink_first(struct luo *luo, struct luo_handler *handler);
-void luo_flb_unref(struct luo_flb *lflb);
-void luo_flb_link_unref(struct luo_flb_link *link);
-struct luo_flb *luo_flb_before(struct luo *luo, struct luo_flb *next);
-struct luo_flb_link *luo_flb_link_before(struct luo *luo, struct luo_handler *handler,
-					 struct luo_flb_link *next);
-struct luo_flb_link *luo_flb_link_after(struct luo *luo, struct luo_handler *handler,
-					struct luo_flb_link *prev);
+void luo_flb_put(struct luo_flb *lflb);
+void luo_flb_link_put(struct luo_flb_link *link);
 
 /* luo_flb_outgoing.c */
 int luo_flb_area_start(struct luo *luo);

@@ -273,13 +273,14 @@ static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, stru
  */
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name)
 {
-	struct luo_flb_link *link = NULL;
 	struct luo_flb_entry *entry;
+	struct luo_flb_link *link;
 
+	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	luo_unfinished_done(luo, name);
-	while ((link = luo_flb_link_before(luo, handler, link))) {
-		if (luo_flb_match(luo, link->lflb->flb, &entry))
+	luo_flb_for_each_reverse(link, &handler->flbs, in_handler) {
+		if (link->unlinked || luo_flb_match(luo, link->lflb->flb, &entry))
 			continue;
 		if (entry->left)
 			entry->left--;
@@ -323,10 +324,10 @@ static void luo_flb_finish_registered(struct luo *luo)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_flb_entry *entry;
-	struct luo_flb *lflb = NULL;
+	struct luo_flb *lflb;
 
-	while ((lflb = luo_flb_before(luo, lflb))) {
-		if (!luo_flb_match(luo, lflb->flb, &entry))
+	luo_flb_for_each_reverse(lflb, &luo->flbs, in_list) {
+		if (luo_flb_registered(lflb) && !luo_flb_match(luo, lflb->flb, &entry))
 			luo_flb_entry_due(luo, entry, lflb);
 	}
 }
@@ -339,6 +340,7 @@ void luo_flb_finish_rest(struct luo *luo)
 	scoped_guard(mutex, &luo->lock)
 		err = luo_flb_read_area(luo);
 
+	guard(srcu)(&luo_flb_srcu);
 	scoped_guard(spinlock, &luo->state_lock) {
 		luo->in.over = true;
 		if (!err) {

@@ -121,8 +121,8 @@ void luo_flb_area_write(struct luo *luo, struct luo_root *root)
 }
 
 /*
- * A preserved file uses an FLB. In lf->flbs, in order of preservation; holds a reference to
- * the link.
+ * A preserved file uses an FLB, and is counted in the link's users. In lf->flbs, in order of
+ * preservation.
  */
 struct luo_flb_use {
 	struct list_head in_file;
@@ -182,7 +182,6 @@ static int luo_flb_make_live(struct luo *luo, struct luo_flb *lflb)
 	if (err)
 		return err;
 	lflb->live = true;
-	lflb->refs++;
 	return 0;
 }
 
@@ -191,19 +190,16 @@ static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
 {
 	if (lflb->users || lflb->gets)
 		return;
-	lflb->refs++;
 	if (WARN_ON_ONCE(luo_oplock_lock(luo, &lflb->oplock)))
-		goto out;
+		return;
 	if (lflb->live && !lflb->users && !lflb->gets) {
 		lflb->live = false;
 		spin_unlock(&luo->state_lock);
 		luo_flb_call_unpreserve(luo, lflb);
 		spin_lock(&luo->state_lock);
-		luo_flb_unref(lflb);
 	}
 	luo_oplock_unlock(luo, &lflb->oplock);
-out:
-	luo_flb_unref(lflb);
+	luo_flb_put(lflb);
 }
 
 /* Unregistered, or the module of its owner is being unloaded. */
@@ -211,7 +207,7 @@ static bool luo_flb_link_gone(const struct luo_flb_link *link)
 {
 	const struct luo_flb *lflb = link->lflb;
 
-	return link->dead || (!lflb->live && !try_module_get(lflb->flb->ops->owner));
+	return link->unlinked || (!lflb->live && !try_module_get(lflb->flb->ops->owner));
 }
 
 /* Use the link for one more file, unless it is unregistered. */
@@ -232,19 +228,20 @@ static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *us
 	if (*used) {
 		lflb->users++;
 		link->users++;
-		link->refs++;
 	}
 	luo_oplock_unlock(luo, &lflb->oplock);
+	luo_flb_put(lflb);
 	return err;
 }
 
 static void luo_flb_link_unuse(struct luo *luo, struct luo_flb_link *link)
 {
+	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	link->lflb->users--;
 	link->users--;
 	luo_flb_give_up(luo, link->lflb);
-	luo_flb_link_unref(link);
+	luo_flb_link_put(link);
 }
 
 static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct list_head *uses)
@@ -274,21 +271,19 @@ static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct l
  */
 int luo_flb_use_all(struct luo *luo, struct luo_handler *handler, struct list_head *uses)
 {
-	struct luo_flb_link *link = NULL;
-	int err = 0;
+	struct luo_flb_link *link;
+	int err;
 
-	while ((link = luo_flb_link_after(luo, handler, link))) {
+	guard(srcu)(&luo_flb_srcu);
+	list_for_each_entry_srcu(link, &handler->flbs, in_handler,
+				 srcu_read_lock_held(&luo_flb_srcu)) {
 		err = luo_flb_take_one(luo, link, uses);
-		if (err)
-			break;
+		if (err) {
+			luo_flb_unuse_all(luo, uses);
+			return err;
+		}
 	}
-	if (!err)
-		return 0;
-
-	scoped_guard(spinlock, &luo->state_lock)
-		luo_flb_link_unref(link);
-	luo_flb_unuse_all(luo, uses);
-	return err;
+	return 0;
 }
 
 /* Undo luo_flb_use_all(), the last one first. */
@@ -330,6 +325,7 @@ void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb)
 	if (!luo_enabled(luo))
 		return;
 
+	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
 	if (WARN_ONCE(!lflb || !lflb->gets, "luo: unbalanced put of FLB '%s'\n",

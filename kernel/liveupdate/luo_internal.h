@@ -155,7 +155,6 @@ struct luo_refusal {
  * @tokens: files by session and token
  * @claims: files by the object that they refer to
  * @flbs: struct luo_flb, in order of registration
- * @flb_seq: the last sequence number of an FLB or a link
  * @held: struct luo_oplock: op locks that are held
  * @waiters: struct luo_waiter: tasks that wait for an op lock
  * @oplock_wq: where they wait
@@ -189,7 +188,6 @@ struct luo {
 	struct rhashtable tokens;
 	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
 	struct list_head flbs;
-	unsigned long flb_seq;
 	struct list_head held;
 	struct list_head waiters;
 	wait_queue_head_t oplock_wq;
