@@ -21,12 +21,12 @@ void luo_chain_init(struct luo_chain *chain, struct luo_store *store, size_t ent
 	chain->nr_entries = 0;
 }
 
-static unsigned long luo_chain_room(struct luo_chain *chain, unsigned int nr_blocks)
+static unsigned long chain_capacity(struct luo_chain *chain, unsigned int nr_blocks)
 {
 	return nr_blocks * luo_wire_per_block(chain->entry_size);
 }
 
-static void luo_chain_drop_last(struct luo_chain *chain)
+static void chain_drop_last(struct luo_chain *chain)
 {
 	struct page *page = list_last_entry(&chain->blocks, struct page, lru);
 
@@ -39,7 +39,7 @@ static void luo_chain_drop_last(struct luo_chain *chain)
 void luo_chain_destroy(struct luo_chain *chain)
 {
 	while (chain->nr_blocks)
-		luo_chain_drop_last(chain);
+		chain_drop_last(chain);
 	chain->nr_entries = 0;
 }
 
@@ -52,7 +52,7 @@ int luo_chain_reserve(struct luo_chain *chain)
 {
 	void *block;
 
-	if (chain->nr_entries == luo_chain_room(chain, chain->nr_blocks)) {
+	if (chain->nr_entries == chain_capacity(chain, chain->nr_blocks)) {
 		if (chain->nr_blocks == LUO_CHAIN_MAX_BLOCKS)
 			return -ENOSPC;
 		block = chain->store->ops->alloc(chain->store, 0);
@@ -69,8 +69,8 @@ int luo_chain_reserve(struct luo_chain *chain)
 void luo_chain_unreserve(struct luo_chain *chain)
 {
 	chain->nr_entries--;
-	if (chain->nr_entries <= luo_chain_room(chain, chain->nr_blocks - 1))
-		luo_chain_drop_last(chain);
+	if (chain->nr_entries <= chain_capacity(chain, chain->nr_blocks - 1))
+		chain_drop_last(chain);
 }
 
 /* Start to fill the chain, from its first entry. */
@@ -82,7 +82,7 @@ void luo_chain_write_begin(struct luo_chain *chain, struct luo_chain_writer *wri
 	};
 }
 
-static void *luo_chain_next_block(struct luo_chain_writer *writer)
+static void *chain_next_block(struct luo_chain_writer *writer)
 {
 	struct page *page;
 
@@ -93,7 +93,7 @@ static void *luo_chain_next_block(struct luo_chain_writer *writer)
 	return page_address(page);
 }
 
-static void luo_chain_seal_block(struct luo_chain_writer *writer, u64 next)
+static void chain_close_block(struct luo_chain_writer *writer, u64 next)
 {
 	luo_wire_write_block(writer->block, next, writer->used);
 	writer->crc = luo_wire_block_crc(writer->crc, writer->block, writer->chain->entry_size);
@@ -106,9 +106,9 @@ void *luo_chain_write_entry(struct luo_chain_writer *writer)
 	void *next;
 
 	if (!writer->block || writer->used == luo_wire_per_block(entry_size)) {
-		next = luo_chain_next_block(writer);
+		next = chain_next_block(writer);
 		if (writer->block)
-			luo_chain_seal_block(writer, luo_store_phys(next));
+			chain_close_block(writer, luo_store_phys(next));
 		else
 			writer->first = luo_store_phys(next);
 		writer->block = next;
@@ -121,7 +121,7 @@ void *luo_chain_write_entry(struct luo_chain_writer *writer)
 void luo_chain_write_end(struct luo_chain_writer *writer)
 {
 	if (writer->block)
-		luo_chain_seal_block(writer, 0);
+		chain_close_block(writer, 0);
 	else
 		writer->crc = 0;
 }

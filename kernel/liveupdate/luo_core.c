@@ -42,11 +42,11 @@ LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(1));
 LIVEUPDATE_NOTE_OBJECT(LIVEUPDATE_TEST_FLB_COMPATIBLE(2));
 #endif
 
-static int __init luo_parse_switch(char *arg)
+static int __init parse_switch(char *arg)
 {
 	return kstrtobool(arg, &luo_global.enabled);
 }
-early_param("liveupdate", luo_parse_switch);
+early_param("liveupdate", parse_switch);
 
 /*
  * Set up what registration and FLBs need, as luo_global has it from the start. @luo is

@@ -41,8 +41,8 @@ struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token)
 }
 
 /* Only numbers of the same get_id() can be compared; two handlers may share one. */
-static struct luo_file *luo_file_of_object(struct luo *luo, const struct luo_handler *handler,
-					   unsigned long id)
+static struct luo_file *file_of_object(struct luo *luo, const struct luo_handler *handler,
+				       unsigned long id)
 {
 	struct luo_file *lf;
 
@@ -63,7 +63,7 @@ int luo_file_claim(struct luo_file *lf)
 	struct luo *luo = lf->key.session->luo;
 
 	guard(spinlock)(&luo->state_lock);
-	if (luo_file_of_object(luo, lf->handler, lf->id))
+	if (file_of_object(luo, lf->handler, lf->id))
 		return -EBUSY;
 	hash_add(luo->claims, &lf->by_id, lf->id);
 	return 0;
@@ -76,15 +76,15 @@ void luo_file_unclaim(struct luo_file *lf)
 	hash_del(&lf->by_id);
 }
 
-static void luo_file_set_state(struct luo_file *lf, enum luo_file_state state)
+static void file_set_state(struct luo_file *lf, enum luo_file_state state)
 {
 	guard(spinlock)(&lf->key.session->luo->state_lock);
 	WRITE_ONCE(lf->state, state);
 }
 
 /* Charge only what user space asked for; incoming files have no owner yet. */
-static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 token,
-				       enum luo_file_state state)
+static struct luo_file *file_alloc(struct liveupdate_session *session, u64 token,
+				   enum luo_file_state state)
 {
 	const gfp_t gfp = state == LUO_FILE_NEW ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
 	struct luo_file *lf = kzalloc_obj(*lf, gfp);
@@ -100,7 +100,7 @@ static struct luo_file *luo_file_alloc(struct liveupdate_session *session, u64 t
 	return lf;
 }
 
-static int luo_file_insert(struct luo_file *lf)
+static int file_hash(struct luo_file *lf)
 {
 	int err = rhashtable_lookup_insert_fast(&lf->key.session->luo->tokens, &lf->by_token,
 						luo_file_tokens);
@@ -108,13 +108,13 @@ static int luo_file_insert(struct luo_file *lf)
 	return luo_table_errno(err);
 }
 
-static void luo_file_remove(struct luo_file *lf)
+static void file_unhash(struct luo_file *lf)
 {
 	rhashtable_remove_fast(&lf->key.session->luo->tokens, &lf->by_token, luo_file_tokens);
 }
 
 /* Bind the file to its handler and its object. On success @lf holds references to both. */
-static int luo_file_bind(struct luo_file *lf, struct file *file)
+static int file_bind(struct luo_file *lf, struct file *file)
 {
 	struct luo *luo = lf->key.session->luo;
 	int err;
@@ -137,7 +137,7 @@ static int luo_file_bind(struct luo_file *lf, struct file *file)
 	return 0;
 }
 
-static void luo_file_unbind(struct luo_file *lf)
+static void file_unbind(struct luo_file *lf)
 {
 	luo_file_unclaim(lf);
 	fput(lf->args.file);
@@ -145,7 +145,7 @@ static void luo_file_unbind(struct luo_file *lf)
 	luo_handler_put(lf->handler);
 }
 
-static int luo_file_call_preserve(struct luo_file *lf)
+static int call_preserve(struct luo_file *lf)
 {
 	u64 start = luo_trace_start(liveupdate_file_preserve);
 	int err = lf->handler->fh->ops->preserve(&lf->args);
@@ -156,7 +156,7 @@ static int luo_file_call_preserve(struct luo_file *lf)
 	return err;
 }
 
-static void luo_file_call_unpreserve(struct luo_file *lf)
+static void call_unpreserve(struct luo_file *lf)
 {
 	u64 start = luo_trace_start(liveupdate_file_unpreserve);
 
@@ -181,15 +181,15 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 
 	lockdep_assert_held_write(&session->lock);
 
-	lf = luo_file_alloc(session, token, LUO_FILE_NEW);
+	lf = file_alloc(session, token, LUO_FILE_NEW);
 	if (!lf)
 		return -ENOMEM;
 
-	err = luo_file_insert(lf);
+	err = file_hash(lf);
 	if (err)
 		goto err_free;
 
-	err = luo_file_bind(lf, file);
+	err = file_bind(lf, file);
 	if (err)
 		goto err_remove;
 
@@ -201,7 +201,7 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	if (err)
 		goto err_drop;
 
-	err = luo_file_call_preserve(lf);
+	err = call_preserve(lf);
 	if (err) {
 		pr_warn_ratelimited("session '%s': '%s' cannot preserve token %llu: %pe\n",
 				    luo_session_text(session), lf->args.compatible, token,
@@ -210,7 +210,7 @@ int luo_file_preserve(struct liveupdate_session *session, struct file *file, u64
 	}
 
 	list_add_tail(&lf->in_session, &session->files);
-	luo_file_set_state(lf, LUO_FILE_PRESERVED);
+	file_set_state(lf, LUO_FILE_PRESERVED);
 	atomic_long_inc(&session->luo->nr_preserved);
 	return 0;
 
@@ -219,16 +219,16 @@ err_unreserve:
 err_drop:
 	luo_flb_unuse_all(session->luo, &lf->flbs);
 err_untake:
-	luo_file_unbind(lf);
+	file_unbind(lf);
 err_remove:
-	luo_file_remove(lf);
+	file_unhash(lf);
 err_free:
 	kfree_rcu(lf, rcu);
 	return err;
 }
 
 /* freeze() and unfreeze() are optional. The state tells whether unfreeze() is due. */
-static int luo_file_freeze(struct luo_file *lf)
+static int file_freeze(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
 	u64 start = luo_trace_start(liveupdate_file_freeze);
@@ -238,11 +238,11 @@ static int luo_file_freeze(struct luo_file *lf)
 	trace_liveupdate_file_freeze(luo_session_name(lf->key.session), lf->key.token,
 				     lf->args.compatible, err, start);
 	if (!err)
-		luo_file_set_state(lf, LUO_FILE_FROZEN);
+		file_set_state(lf, LUO_FILE_FROZEN);
 	return err;
 }
 
-static void luo_file_thaw(struct luo_file *lf)
+static void file_thaw(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops = lf->handler->fh->ops;
 	u64 start;
@@ -254,7 +254,7 @@ static void luo_file_thaw(struct luo_file *lf)
 		ops->unfreeze(&lf->args);
 	trace_liveupdate_file_unfreeze(luo_session_name(lf->key.session), lf->key.token,
 				       lf->args.compatible, 0, start);
-	luo_file_set_state(lf, LUO_FILE_PRESERVED);
+	file_set_state(lf, LUO_FILE_PRESERVED);
 }
 
 /* Undo luo_file_freeze_all(). The session is locked for writing. */
@@ -264,7 +264,7 @@ void luo_file_thaw_all(struct liveupdate_session *session)
 
 	lockdep_assert_held_write(&session->lock);
 	list_for_each_entry_reverse(lf, &session->files, in_session)
-		luo_file_thaw(lf);
+		file_thaw(lf);
 }
 
 /* Record the file that refused last; NULL if the reboot was refused for another reason. */
@@ -290,7 +290,7 @@ int luo_file_freeze_all(struct liveupdate_session *session, u64 *token)
 
 	lockdep_assert_held_write(&session->lock);
 	list_for_each_entry(lf, &session->files, in_session) {
-		err = luo_file_freeze(lf);
+		err = file_freeze(lf);
 		if (err) {
 			pr_warn_ratelimited("session '%s': '%s' cannot freeze token %llu: %pe\n",
 					    luo_session_text(session), lf->args.compatible,
@@ -315,16 +315,16 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 	lockdep_assert_held_write(&session->lock);
 	luo_file_thaw_all(session);
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session) {
-		luo_file_call_unpreserve(lf);
+		call_unpreserve(lf);
 		atomic_long_dec(&session->luo->nr_preserved);
 		luo_flb_unuse_all(session->luo, &lf->flbs);
 		luo_chain_unreserve(&session->chain);
-		luo_file_unbind(lf);
+		file_unbind(lf);
 		luo_file_forget(lf);
 	}
 }
 
-static bool luo_file_is_preserved(const struct luo_file *lf)
+static bool file_is_preserved(const struct luo_file *lf)
 {
 	return lf->state == LUO_FILE_PRESERVED || lf->state == LUO_FILE_FROZEN;
 }
@@ -344,8 +344,8 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
 	id = luo_handler_id(handler, file);
 
 	scoped_guard(spinlock, &luo->state_lock) {
-		lf = luo_file_of_object(luo, handler, id);
-		if (lf && lf->key.session == session && luo_file_is_preserved(lf)) {
+		lf = file_of_object(luo, handler, id);
+		if (lf && lf->key.session == session && file_is_preserved(lf)) {
 			err = 0;
 			if (token)
 				*token = lf->key.token;
@@ -361,7 +361,7 @@ int luo_file_token_outgoing(struct liveupdate_session *session, struct file *fil
  */
 int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser *ser)
 {
-	struct luo_file *lf = luo_file_alloc(session, ser->token, LUO_FILE_UNTRIED);
+	struct luo_file *lf = file_alloc(session, ser->token, LUO_FILE_UNTRIED);
 	int err;
 
 	lockdep_assert_held_write(&session->lock);
@@ -371,7 +371,7 @@ int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser
 	strscpy(lf->found, ser->compatible);
 	lf->args.compatible = lf->found;
 	lf->args.serialized_data = ser->data;
-	err = luo_file_insert(lf);
+	err = file_hash(lf);
 	if (err) {
 		kfree_rcu(lf, rcu);
 		return err;
@@ -387,6 +387,6 @@ int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser
 void luo_file_forget(struct luo_file *lf)
 {
 	list_del(&lf->in_session);
-	luo_file_remove(lf);
+	file_unhash(lf);
 	kfree_rcu(lf, rcu);
 }

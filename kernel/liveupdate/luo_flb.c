@@ -22,12 +22,12 @@
 
 DEFINE_SRCU(luo_flb_srcu);
 
-static bool luo_flb_ops_sound(const struct liveupdate_flb_ops *ops)
+static bool ops_are_valid(const struct liveupdate_flb_ops *ops)
 {
 	return ops && ops->preserve && ops->unpreserve && ops->retrieve && ops->finish;
 }
 
-static bool luo_flb_strings_sound(const struct liveupdate_flb *flb)
+static bool strings_are_valid(const struct liveupdate_flb *flb)
 {
 	const char *const *older;
 
@@ -43,7 +43,7 @@ static bool luo_flb_strings_sound(const struct liveupdate_flb *flb)
 /* No op is missing and all strings are valid; logged if not. */
 bool luo_flb_valid(const struct liveupdate_flb *flb)
 {
-	if (luo_flb_ops_sound(flb->ops) && luo_flb_strings_sound(flb))
+	if (ops_are_valid(flb->ops) && strings_are_valid(flb))
 		return true;
 	pr_warn("FLB '%.*s': missing op or malformed string\n",
 		LIVEUPDATE_FLB_COMPAT_LENGTH - 1, flb->compatible);
@@ -51,7 +51,7 @@ bool luo_flb_valid(const struct liveupdate_flb *flb)
 }
 
 /* Registered, or with an object, or about to get one: lflb->flb is valid. */
-static bool luo_flb_there(const struct luo_flb *lflb)
+static bool flb_in_use(const struct luo_flb *lflb)
 {
 	return luo_flb_registered(lflb) || lflb->live || lflb->oplock.owner;
 }
@@ -66,27 +66,27 @@ struct luo_flb *luo_flb_find(struct luo *luo, struct liveupdate_flb *flb)
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (lflb->flb == flb && luo_flb_there(lflb))
+		if (lflb->flb == flb && flb_in_use(lflb))
 			return lflb;
 	}
 	return NULL;
 }
 
 /* No string is handed over twice, so an FLB that left an object behind counts as well. */
-static bool luo_flb_string_taken(struct luo *luo, const struct liveupdate_flb *flb)
+static bool string_is_taken(struct luo *luo, const struct liveupdate_flb *flb)
 {
 	struct luo_flb *lflb;
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(lflb, &luo->flbs, in_list) {
-		if (lflb->flb != flb && luo_flb_there(lflb) &&
+		if (lflb->flb != flb && flb_in_use(lflb) &&
 		    !strcmp(lflb->flb->compatible, flb->compatible))
 			return true;
 	}
 	return false;
 }
 
-static void luo_flb_free(struct rcu_head *rcu)
+static void flb_free(struct rcu_head *rcu)
 {
 	kfree(container_of(rcu, struct luo_flb, rcu));
 }
@@ -94,14 +94,14 @@ static void luo_flb_free(struct rcu_head *rcu)
 /* Remove an FLB that is not in use any more. luo->state_lock is held. */
 void luo_flb_put(struct luo_flb *lflb)
 {
-	if (luo_flb_there(lflb) || lflb->removed)
+	if (flb_in_use(lflb) || lflb->removed)
 		return;
 	lflb->removed = true;
 	list_bidir_del_rcu(&lflb->in_list);
-	call_srcu(&luo_flb_srcu, &lflb->rcu, luo_flb_free);
+	call_srcu(&luo_flb_srcu, &lflb->rcu, flb_free);
 }
 
-static void luo_flb_link_free(struct rcu_head *rcu)
+static void link_free(struct rcu_head *rcu)
 {
 	kfree(container_of(rcu, struct luo_flb_link, rcu));
 }
@@ -112,11 +112,10 @@ void luo_flb_link_put(struct luo_flb_link *link)
 	if (!link->unlinked || link->users || link->removed)
 		return;
 	link->removed = true;
-	call_srcu(&luo_flb_srcu, &link->rcu, luo_flb_link_free);
+	call_srcu(&luo_flb_srcu, &link->rcu, link_free);
 }
 
-static struct luo_flb_link *luo_flb_link_find(struct luo_flb *lflb,
-					      struct liveupdate_file_handler *fh)
+static struct luo_flb_link *link_find(struct luo_flb *lflb, struct liveupdate_file_handler *fh)
 {
 	struct luo_flb_link *link;
 
@@ -127,15 +126,14 @@ static struct luo_flb_link *luo_flb_link_find(struct luo_flb *lflb,
 	return NULL;
 }
 
-static void luo_flb_add(struct luo *luo, struct luo_flb *lflb, struct liveupdate_flb *flb)
+static void flb_add(struct luo *luo, struct luo_flb *lflb, struct liveupdate_flb *flb)
 {
 	lflb->flb = flb;
 	INIT_LIST_HEAD(&lflb->links);
 	list_add_tail_rcu(&lflb->in_list, &luo->flbs);
 }
 
-static void luo_flb_link_add(struct luo_flb_link *link, struct luo_handler *handler,
-			     struct luo_flb *lflb)
+static void link_add(struct luo_flb_link *link, struct luo_handler *handler, struct luo_flb *lflb)
 {
 	link->fh = handler->fh;
 	link->lflb = lflb;
@@ -161,18 +159,18 @@ int luo_flb_link(struct luo *luo, struct luo_handler *handler, struct liveupdate
 
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
-	if (luo_flb_string_taken(luo, flb) || (lflb && luo_flb_link_find(lflb, handler->fh)))
+	if (string_is_taken(luo, flb) || (lflb && link_find(lflb, handler->fh)))
 		return -EEXIST;
 	if (!lflb) {
 		lflb = no_free_ptr(new);
-		luo_flb_add(luo, lflb, flb);
+		flb_add(luo, lflb, flb);
 	}
-	luo_flb_link_add(no_free_ptr(link), handler, lflb);
+	link_add(no_free_ptr(link), handler, lflb);
 	return 0;
 }
 
 /* Wait for an op of this kernel's object. None starts after this, unless to undo another. */
-static void luo_flb_link_kill(struct luo *luo, struct luo_flb_link *link)
+static void link_remove(struct luo *luo, struct luo_flb_link *link)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_flb *lflb = link->lflb;
@@ -200,10 +198,10 @@ int luo_flb_unlink(struct luo *luo, struct liveupdate_file_handler *fh,
 	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	lflb = luo_flb_find(luo, flb);
-	link = lflb ? luo_flb_link_find(lflb, fh) : NULL;
+	link = lflb ? link_find(lflb, fh) : NULL;
 	if (!link)
 		return -ENOENT;
-	luo_flb_link_kill(luo, link);
+	link_remove(luo, link);
 	left = link->users || (lflb->live && !luo_flb_registered(lflb));
 	luo_flb_link_put(link);
 	luo_flb_put(lflb);
@@ -228,7 +226,7 @@ struct liveupdate_flb *luo_flb_unlink_first(struct luo *luo, struct luo_handler 
 		return NULL;
 	lflb = link->lflb;
 	flb = lflb->flb;
-	luo_flb_link_kill(luo, link);
+	link_remove(luo, link);
 	luo_flb_link_put(link);
 	luo_flb_put(lflb);
 	return flb;

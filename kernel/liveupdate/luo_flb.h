@@ -161,13 +161,11 @@ struct luo_unfinished {
  */
 extern struct srcu_struct luo_flb_srcu;
 
-/* From the last registered to the first. luo_flb_srcu is held. */
-#define luo_flb_for_each_reverse(pos, head, member)						\
-	for (pos = list_entry(srcu_dereference(list_bidir_prev_rcu(head), &luo_flb_srcu),	\
-			      typeof(*pos), member);						\
-	     &pos->member != (head);								\
-	     pos = list_entry(srcu_dereference(list_bidir_prev_rcu(&pos->member),		\
-					       &luo_flb_srcu), typeof(*pos), member))
+/* From the last registered to the first; the head follows. luo_flb_srcu is held. */
+static inline struct list_head *luo_flb_prev(struct list_head *at)
+{
+	return srcu_dereference(list_bidir_prev_rcu(at), &luo_flb_srcu);
+}
 
 static inline bool luo_flb_registered(const struct luo_flb *lflb)
 {

@@ -22,12 +22,12 @@
  * The entry exists, so an op must not return the errnos by which the core says that it is
  * absent, that live update is off, or that the module is being unloaded.
  */
-static int luo_flb_retrieve_errno(int err)
+static int retrieve_errno(int err)
 {
 	return err == -ENODATA || err == -EOPNOTSUPP || err == -ENODEV ? -EUCLEAN : err;
 }
 
-static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb)
+static int call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb)
 {
 	u64 start;
 	int err;
@@ -45,15 +45,14 @@ static int luo_flb_call_retrieve(struct luo_flb_entry *entry, struct liveupdate_
 				    entry->name, ERR_PTR(err));
 		module_put(flb->ops->owner);
 	}
-	return luo_flb_retrieve_errno(err);
+	return retrieve_errno(err);
 }
 
 /*
  * Called with the op lock held; drops state_lock around retrieve(). The result is final,
  * except -ENODEV: the owner is being unloaded and the entry is untouched.
  */
-static int luo_flb_entry_retrieve(struct luo *luo, struct luo_flb_entry *entry,
-				  struct liveupdate_flb *flb)
+static int entry_retrieve(struct luo *luo, struct luo_flb_entry *entry, struct liveupdate_flb *flb)
 	__must_hold(&luo->state_lock)
 {
 	if (!try_module_get(flb->ops->owner))
@@ -61,7 +60,7 @@ static int luo_flb_entry_retrieve(struct luo *luo, struct luo_flb_entry *entry,
 
 	entry->flb = flb;
 	spin_unlock(&luo->state_lock);
-	entry->err = luo_flb_call_retrieve(entry, flb);
+	entry->err = call_retrieve(entry, flb);
 	spin_lock(&luo->state_lock);
 	entry->state = entry->err ? LUO_FLB_FAILED : LUO_FLB_RETRIEVED;
 	if (entry->err)
@@ -69,8 +68,7 @@ static int luo_flb_entry_retrieve(struct luo *luo, struct luo_flb_entry *entry,
 	return 0;
 }
 
-static int luo_flb_entry_get(struct luo *luo, struct luo_flb_entry *entry,
-			     struct liveupdate_flb *flb)
+static int entry_get(struct luo *luo, struct luo_flb_entry *entry, struct liveupdate_flb *flb)
 	__must_hold(&luo->state_lock)
 {
 	if (entry->state == LUO_FLB_FINISHED || entry->due)
@@ -88,7 +86,7 @@ static int luo_flb_entry_get(struct luo *luo, struct luo_flb_entry *entry,
 	return 0;
 }
 
-static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
+static int flb_get(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_flb_entry *entry;
@@ -106,9 +104,9 @@ static int luo_flb_ask(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 		return err;
 	}
 	if (entry->state == LUO_FLB_WAITING)
-		err = luo_flb_entry_retrieve(luo, entry, flb);
+		err = entry_retrieve(luo, entry, flb);
 	if (!err)
-		err = luo_flb_entry_get(luo, entry, flb);
+		err = entry_get(luo, entry, flb);
 	if (!err)
 		*objp = entry->args.obj;
 	else if (entry->state != LUO_FLB_FAILED)
@@ -132,13 +130,13 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 		err = luo_flb_read_area(luo);
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
-		return luo_flb_ask(luo, flb, objp);
+		return flb_get(luo, flb, objp);
 	luo_oplock_note_transient(luo, err);
 	return err;
 }
 
 /* The last reference to an object that no file depends on is gone. The op lock is held. */
-static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
+static void entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	__must_hold(&luo->state_lock)
 {
 	struct module *owner = entry->flb->ops->owner;
@@ -157,13 +155,13 @@ static void luo_flb_entry_finish(struct luo *luo, struct luo_flb_entry *entry)
 	entry->flb = NULL;
 }
 
-static void luo_flb_entry_put(struct luo *luo, struct luo_flb_entry *entry)
+static void entry_put(struct luo *luo, struct luo_flb_entry *entry)
 	__must_hold(&luo->state_lock)
 {
 	if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
 		return;
 	if (entry->state == LUO_FLB_RETRIEVED && !entry->gets && (entry->due || luo->in.over))
-		luo_flb_entry_finish(luo, entry);
+		entry_finish(luo, entry);
 	luo_oplock_unlock(luo, &entry->oplock);
 }
 
@@ -184,7 +182,7 @@ void luo_flb_put_incoming(struct luo *luo, struct liveupdate_flb *flb)
 		return;
 	}
 	if (!--entry->gets)
-		luo_flb_entry_put(luo, entry);
+		entry_put(luo, entry);
 }
 
 static int count_file(const void *entry, void *arg)
@@ -230,7 +228,7 @@ void luo_flb_count_files(struct luo *luo)
 }
 
 /* Does an unfinished incoming file depend on the FLB? */
-static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
+static bool flb_is_needed(struct luo *luo, struct luo_flb *lflb)
 {
 	const char *const *older;
 	struct luo_flb_link *link;
@@ -250,17 +248,17 @@ static bool luo_flb_needed(struct luo *luo, struct luo_flb *lflb)
  * The last dependent file is finished. Retrieve the entry first if that has not happened:
  * only the FLB knows what to free. Skip it if the FLB has been unregistered.
  */
-static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, struct luo_flb *lflb)
+static void entry_finish_last(struct luo *luo, struct luo_flb_entry *entry, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
 {
 	if (WARN_ON_ONCE(luo_oplock_lock(luo, &entry->oplock)))
 		return;
 	if (entry->state == LUO_FLB_WAITING && luo_flb_registered(lflb))
-		luo_flb_entry_retrieve(luo, entry, lflb->flb);
+		entry_retrieve(luo, entry, lflb->flb);
 	if (entry->state == LUO_FLB_RETRIEVED && entry->flb == lflb->flb) {
 		entry->due = true;
 		if (!entry->gets)
-			luo_flb_entry_finish(luo, entry);
+			entry_finish(luo, entry);
 	}
 	luo_oplock_unlock(luo, &entry->oplock);
 }
@@ -273,24 +271,26 @@ static void luo_flb_entry_due(struct luo *luo, struct luo_flb_entry *entry, stru
  */
 void luo_flb_file_finished(struct luo *luo, struct luo_handler *handler, const char *name)
 {
+	struct list_head *at = &handler->flbs;
 	struct luo_flb_entry *entry;
 	struct luo_flb_link *link;
 
 	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	luo_unfinished_done(luo, name);
-	luo_flb_for_each_reverse(link, &handler->flbs, in_handler) {
+	while ((at = luo_flb_prev(at)) != &handler->flbs) {
+		link = list_entry(at, struct luo_flb_link, in_handler);
 		if (link->unlinked || luo_flb_match(luo, link->lflb->flb, &entry))
 			continue;
 		if (entry->left)
 			entry->left--;
-		if (!entry->left && !luo_flb_needed(luo, link->lflb))
-			luo_flb_entry_due(luo, entry, link->lflb);
+		if (!entry->left && !flb_is_needed(luo, link->lflb))
+			entry_finish_last(luo, entry, link->lflb);
 	}
 }
 
 /* FLBs that were got but never registered. */
-static void luo_flb_finish_others(struct luo *luo)
+static void finish_unregistered(struct luo *luo)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_incoming *in = &luo->in;
@@ -300,12 +300,12 @@ static void luo_flb_finish_others(struct luo *luo)
 			continue;
 		in->flbs[i].due = true;
 		if (!in->flbs[i].gets)
-			luo_flb_entry_put(luo, &in->flbs[i]);
+			entry_put(luo, &in->flbs[i]);
 	}
 }
 
 /* Entries that no FLB has read. Printing is slow, so not under the lock. */
-static void luo_flb_name_unread(struct luo *luo)
+static void log_unread(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
 	bool waiting;
@@ -320,15 +320,17 @@ static void luo_flb_name_unread(struct luo *luo)
 	}
 }
 
-static void luo_flb_finish_registered(struct luo *luo)
+static void finish_registered(struct luo *luo)
 	__must_hold(&luo->state_lock)
 {
+	struct list_head *at = &luo->flbs;
 	struct luo_flb_entry *entry;
 	struct luo_flb *lflb;
 
-	luo_flb_for_each_reverse(lflb, &luo->flbs, in_list) {
+	while ((at = luo_flb_prev(at)) != &luo->flbs) {
+		lflb = list_entry(at, struct luo_flb, in_list);
 		if (luo_flb_registered(lflb) && !luo_flb_match(luo, lflb->flb, &entry))
-			luo_flb_entry_due(luo, entry, lflb);
+			entry_finish_last(luo, entry, lflb);
 	}
 }
 
@@ -344,13 +346,13 @@ void luo_flb_finish_rest(struct luo *luo)
 	scoped_guard(spinlock, &luo->state_lock) {
 		luo->in.over = true;
 		if (!err) {
-			luo_flb_finish_registered(luo);
-			luo_flb_finish_others(luo);
+			finish_registered(luo);
+			finish_unregistered(luo);
 		}
 	}
 	if (err)
 		return;
-	luo_flb_name_unread(luo);
+	log_unread(luo);
 	guard(mutex)(&luo->lock);
 	luo_flb_free_area(luo);
 }

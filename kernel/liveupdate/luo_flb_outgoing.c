@@ -129,7 +129,7 @@ struct luo_flb_use {
 	struct luo_flb_link *link;
 };
 
-static int luo_flb_call_preserve(struct luo *luo, struct luo_flb *lflb)
+static int call_preserve(struct luo *luo, struct luo_flb *lflb)
 {
 	struct liveupdate_flb *flb = lflb->flb;
 	u64 start;
@@ -158,7 +158,7 @@ err_module:
 	return err;
 }
 
-static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
+static void call_unpreserve(struct luo *luo, struct luo_flb *lflb)
 {
 	struct liveupdate_flb *flb = lflb->flb;
 	u64 start = luo_trace_start(liveupdate_flb_unpreserve);
@@ -171,13 +171,13 @@ static void luo_flb_call_unpreserve(struct luo *luo, struct luo_flb *lflb)
 }
 
 /* Called with the op lock held; drops state_lock around preserve(). */
-static int luo_flb_make_live(struct luo *luo, struct luo_flb *lflb)
+static int flb_preserve(struct luo *luo, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
 {
 	int err;
 
 	spin_unlock(&luo->state_lock);
-	err = luo_flb_call_preserve(luo, lflb);
+	err = call_preserve(luo, lflb);
 	spin_lock(&luo->state_lock);
 	if (err)
 		return err;
@@ -185,7 +185,7 @@ static int luo_flb_make_live(struct luo *luo, struct luo_flb *lflb)
 	return 0;
 }
 
-static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
+static void flb_unpreserve_unused(struct luo *luo, struct luo_flb *lflb)
 	__must_hold(&luo->state_lock)
 {
 	if (lflb->users || lflb->gets)
@@ -195,7 +195,7 @@ static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
 	if (lflb->live && !lflb->users && !lflb->gets) {
 		lflb->live = false;
 		spin_unlock(&luo->state_lock);
-		luo_flb_call_unpreserve(luo, lflb);
+		call_unpreserve(luo, lflb);
 		spin_lock(&luo->state_lock);
 	}
 	luo_oplock_unlock(luo, &lflb->oplock);
@@ -203,7 +203,7 @@ static void luo_flb_give_up(struct luo *luo, struct luo_flb *lflb)
 }
 
 /* Unregistered, or the module of its owner is being unloaded. */
-static bool luo_flb_link_gone(const struct luo_flb_link *link)
+static bool link_is_gone(const struct luo_flb_link *link)
 {
 	const struct luo_flb *lflb = link->lflb;
 
@@ -211,7 +211,7 @@ static bool luo_flb_link_gone(const struct luo_flb_link *link)
 }
 
 /* Use the link for one more file, unless it is unregistered. */
-static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *used)
+static int link_use(struct luo *luo, struct luo_flb_link *link, bool *used)
 {
 	struct luo_flb *lflb = link->lflb;
 	int err;
@@ -221,8 +221,8 @@ static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *us
 	err = luo_oplock_lock_killable(luo, &lflb->oplock);
 	if (err)
 		return err;
-	if (!luo_flb_link_gone(link)) {
-		err = lflb->live ? 0 : luo_flb_make_live(luo, lflb);
+	if (!link_is_gone(link)) {
+		err = lflb->live ? 0 : flb_preserve(luo, lflb);
 		*used = !err;
 	}
 	if (*used) {
@@ -234,17 +234,17 @@ static int luo_flb_link_use(struct luo *luo, struct luo_flb_link *link, bool *us
 	return err;
 }
 
-static void luo_flb_link_unuse(struct luo *luo, struct luo_flb_link *link)
+static void link_unuse(struct luo *luo, struct luo_flb_link *link)
 {
 	guard(srcu)(&luo_flb_srcu);
 	guard(spinlock)(&luo->state_lock);
 	link->lflb->users--;
 	link->users--;
-	luo_flb_give_up(luo, link->lflb);
+	flb_unpreserve_unused(luo, link->lflb);
 	luo_flb_link_put(link);
 }
 
-static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct list_head *uses)
+static int use_one(struct luo *luo, struct luo_flb_link *link, struct list_head *uses)
 {
 	struct luo_flb_use *use = kzalloc_obj(*use, GFP_KERNEL_ACCOUNT);
 	bool used;
@@ -252,7 +252,7 @@ static int luo_flb_take_one(struct luo *luo, struct luo_flb_link *link, struct l
 
 	if (!use)
 		return -ENOMEM;
-	err = luo_flb_link_use(luo, link, &used);
+	err = link_use(luo, link, &used);
 	if (!used) {
 		kfree(use);
 		return err;
@@ -277,7 +277,7 @@ int luo_flb_use_all(struct luo *luo, struct luo_handler *handler, struct list_he
 	guard(srcu)(&luo_flb_srcu);
 	list_for_each_entry_srcu(link, &handler->flbs, in_handler,
 				 srcu_read_lock_held(&luo_flb_srcu)) {
-		err = luo_flb_take_one(luo, link, uses);
+		err = use_one(luo, link, uses);
 		if (err) {
 			luo_flb_unuse_all(luo, uses);
 			return err;
@@ -293,7 +293,7 @@ void luo_flb_unuse_all(struct luo *luo, struct list_head *uses)
 
 	list_for_each_entry_safe_reverse(use, next, uses, in_file) {
 		list_del(&use->in_file);
-		luo_flb_link_unuse(luo, use->link);
+		link_unuse(luo, use->link);
 		kfree(use);
 	}
 }
@@ -332,5 +332,5 @@ void luo_flb_put_outgoing(struct luo *luo, struct liveupdate_flb *flb)
 		      flb->compatible))
 		return;
 	lflb->gets--;
-	luo_flb_give_up(luo, lflb);
+	flb_unpreserve_unused(luo, lflb);
 }

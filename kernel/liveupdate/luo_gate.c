@@ -63,7 +63,7 @@ void luo_gate_leave(struct luo_gate *gate)
 		wake_up(&gate->empty);
 }
 
-static bool luo_gate_is_empty(struct luo_gate *gate)
+static bool gate_is_empty(struct luo_gate *gate)
 {
 	guard(spinlock)(&gate->lock);
 	return !gate->active;
@@ -84,8 +84,7 @@ int luo_gate_close(struct luo_gate *gate)
 		gate->closed = true;
 	}
 
-	left = wait_event_killable_timeout(gate->empty, luo_gate_is_empty(gate),
-					   LUO_GATE_TIMEOUT);
+	left = wait_event_killable_timeout(gate->empty, gate_is_empty(gate), LUO_GATE_TIMEOUT);
 	if (left > 0)
 		return 0;
 

@@ -15,7 +15,7 @@
 #include "luo_compat.h"
 #include "luo_internal.h"
 
-static bool luo_handler_sound(const struct liveupdate_file_handler *fh)
+static bool handler_is_valid(const struct liveupdate_file_handler *fh)
 {
 	const struct liveupdate_file_ops *ops = fh->ops;
 	const char *const *older;
@@ -32,7 +32,7 @@ static bool luo_handler_sound(const struct liveupdate_file_handler *fh)
 	return true;
 }
 
-static struct luo_handler *luo_handler_find(struct luo *luo, struct liveupdate_file_handler *fh)
+static struct luo_handler *handler_find(struct luo *luo, struct liveupdate_file_handler *fh)
 {
 	struct luo_handler *handler;
 
@@ -44,7 +44,7 @@ static struct luo_handler *luo_handler_find(struct luo *luo, struct liveupdate_f
 	return NULL;
 }
 
-static bool luo_handler_string_taken(struct luo *luo, const char *compatible)
+static bool string_is_taken(struct luo *luo, const char *compatible)
 {
 	struct luo_handler *handler;
 
@@ -63,7 +63,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 
 	if (!luo_enabled(luo))
 		return 0;
-	if (!luo_handler_sound(fh)) {
+	if (!handler_is_valid(fh)) {
 		pr_warn("handler '%.*s': missing op or malformed string\n",
 			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible);
 		return -EINVAL;
@@ -77,7 +77,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 	refcount_set(&handler->refs, 1);
 
 	down_write(&luo->handlers_lock);
-	if (luo_handler_string_taken(luo, fh->compatible)) {
+	if (string_is_taken(luo, fh->compatible)) {
 		up_write(&luo->handlers_lock);
 		kfree(handler);
 		pr_warn("handler '%s' is registered already\n", fh->compatible);
@@ -88,7 +88,7 @@ int luo_handler_register(struct luo *luo, struct liveupdate_file_handler *fh)
 	return 0;
 }
 
-static void luo_handler_unref(struct luo_handler *handler)
+static void handler_unref(struct luo_handler *handler)
 {
 	if (refcount_dec_and_test(&handler->refs))
 		kfree(handler);
@@ -106,7 +106,7 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 	struct luo_handler *handler;
 
 	down_write(&luo->handlers_lock);
-	handler = luo_handler_find(luo, fh);
+	handler = handler_find(luo, fh);
 	if (handler)
 		list_del(&handler->in_list);
 	up_write(&luo->handlers_lock);
@@ -121,21 +121,21 @@ void luo_handler_unregister(struct luo *luo, struct liveupdate_file_handler *fh)
 		  "luo: handler '%s' unregistered while files depend on it\n", fh->compatible);
 	while ((flb = luo_flb_unlink_first(luo, handler)))
 		luo_flb_unregistered_incoming(luo, flb, false);
-	luo_handler_unref(handler);
+	handler_unref(handler);
 }
 
 /*
  * The incoming FLBs are read first: from here on the entry of the FLB's string is claimed,
  * also after the FLB is unregistered.
  */
-static int luo_handler_link(struct luo *luo, struct liveupdate_file_handler *fh,
-			    struct liveupdate_flb *flb)
+static int handler_link(struct luo *luo, struct liveupdate_file_handler *fh,
+			struct liveupdate_flb *flb)
 {
 	struct luo_handler *handler;
 	int err;
 
 	guard(rwsem_write)(&luo->handlers_lock);
-	handler = luo_handler_find(luo, fh);
+	handler = handler_find(luo, fh);
 	if (!handler)
 		return -EINVAL;
 	scoped_guard(mutex, &luo->lock)
@@ -159,7 +159,7 @@ int luo_handler_add_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 	if (!luo_flb_valid(flb))
 		return -EINVAL;
 
-	err = luo_handler_link(luo, fh, flb);
+	err = handler_link(luo, fh, flb);
 	if (err)
 		pr_warn("FLB '%s' cannot be registered with '%.*s': %pe\n", flb->compatible,
 			LIVEUPDATE_HNDL_COMPAT_LENGTH - 1, fh->compatible, ERR_PTR(err));
@@ -184,7 +184,7 @@ void luo_handler_remove_flb(struct luo *luo, struct liveupdate_file_handler *fh,
 }
 
 /* Skip handlers whose module is being unloaded. */
-static bool luo_handler_get(struct luo_handler *handler)
+static bool handler_get(struct luo_handler *handler)
 {
 	if (!try_module_get(handler->fh->ops->owner))
 		return false;
@@ -196,7 +196,7 @@ void luo_handler_put(struct luo_handler *handler)
 {
 	struct module *owner = handler->fh->ops->owner;
 
-	luo_handler_unref(handler);
+	handler_unref(handler);
 	module_put(owner);
 }
 
@@ -210,7 +210,7 @@ struct luo_handler *luo_handler_for_file(struct luo *luo, struct file *file)
 
 	guard(rwsem_read)(&luo->handlers_lock);
 	list_for_each_entry(handler, &luo->handlers, in_list) {
-		if (!luo_handler_get(handler))
+		if (!handler_get(handler))
 			continue;
 		if (handler->fh->ops->can_preserve(handler->fh, file))
 			return handler;
@@ -250,7 +250,7 @@ struct luo_handler *luo_handler_for_string(struct luo *luo, const char *found)
 
 	guard(rwsem_read)(&luo->handlers_lock);
 	handler = luo_handler_match(luo, found);
-	if (IS_ERR(handler) || luo_handler_get(handler))
+	if (IS_ERR(handler) || handler_get(handler))
 		return handler;
 	return ERR_PTR(-ENODEV);
 }

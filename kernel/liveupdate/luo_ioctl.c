@@ -88,7 +88,7 @@ struct luo_ioctl_op {
 	}
 
 /* Terminated, and not empty */
-static bool luo_name_valid(const char *name)
+static bool name_is_valid(const char *name)
 {
 	return name[0] && memchr(name, 0, LIVEUPDATE_SESSION_NAME_LENGTH);
 }
@@ -97,7 +97,7 @@ static int ioctl_create(struct luo_ucmd *ucmd)
 {
 	const char *name = ucmd->args.create.name;
 
-	if (!luo_name_valid(name))
+	if (!name_is_valid(name))
 		return -EINVAL;
 	return luo_session_create(ucmd->luo, name, &ucmd->session);
 }
@@ -109,7 +109,7 @@ static int ioctl_retrieve_session(struct luo_ucmd *ucmd)
 
 	if (flags & ~(u64)LIVEUPDATE_RETRIEVE_KEEP)
 		return -EOPNOTSUPP;
-	if (!luo_name_valid(name))
+	if (!name_is_valid(name))
 		return -EINVAL;
 	return luo_session_retrieve(ucmd->luo, name, flags & LIVEUPDATE_RETRIEVE_KEEP,
 				    &ucmd->session);
@@ -228,7 +228,7 @@ static int ucmd_copy_response(struct luo_ucmd *ucmd, const struct luo_ioctl_op *
 	return copy_to_user(ucmd->user, &ucmd->args, size) ? -EFAULT : 0;
 }
 
-static int luo_session_release(struct inode *inode, struct file *file)
+static int session_release(struct inode *inode, struct file *file)
 {
 	struct liveupdate_session *session = file->private_data;
 
@@ -239,29 +239,29 @@ static int luo_session_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long luo_session_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
-static void luo_session_show_fdinfo(struct seq_file *m, struct file *file)
+static void session_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	luo_session_show(m, file->private_data);
 }
 
-static const struct file_operations luo_session_fops = {
+static const struct file_operations session_fops = {
 	.owner = THIS_MODULE,
-	.release = luo_session_release,
-	.show_fdinfo = luo_session_show_fdinfo,
-	.unlocked_ioctl = luo_session_ioctl,
+	.release = session_release,
+	.show_fdinfo = session_show_fdinfo,
+	.unlocked_ioctl = session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
 
 /* The name is shown in /proc/PID/fd; programs recognize sessions by it. */
-static struct file *luo_session_file(struct liveupdate_session *session)
+static struct file *session_file(struct liveupdate_session *session)
 {
 	char name[sizeof("[luo_session] ") + LIVEUPDATE_SESSION_NAME_LENGTH];
 
 	snprintf(name, sizeof(name), "[luo_session] %s", luo_session_name(session));
-	return anon_inode_getfile(name, &luo_session_fops, session, O_RDWR);
+	return anon_inode_getfile(name, &session_fops, session, O_RDWR);
 }
 
 static int ucmd_publish(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op,
@@ -291,7 +291,7 @@ static int ucmd_publish_file(struct luo_ucmd *ucmd, const struct luo_ioctl_op *o
 
 static int ucmd_publish_session(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	struct file *file = luo_session_file(ucmd->session);
+	struct file *file = session_file(ucmd->session);
 	int err;
 
 	if (IS_ERR(file)) {
@@ -330,7 +330,7 @@ static const char *ucmd_session_name(const struct luo_ucmd *ucmd)
 
 	if (!ucmd->luo)
 		return luo_session_name(ucmd->session);
-	return luo_name_valid(name) ? name : "";
+	return name_is_valid(name) ? name : "";
 }
 
 static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size_t nr_ops,
@@ -349,7 +349,7 @@ static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size
 	return err;
 }
 
-static long luo_session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct luo_ucmd ucmd = {
 		.session = file->private_data,
@@ -364,7 +364,7 @@ static struct luo *luo_of_device(struct file *file)
 	return container_of(file->private_data, struct luo, misc);
 }
 
-static long luo_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct luo_ucmd ucmd = {
 		.luo = luo_of_device(file),
@@ -374,7 +374,7 @@ static long luo_device_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	return ucmd_run(&ucmd, device_ioctl_ops, ARRAY_SIZE(device_ioctl_ops), cmd);
 }
 
-static int luo_device_open(struct inode *inode, struct file *file)
+static int device_open(struct inode *inode, struct file *file)
 {
 	struct luo *luo = luo_of_device(file);
 
@@ -384,17 +384,17 @@ static int luo_device_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int luo_device_release(struct inode *inode, struct file *file)
+static int device_release(struct inode *inode, struct file *file)
 {
 	clear_bit_unlock(0, &luo_of_device(file)->opened);
 	return 0;
 }
 
-static const struct file_operations luo_device_fops = {
+static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
-	.open = luo_device_open,
-	.release = luo_device_release,
-	.unlocked_ioctl = luo_device_ioctl,
+	.open = device_open,
+	.release = device_release,
+	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
@@ -404,7 +404,7 @@ int luo_device_register(struct luo *luo)
 {
 	luo->misc.minor = MISC_DYNAMIC_MINOR;
 	luo->misc.name = "liveupdate";
-	luo->misc.fops = &luo_device_fops;
+	luo->misc.fops = &device_fops;
 	luo->misc.mode = 0600;
 	return misc_register(&luo->misc);
 }

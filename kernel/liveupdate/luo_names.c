@@ -71,7 +71,7 @@ void luo_session_free(struct liveupdate_session *session)
 	kfree_rcu(session, rcu);
 }
 
-static int luo_outgoing_reserve(struct luo *luo)
+static int reserve_entries(struct luo *luo)
 {
 	int err = luo_chain_reserve(&luo->session_chain);
 
@@ -95,7 +95,7 @@ int luo_session_link(struct liveupdate_session *session)
 
 	lockdep_assert_held(&luo->lock);
 	if (session->key.side == LUO_OUTGOING)
-		err = luo_outgoing_reserve(luo);
+		err = reserve_entries(luo);
 	if (err)
 		return err;
 

@@ -25,7 +25,7 @@ struct luo_waiter {
 	struct luo_oplock *oplock;
 };
 
-static struct luo_oplock *luo_oplock_wanted_by(struct luo *luo, struct task_struct *task)
+static struct luo_oplock *oplock_wanted_by(struct luo *luo, struct task_struct *task)
 {
 	struct luo_waiter *waiter;
 
@@ -37,24 +37,24 @@ static struct luo_oplock *luo_oplock_wanted_by(struct luo *luo, struct task_stru
 }
 
 /* Follow owner to op lock to owner; this ends, as no cycle is ever let in. */
-static bool luo_oplock_would_deadlock(struct luo *luo, struct luo_oplock *oplock)
+static bool oplock_would_deadlock(struct luo *luo, struct luo_oplock *oplock)
 {
 	lockdep_assert_held(&luo->state_lock);
 	while (oplock && oplock->owner) {
 		if (oplock->owner == current)
 			return true;
-		oplock = luo_oplock_wanted_by(luo, oplock->owner);
+		oplock = oplock_wanted_by(luo, oplock->owner);
 	}
 	return false;
 }
 
-static bool luo_oplock_free(struct luo *luo, struct luo_oplock *oplock)
+static bool oplock_free(struct luo *luo, struct luo_oplock *oplock)
 {
 	guard(spinlock)(&luo->state_lock);
 	return !oplock->owner;
 }
 
-static int luo_oplock_wait(struct luo *luo, struct luo_oplock *oplock, bool killable)
+static int oplock_wait(struct luo *luo, struct luo_oplock *oplock, bool killable)
 	__must_hold(&luo->state_lock)
 {
 	struct luo_waiter waiter = { .task = current, .oplock = oplock };
@@ -63,9 +63,9 @@ static int luo_oplock_wait(struct luo *luo, struct luo_oplock *oplock, bool kill
 	list_add(&waiter.link, &luo->waiters);
 	spin_unlock(&luo->state_lock);
 	if (killable)
-		killed = wait_event_killable(luo->oplock_wq, luo_oplock_free(luo, oplock));
+		killed = wait_event_killable(luo->oplock_wq, oplock_free(luo, oplock));
 	else
-		wait_event(luo->oplock_wq, luo_oplock_free(luo, oplock));
+		wait_event(luo->oplock_wq, oplock_free(luo, oplock));
 	spin_lock(&luo->state_lock);
 	list_del(&waiter.link);
 	return killed ? -EINTR : 0;
@@ -78,9 +78,9 @@ static int oplock_lock(struct luo *luo, struct luo_oplock *oplock, bool killable
 
 	lockdep_assert_held(&luo->state_lock);
 	while (oplock->owner) {
-		if (luo_oplock_would_deadlock(luo, oplock))
+		if (oplock_would_deadlock(luo, oplock))
 			return -EDEADLK;
-		err = luo_oplock_wait(luo, oplock, killable);
+		err = oplock_wait(luo, oplock, killable);
 		if (err)
 			return err;
 	}

@@ -80,7 +80,7 @@ void luo_outgoing_name_dropped(struct luo *luo)
 			nr - UNFINISHED_NAMED);
 }
 
-static void luo_outgoing_thaw_session(struct liveupdate_session *session)
+static void thaw_session(struct liveupdate_session *session)
 {
 	guard(rwsem_write)(&session->lock);
 	if (!session->reboot_froze)
@@ -90,7 +90,7 @@ static void luo_outgoing_thaw_session(struct liveupdate_session *session)
 	WRITE_ONCE(session->state, LUO_SESSION_OPEN);
 }
 
-static int luo_outgoing_freeze_session(struct liveupdate_session *session)
+static int freeze_session(struct liveupdate_session *session)
 {
 	u64 token;
 	int err;
@@ -115,7 +115,7 @@ void luo_outgoing_thaw(struct luo *luo)
 	struct liveupdate_session *session;
 
 	list_for_each_entry_reverse(session, &luo->outgoing, in_side)
-		luo_outgoing_thaw_session(session);
+		thaw_session(session);
 	luo_flb_area_write_nothing(luo);
 }
 
@@ -129,7 +129,7 @@ int luo_outgoing_freeze(struct luo *luo)
 	int err;
 
 	list_for_each_entry(session, &luo->outgoing, in_side) {
-		err = luo_outgoing_freeze_session(session);
+		err = freeze_session(session);
 		if (err) {
 			luo_outgoing_thaw(luo);
 			return err;
@@ -138,8 +138,7 @@ int luo_outgoing_freeze(struct luo *luo)
 	return 0;
 }
 
-static void luo_outgoing_write_files(struct liveupdate_session *session,
-				     struct luo_chain_writer *writer)
+static void write_files(struct liveupdate_session *session, struct luo_chain_writer *writer)
 {
 	struct luo_file *lf;
 
@@ -151,8 +150,8 @@ static void luo_outgoing_write_files(struct liveupdate_session *session,
 	luo_chain_write_end(writer);
 }
 
-static void luo_outgoing_write_sessions(struct luo *luo, struct luo_chain_writer *sessions,
-					struct luo_chain_writer *crcs)
+static void write_sessions(struct luo *luo, struct luo_chain_writer *sessions,
+			   struct luo_chain_writer *crcs)
 {
 	struct liveupdate_session *session;
 	struct luo_chain_writer files;
@@ -160,7 +159,7 @@ static void luo_outgoing_write_sessions(struct luo *luo, struct luo_chain_writer
 	luo_chain_write_begin(&luo->session_chain, sessions);
 	luo_chain_write_begin(&luo->crc_chain, crcs);
 	list_for_each_entry(session, &luo->outgoing, in_side) {
-		luo_outgoing_write_files(session, &files);
+		write_files(session, &files);
 		luo_wire_write_session(luo_chain_write_entry(sessions), luo_session_name(session),
 				       files.first, session->chain.nr_entries);
 		*(u32 *)luo_chain_write_entry(crcs) = files.crc;
@@ -179,7 +178,7 @@ void luo_outgoing_write(struct luo *luo)
 	struct luo_chain_writer sessions, crcs;
 	struct luo_root root;
 
-	luo_outgoing_write_sessions(luo, &sessions, &crcs);
+	write_sessions(luo, &sessions, &crcs);
 	root = (struct luo_root){
 		.sessions_pa = sessions.first,
 		.sessions_crc = sessions.crc,

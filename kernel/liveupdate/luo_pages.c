@@ -27,18 +27,18 @@
 #define LUO_PAGES_MAX		BIT(LUO_PAGES_ORDER)
 
 /* Innermost: only allocators are called under it. */
-static DEFINE_MUTEX(luo_pages_lock);
-static LIST_HEAD(luo_pages_stock);	/* by page->lru; protected by luo_pages_lock */
-static unsigned int luo_pages_nr;	/* how many; likewise */
+static DEFINE_MUTEX(pages_lock);
+static LIST_HEAD(pages_cached);	/* by page->lru; protected by pages_lock */
+static unsigned int pages_nr;	/* how many; likewise */
 
-static void luo_pages_put(struct page *page)
+static void pages_cache(struct page *page)
 {
-	lockdep_assert_held(&luo_pages_lock);
-	list_add(&page->lru, &luo_pages_stock);
-	luo_pages_nr++;
+	lockdep_assert_held(&pages_lock);
+	list_add(&page->lru, &pages_cached);
+	pages_nr++;
 }
 
-static void luo_pages_fill(void)
+static void pages_fill(void)
 {
 	struct page *block;
 
@@ -48,30 +48,30 @@ static void luo_pages_fill(void)
 
 	split_page(block, LUO_PAGES_ORDER);
 	for (unsigned int i = LUO_PAGES_MAX; i; i--)
-		luo_pages_put(&block[i - 1]);
+		pages_cache(&block[i - 1]);
 }
 
-static struct page *luo_pages_get(void)
+static struct page *pages_get(void)
 {
 	struct page *page;
 
-	guard(mutex)(&luo_pages_lock);
-	if (!luo_pages_nr)
-		luo_pages_fill();
-	page = list_first_entry_or_null(&luo_pages_stock, struct page, lru);
+	guard(mutex)(&pages_lock);
+	if (!pages_nr)
+		pages_fill();
+	page = list_first_entry_or_null(&pages_cached, struct page, lru);
 	if (!page)
 		return alloc_page(GFP_KERNEL);
 
 	list_del(&page->lru);
-	luo_pages_nr--;
+	pages_nr--;
 	return page;
 }
 
-static void luo_pages_give_back(struct page *page)
+static void pages_free(struct page *page)
 {
-	guard(mutex)(&luo_pages_lock);
-	if (luo_pages_nr < LUO_PAGES_MAX)
-		luo_pages_put(page);
+	guard(mutex)(&pages_lock);
+	if (pages_nr < LUO_PAGES_MAX)
+		pages_cache(page);
 	else
 		__free_page(page);
 }
@@ -88,7 +88,7 @@ static void luo_pages_give_back(struct page *page)
  */
 void *liveupdate_alloc_page(void)
 {
-	struct page *page = luo_pages_get();
+	struct page *page = pages_get();
 
 	if (!page)
 		return NULL;
@@ -104,7 +104,7 @@ void *liveupdate_alloc_page(void)
 err_uncharge:
 	memcg_kmem_uncharge_page(page, 0);
 err_give_back:
-	luo_pages_give_back(page);
+	pages_free(page);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
@@ -124,6 +124,6 @@ void liveupdate_free_page(void *mem)
 
 	kho_unpreserve_pages(virt_to_page(mem), 1);
 	memcg_kmem_uncharge_page(virt_to_page(mem), 0);
-	luo_pages_give_back(virt_to_page(mem));
+	pages_free(virt_to_page(mem));
 }
 EXPORT_SYMBOL_GPL(liveupdate_free_page);

@@ -59,7 +59,7 @@ int luo_file_adopt_all(struct liveupdate_session *session)
  * Lock the file for retrieval, perhaps after a wait. Returns 1 if the caller is to retrieve
  * it, 0 if it is retrieved, or the errno that its retrieval ended with, -EDEADLK or -EINTR.
  */
-static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
+static int retrieve_begin(struct luo *luo, struct luo_file *lf)
 {
 	int ret;
 
@@ -77,7 +77,7 @@ static int luo_retrieve_begin(struct luo *luo, struct luo_file *lf)
 	return lf->state == LUO_FILE_RETRIEVED ? 0 : lf->args.retrieve_status;
 }
 
-static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
+static void retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file_state state)
 {
 	guard(spinlock)(&luo->state_lock);
 	WRITE_ONCE(lf->state, state);
@@ -88,7 +88,7 @@ static void luo_retrieve_end(struct luo *luo, struct luo_file *lf, enum luo_file
  * An incoming file has no handler until one is needed: the handler's module may be loaded
  * late.
  */
-static int luo_file_find_handler(struct luo_file *lf)
+static int file_get_handler(struct luo_file *lf)
 {
 	struct luo_handler *handler;
 
@@ -105,7 +105,7 @@ static int luo_file_find_handler(struct luo_file *lf)
 	return 0;
 }
 
-static void luo_file_leave_handler(struct luo_file *lf)
+static void file_put_handler(struct luo_file *lf)
 {
 	struct luo_handler *handler = lf->handler;
 
@@ -115,7 +115,7 @@ static void luo_file_leave_handler(struct luo_file *lf)
 	luo_handler_put(handler);
 }
 
-static int luo_file_call_retrieve(struct luo_file *lf)
+static int call_retrieve(struct luo_file *lf)
 {
 	u64 start = luo_trace_start(liveupdate_file_retrieve);
 	int err;
@@ -138,7 +138,7 @@ static int luo_file_call_retrieve(struct luo_file *lf)
  * except for what is corrupted, unknown or lost; nor was it if the handler only passes on
  * the errno of another file or an FLB, which may come later.
  */
-static bool luo_file_may_retry(struct luo_file *lf, int err)
+static bool file_may_retry(struct luo_file *lf, int err)
 {
 	if (luo_oplock_met_transient(&lf->oplock, err))
 		return true;
@@ -150,17 +150,17 @@ static bool luo_file_may_retry(struct luo_file *lf, int err)
  * Called in state RETRIEVING, and leaves it. The file may have its handler already: its
  * session is being finished, and the finish() of another file asks for it.
  */
-static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
+static int file_retrieve(struct luo *luo, struct luo_file *lf)
 {
 	enum luo_file_state next = LUO_FILE_UNTRIED;
 	bool finishing = lf->handler;
 	int err;
 
-	err = finishing ? 0 : luo_file_find_handler(lf);
+	err = finishing ? 0 : file_get_handler(lf);
 	if (err)
 		goto out;
 
-	err = luo_file_call_retrieve(lf);
+	err = call_retrieve(lf);
 	if (!err) {
 		WRITE_ONCE(lf->args.retrieve_status, 1);
 		lf->id = luo_handler_id(lf->handler, lf->args.file);
@@ -173,14 +173,14 @@ static int luo_file_do_retrieve(struct luo *luo, struct luo_file *lf)
 	pr_warn_ratelimited("session '%s': '%s' cannot retrieve token %llu: %pe\n",
 			    luo_session_text(lf->key.session), lf->found, lf->key.token,
 			    ERR_PTR(err));
-	if (!luo_file_may_retry(lf, err)) {
+	if (!file_may_retry(lf, err)) {
 		WRITE_ONCE(lf->args.retrieve_status, err);
 		next = LUO_FILE_FAILED;
 	}
 	if (!finishing)
-		luo_file_leave_handler(lf);
+		file_put_handler(lf);
 out:
-	luo_retrieve_end(luo, lf, next);
+	retrieve_end(luo, lf, next);
 	return err;
 }
 
@@ -214,9 +214,9 @@ int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file
 	if (!lf)
 		return -ENOENT;
 
-	ret = luo_retrieve_begin(luo, lf);
+	ret = retrieve_begin(luo, lf);
 	if (ret > 0)
-		ret = luo_file_do_retrieve(luo, lf);
+		ret = file_retrieve(luo, lf);
 	if (!ret)
 		*file = get_file(lf->args.file);
 	else
@@ -224,11 +224,11 @@ int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file
 	return ret;
 }
 
-static bool luo_file_can_finish(struct luo_file *lf)
+static bool file_can_finish(struct luo_file *lf)
 {
 	const struct liveupdate_file_ops *ops;
 
-	if (!lf->handler && luo_file_find_handler(lf))
+	if (!lf->handler && file_get_handler(lf))
 		return false;
 	ops = lf->handler->fh->ops;
 	if (!ops->can_finish || ops->can_finish(&lf->args))
@@ -239,17 +239,17 @@ static bool luo_file_can_finish(struct luo_file *lf)
 }
 
 /* Drop the references of files that have a handler and were not retrieved. */
-static void luo_file_put_idle_handlers(struct liveupdate_session *session)
+static void put_idle_handlers(struct liveupdate_session *session)
 {
 	struct luo_file *lf;
 
 	list_for_each_entry(lf, &session->files, in_session) {
 		if (lf->handler && lf->state != LUO_FILE_RETRIEVED)
-			luo_file_leave_handler(lf);
+			file_put_handler(lf);
 	}
 }
 
-static void luo_file_finish(struct luo_file *lf)
+static void file_finish(struct luo_file *lf)
 {
 	u64 start = luo_trace_start(liveupdate_file_finish);
 	struct file *file = lf->args.file;
@@ -262,7 +262,7 @@ static void luo_file_finish(struct luo_file *lf)
 		fput(file);
 	}
 	luo_flb_file_finished(lf->key.session->luo, lf->handler, lf->found);
-	luo_file_leave_handler(lf);
+	file_put_handler(lf);
 	luo_file_forget(lf);
 }
 
@@ -277,14 +277,14 @@ int luo_file_finish_all(struct liveupdate_session *session)
 
 	lockdep_assert_held_write(&session->lock);
 	list_for_each_entry(lf, &session->files, in_session) {
-		if (!luo_file_can_finish(lf)) {
-			luo_file_put_idle_handlers(session);
+		if (!file_can_finish(lf)) {
+			put_idle_handlers(session);
 			return -EBUSY;
 		}
 	}
 
 	luo_flb_count_files(session->luo);
 	list_for_each_entry_safe_reverse(lf, next, &session->files, in_session)
-		luo_file_finish(lf);
+		file_finish(lf);
 	return 0;
 }

@@ -16,8 +16,7 @@
 #include "luo_internal.h"
 
 /* Find what was published under a name. Returns 0, -ENOENT or -EUCLEAN. */
-static int luo_incoming_find(struct luo_store *store, const char *name, const void **mem,
-			     size_t *size)
+static int root_find(struct luo_store *store, const char *name, const void **mem, size_t *size)
 {
 	unsigned int order;
 	u64 phys;
@@ -30,13 +29,13 @@ static int luo_incoming_find(struct luo_store *store, const char *name, const vo
 	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
 }
 
-static void luo_root_validate_ext(struct luo_store *store, struct luo_incoming *in)
+static void validate_ext(struct luo_store *store, struct luo_incoming *in)
 {
 	const void *page;
 	size_t size;
 	int err;
 
-	err = luo_incoming_find(store, LUO_EXT_KHO_ENTRY_NAME, &page, &size);
+	err = root_find(store, LUO_EXT_KHO_ENTRY_NAME, &page, &size);
 	if (!err)
 		in->has_ext = luo_wire_read_ext(page, size, &in->ext);
 	in->bad_ext = !in->has_ext && err != -ENOENT;
@@ -57,10 +56,10 @@ int luo_root_validate(struct luo_store *store, struct luo_incoming *in)
 	if (err)
 		return err;
 
-	err = luo_incoming_find(store, LUO_KHO_ENTRY_NAME, &page, &size);
+	err = root_find(store, LUO_KHO_ENTRY_NAME, &page, &size);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	luo_root_validate_ext(store, in);
+	validate_ext(store, in);
 	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
 }
 

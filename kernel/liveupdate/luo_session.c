@@ -148,8 +148,7 @@ static bool incoming_session_done(struct luo *luo)
 /*
  * Under luo->lock, so that only one task retrieves the session. Its files are read later.
  */
-static int luo_session_claim(struct luo *luo, const char *name,
-			     struct liveupdate_session **found)
+static int retrieve_by_name(struct luo *luo, const char *name, struct liveupdate_session **found)
 {
 	struct liveupdate_session *session;
 	int err;
@@ -186,7 +185,7 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 	if (err)
 		return err;
 
-	err = luo_session_claim(luo, name, &found);
+	err = retrieve_by_name(luo, name, &found);
 	if (err)
 		goto out;
 
@@ -212,7 +211,7 @@ void luo_session_unclaim(struct liveupdate_session *session)
 	WRITE_ONCE(session->state, LUO_SESSION_WAITING);
 }
 
-static void luo_session_give_up(struct liveupdate_session *session)
+static void session_unpreserve(struct liveupdate_session *session)
 {
 	scoped_guard(rwsem_write, &session->lock)
 		luo_file_unpreserve_all(session);
@@ -221,7 +220,7 @@ static void luo_session_give_up(struct liveupdate_session *session)
 	luo_session_free(session);
 }
 
-static int luo_session_finish_files(struct liveupdate_session *session)
+static int session_finish_files(struct liveupdate_session *session)
 {
 	int err;
 
@@ -232,12 +231,12 @@ static int luo_session_finish_files(struct liveupdate_session *session)
 	return err;
 }
 
-static void luo_session_finish_or_park(struct liveupdate_session *session)
+static void session_finish_or_park(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 	bool last;
 
-	if (session->keep || luo_session_finish_files(session)) {
+	if (session->keep || session_finish_files(session)) {
 		pr_info_ratelimited("session '%s': closed without FINISH, parked\n",
 				    luo_session_text(session));
 		luo_session_unclaim(session);
@@ -256,17 +255,17 @@ static void luo_session_finish_or_park(struct liveupdate_session *session)
  * What the last close of a session's file descriptor does, inside the gate. The caller's
  * reference is consumed.
  */
-static void luo_session_end(struct liveupdate_session *session)
+static void session_end(struct liveupdate_session *session)
 {
 	if (session->key.side == LUO_INCOMING)
-		luo_session_finish_or_park(session);
+		session_finish_or_park(session);
 	else
-		luo_session_give_up(session);
+		session_unpreserve(session);
 }
 
-static void luo_session_close_late(struct luo_gate_deferred *deferred)
+static void session_close_late(struct luo_gate_deferred *deferred)
 {
-	luo_session_end(container_of(deferred, struct liveupdate_session, deferred));
+	session_end(container_of(deferred, struct liveupdate_session, deferred));
 }
 
 /*
@@ -279,15 +278,15 @@ void luo_session_close(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 
-	session->deferred.run = luo_session_close_late;
+	session->deferred.run = session_close_late;
 	if (!luo_gate_enter_or_defer(&luo->gate, &session->deferred))
 		return;
-	luo_session_end(session);
+	session_end(session);
 	luo_gate_leave(&luo->gate);
 }
 
 /* Enter the gate and lock the session for writing. */
-static int luo_session_enter(struct liveupdate_session *session)
+static int session_enter(struct liveupdate_session *session)
 {
 	int err = luo_gate_enter(&session->luo->gate);
 
@@ -299,20 +298,20 @@ static int luo_session_enter(struct liveupdate_session *session)
 	return err;
 }
 
-static void luo_session_leave(struct liveupdate_session *session)
+static void session_leave(struct liveupdate_session *session)
 {
 	up_write(&session->lock);
 	luo_gate_leave(&session->luo->gate);
 }
 
-static bool luo_session_is_outgoing(struct liveupdate_session *session)
+static bool session_is_outgoing(struct liveupdate_session *session)
 {
 	lockdep_assert_held(&session->lock);
 	return session->key.side != LUO_INCOMING && !luo_session_is_stale(session);
 }
 
 /* Returns 1 if the session was a finished one and has its name again, or an errno. */
-static int luo_session_take_name(struct liveupdate_session *session)
+static int session_reactivate(struct liveupdate_session *session)
 {
 	int err;
 
@@ -325,18 +324,17 @@ static int luo_session_take_name(struct liveupdate_session *session)
 	return err ?: 1;
 }
 
-static int luo_session_preserve_locked(struct liveupdate_session *session, struct file *file,
-				       u64 token)
+static int session_preserve_locked(struct liveupdate_session *session, struct file *file, u64 token)
 {
 	int named, err;
 
 	lockdep_assert_held_write(&session->lock);
-	if (!luo_session_is_outgoing(session))
+	if (!session_is_outgoing(session))
 		return -EINVAL;
 	if (session->state == LUO_SESSION_FROZEN)
 		return -EBUSY;
 
-	named = luo_session_take_name(session);
+	named = session_reactivate(session);
 	if (named < 0)
 		return named;
 	err = luo_file_preserve(session, file, token);
@@ -353,12 +351,12 @@ static int luo_session_preserve_locked(struct liveupdate_session *session, struc
  */
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token)
 {
-	int err = luo_session_enter(session);
+	int err = session_enter(session);
 
 	if (err)
 		return err;
-	err = luo_session_preserve_locked(session, file, token);
-	luo_session_leave(session);
+	err = session_preserve_locked(session, file, token);
+	session_leave(session);
 	return err;
 }
 
@@ -387,7 +385,7 @@ int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, str
 }
 
 /* The session is empty and outgoing from now on, see enum luo_side. */
-static void luo_session_become_finished(struct liveupdate_session *session)
+static void session_become_finished(struct liveupdate_session *session)
 {
 	struct luo *luo = session->luo;
 	bool last;
@@ -411,16 +409,16 @@ static void luo_session_become_finished(struct liveupdate_session *session)
  */
 int luo_session_finish(struct liveupdate_session *session)
 {
-	int err = luo_session_enter(session);
+	int err = session_enter(session);
 
 	if (err)
 		return err;
 	err = session->key.side == LUO_INCOMING ? luo_file_finish_all(session) : -EINVAL;
 	if (!err) {
 		luo_incoming_free_files(session);
-		luo_session_become_finished(session);
+		session_become_finished(session);
 	}
-	luo_session_leave(session);
+	session_leave(session);
 	return err;
 }
 
@@ -431,11 +429,11 @@ int luo_session_finish(struct liveupdate_session *session)
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
-	int err = luo_session_enter(session);
+	int err = session_enter(session);
 
 	if (err)
 		return err;
-	if (!luo_session_is_outgoing(session))
+	if (!session_is_outgoing(session))
 		err = -EINVAL;
 	else if (session->state == LUO_SESSION_FROZEN)
 		err = -EBUSY;
@@ -443,7 +441,7 @@ int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 		err = luo_file_freeze_all(session, token);
 	if (!err)
 		WRITE_ONCE(session->state, LUO_SESSION_FROZEN);
-	luo_session_leave(session);
+	session_leave(session);
 	return err;
 }
 
@@ -454,16 +452,16 @@ int luo_session_freeze(struct liveupdate_session *session, u64 *token)
  */
 int luo_session_thaw(struct liveupdate_session *session)
 {
-	int err = luo_session_enter(session);
+	int err = session_enter(session);
 
 	if (err)
 		return err;
-	if (luo_session_is_outgoing(session) && session->state == LUO_SESSION_FROZEN) {
+	if (session_is_outgoing(session) && session->state == LUO_SESSION_FROZEN) {
 		luo_file_thaw_all(session);
 		WRITE_ONCE(session->state, LUO_SESSION_OPEN);
 	} else {
 		err = -EINVAL;
 	}
-	luo_session_leave(session);
+	session_leave(session);
 	return err;
 }

@@ -13,7 +13,7 @@
 
 #include "luo_internal.h"
 
-static const char *luo_session_side_name(struct liveupdate_session *session)
+static const char *side_name(struct liveupdate_session *session)
 {
 	switch (READ_ONCE(session->key.side)) {
 	case LUO_OUTGOING:
@@ -25,7 +25,7 @@ static const char *luo_session_side_name(struct liveupdate_session *session)
 	}
 }
 
-static const char *luo_session_state_name(const struct liveupdate_session *session)
+static const char *state_name(const struct liveupdate_session *session)
 {
 	switch (READ_ONCE(session->state)) {
 	case LUO_SESSION_OPEN:
@@ -60,18 +60,18 @@ const char *luo_incoming_state_name(int state)
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session)
 {
 	seq_printf(m, "liveupdate-session:\t%s\nliveupdate-side:\t%s\n",
-		   luo_session_text(session), luo_session_side_name(session));
+		   luo_session_text(session), side_name(session));
 
 	if (!down_read_trylock(&session->lock)) {
 		seq_puts(m, "liveupdate-state:\tbusy\n");
 		return;
 	}
 	seq_printf(m, "liveupdate-state:\t%s\nliveupdate-files:\t%zu\n",
-		   luo_session_state_name(session), list_count_nodes(&session->files));
+		   state_name(session), list_count_nodes(&session->files));
 	up_read(&session->lock);
 }
 
-static const char *luo_file_state_name(enum luo_file_state state)
+static const char *file_state_name(enum luo_file_state state)
 {
 	switch (state) {
 	case LUO_FILE_PRESERVED:
@@ -92,7 +92,7 @@ static const char *luo_file_state_name(enum luo_file_state state)
 }
 
 /* Show why no handler reads a file; nothing if one does. */
-static void luo_show_mismatch(struct seq_file *m, struct luo *luo, const char *found)
+static void show_mismatch(struct seq_file *m, struct luo *luo, const char *found)
 {
 	struct luo_handler *handler = luo_handler_match(luo, found);
 
@@ -100,14 +100,14 @@ static void luo_show_mismatch(struct seq_file *m, struct luo *luo, const char *f
 		seq_puts(m, PTR_ERR(handler) == -ENODEV ? ", no handler" : ", unknown version");
 }
 
-static void luo_show_file(struct seq_file *m, struct luo_file *lf)
+static void show_file(struct seq_file *m, struct luo_file *lf)
 {
 	seq_printf(m, "  token %llu: %s, %s", lf->key.token, lf->args.compatible,
-		   luo_file_state_name(READ_ONCE(lf->state)));
+		   file_state_name(READ_ONCE(lf->state)));
 	if (READ_ONCE(lf->args.retrieve_status) < 0)
 		seq_printf(m, " %d", READ_ONCE(lf->args.retrieve_status));
 	if (!READ_ONCE(lf->handler))
-		luo_show_mismatch(m, lf->key.session->luo, lf->found);
+		show_mismatch(m, lf->key.session->luo, lf->found);
 	seq_putc(m, '\n');
 }
 
@@ -117,27 +117,27 @@ struct luo_show_peek {
 	struct luo *luo;
 };
 
-static int luo_show_peeked_file(const void *entry, void *arg)
+static int show_peeked_file(const void *entry, void *arg)
 {
 	const struct luo_file_ser *ser = entry;
 	struct luo_show_peek *peek = arg;
 
 	seq_printf(peek->m, "  token %llu: %s, untried", ser->token, ser->compatible);
-	luo_show_mismatch(peek->m, peek->luo, ser->compatible);
+	show_mismatch(peek->m, peek->luo, ser->compatible);
 	seq_putc(peek->m, '\n');
 	return 0;
 }
 
-static void luo_show_files(struct seq_file *m, struct liveupdate_session *session)
+static void show_files(struct seq_file *m, struct liveupdate_session *session)
 {
 	struct luo_show_peek peek = { .m = m, .luo = session->luo };
 	struct luo_file *lf;
 	int err = session->err;
 
 	list_for_each_entry(lf, &session->files, in_session)
-		luo_show_file(m, lf);
+		show_file(m, lf);
 	if (session->key.side == LUO_INCOMING && !session->adopted)
-		err = luo_incoming_each_file(session, luo_show_peeked_file, &peek);
+		err = luo_incoming_each_file(session, show_peeked_file, &peek);
 	if (err)
 		seq_puts(m, "  files damaged\n");
 }
@@ -156,7 +156,7 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 		seq_puts(m, ": busy\n");
 		return;
 	}
-	seq_printf(m, ": %s\n", luo_session_state_name(session));
-	luo_show_files(m, session);
+	seq_printf(m, ": %s\n", state_name(session));
+	show_files(m, session);
 	up_read(&session->lock);
 }

@@ -10,12 +10,12 @@
 
 #include "luo_store.h"
 
-static bool luo_kho_usable(struct luo_store *store)
+static bool store_usable(struct luo_store *store)
 {
 	return kho_is_enabled();
 }
 
-static void *luo_kho_alloc(struct luo_store *store, unsigned int order)
+static void *store_alloc(struct luo_store *store, unsigned int order)
 {
 	void *page;
 
@@ -26,7 +26,7 @@ static void *luo_kho_alloc(struct luo_store *store, unsigned int order)
 	return IS_ERR(page) ? NULL : page;
 }
 
-static void luo_kho_drop(struct luo_store *store, void *page)
+static void store_drop(struct luo_store *store, void *page)
 {
 	if (folio_test_large(virt_to_folio(page)))
 		kho_unpreserve_free(page);
@@ -34,7 +34,7 @@ static void luo_kho_drop(struct luo_store *store, void *page)
 		liveupdate_free_page(page);
 }
 
-static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int *order)
+static const void *store_peek(struct luo_store *store, u64 phys, unsigned int *order)
 {
 	int ret = kho_preserved_order(phys);
 
@@ -44,22 +44,22 @@ static const void *luo_kho_peek(struct luo_store *store, u64 phys, unsigned int 
 	return phys_to_virt(phys);
 }
 
-static void luo_kho_release(struct luo_store *store, u64 phys)
+static void store_release(struct luo_store *store, u64 phys)
 {
 	kho_restore_free(phys_to_virt(phys));
 }
 
-static int luo_kho_publish(struct luo_store *store, const char *name, void *page, size_t size)
+static int store_publish(struct luo_store *store, const char *name, void *page, size_t size)
 {
 	return kho_add_subtree(name, page, size);
 }
 
-static void luo_kho_withdraw(struct luo_store *store, void *page)
+static void store_withdraw(struct luo_store *store, void *page)
 {
 	kho_remove_subtree(page);
 }
 
-static int luo_kho_find(struct luo_store *store, const char *name, u64 *phys, size_t *size)
+static int store_find(struct luo_store *store, const char *name, u64 *phys, size_t *size)
 {
 	phys_addr_t where;
 	int err;
@@ -71,31 +71,31 @@ static int luo_kho_find(struct luo_store *store, const char *name, u64 *phys, si
 	return 0;
 }
 
-static int luo_kho_refused(struct luo_store *store)
+static int store_refused(struct luo_store *store)
 {
 	return kho_handover_refused();
 }
 
-static unsigned long luo_kho_nr_pages(struct luo_store *store, bool incoming)
+static unsigned long store_nr_pages(struct luo_store *store, bool incoming)
 {
 	return kho_nr_preserved_pages(incoming);
 }
 
-static const struct luo_store_ops luo_kho_ops = {
-	.usable = luo_kho_usable,
-	.alloc = luo_kho_alloc,
-	.drop = luo_kho_drop,
-	.peek = luo_kho_peek,
-	.release = luo_kho_release,
-	.publish = luo_kho_publish,
-	.withdraw = luo_kho_withdraw,
-	.find = luo_kho_find,
-	.refused = luo_kho_refused,
-	.nr_pages = luo_kho_nr_pages,
+static const struct luo_store_ops store_ops = {
+	.usable = store_usable,
+	.alloc = store_alloc,
+	.drop = store_drop,
+	.peek = store_peek,
+	.release = store_release,
+	.publish = store_publish,
+	.withdraw = store_withdraw,
+	.find = store_find,
+	.refused = store_refused,
+	.nr_pages = store_nr_pages,
 };
 
 struct luo_store luo_kho_store = {
-	.ops = &luo_kho_ops,
+	.ops = &store_ops,
 };
 
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_STORE, KHO_FDT_COMPATIBLE);
@@ -119,7 +119,7 @@ LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 	"4: .popsection\n"
 asm(LUO_NOTE_END);
 
-static const void *luo_store_peek(void *ctx, u64 phys, unsigned int *order)
+static const void *pages_peek(void *ctx, u64 phys, unsigned int *order)
 {
 	struct luo_store *store = ctx;
 
@@ -132,5 +132,5 @@ static const void *luo_store_peek(void *ctx, u64 phys, unsigned int *order)
  */
 struct luo_wire_pages luo_store_pages(struct luo_store *store)
 {
-	return (struct luo_wire_pages){ .peek = luo_store_peek, .ctx = store };
+	return (struct luo_wire_pages){ .peek = pages_peek, .ctx = store };
 }

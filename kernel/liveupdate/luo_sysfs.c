@@ -50,7 +50,7 @@ static struct kobj_attribute number_attr = __ATTR_RO(number);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
 static struct kobj_attribute image_attr = __ATTR_RO(image);
 
-static struct attribute *luo_sysfs_attrs[] = {
+static struct attribute *sysfs_attrs[] = {
 	&enabled_attr.attr,
 	&number_attr.attr,
 	&incoming_attr.attr,
@@ -58,8 +58,8 @@ static struct attribute *luo_sysfs_attrs[] = {
 	NULL
 };
 
-static const struct attribute_group luo_sysfs_group = {
-	.attrs = luo_sysfs_attrs,
+static const struct attribute_group sysfs_group = {
+	.attrs = sysfs_attrs,
 };
 
 /* Create /sys/kernel/liveupdate, also if live update is off. Returns 0 or -ENOMEM. */
@@ -72,7 +72,7 @@ int luo_sysfs_init(struct luo *luo)
 	kobj = kobject_create_and_add("liveupdate", kernel_kobj);
 	if (!kobj)
 		return -ENOMEM;
-	err = sysfs_create_group(kobj, &luo_sysfs_group);
+	err = sysfs_create_group(kobj, &sysfs_group);
 	if (err)
 		kobject_put(kobj);
 	return err;

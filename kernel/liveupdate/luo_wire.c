@@ -169,13 +169,13 @@ u32 luo_wire_flbs_crc(const void *area)
 }
 
 /* A valid address of a page; 0 is none. */
-static bool luo_wire_is_page(u64 phys)
+static bool wire_is_page(u64 phys)
 {
 	return phys && IS_ALIGNED(phys, PAGE_SIZE);
 }
 
-static int luo_wire_read_v5(const void *blob, size_t size, const struct luo_ext_ser *ext,
-			    struct luo_wire_head *head)
+static int wire_read_v5(const void *blob, size_t size, const struct luo_ext_ser *ext,
+			struct luo_wire_head *head)
 {
 	const struct luo_ser *ser = blob;
 
@@ -183,9 +183,9 @@ static int luo_wire_read_v5(const void *blob, size_t size, const struct luo_ext_
 		return -EUCLEAN;
 	if (ext && ext->ser_crc != luo_wire_crc(LUO_WIRE_CRC_SEED, ser, sizeof(*ser)))
 		return -EUCLEAN;
-	if (ser->sessions_pa && !luo_wire_is_page(ser->sessions_pa))
+	if (ser->sessions_pa && !wire_is_page(ser->sessions_pa))
 		return -EUCLEAN;
-	if (ser->flbs_pa && !luo_wire_is_page(ser->flbs_pa))
+	if (ser->flbs_pa && !wire_is_page(ser->flbs_pa))
 		return -EUCLEAN;
 
 	head->liveupdate_num = ser->liveupdate_num;
@@ -200,7 +200,7 @@ static const struct luo_wire_version {
 	int (*read)(const void *blob, size_t size, const struct luo_ext_ser *ext,
 		    struct luo_wire_head *head);
 } luo_wire_versions[] = {
-	{ LUO_ABI_COMPATIBLE, luo_wire_read_v5 },
+	{ LUO_ABI_COMPATIBLE, wire_read_v5 },
 };
 
 /*
@@ -261,14 +261,14 @@ struct luo_wire_walk {
 };
 
 /* Returns 1 at a block, 0 at the end, or -EUCLEAN. */
-static int luo_wire_step(struct luo_wire_walk *walk)
+static int wire_step(struct luo_wire_walk *walk)
 {
 	const struct luo_wire_pages *pages = walk->pages;
 	unsigned int order;
 
 	if (!walk->next)
 		return 0;
-	if (!luo_wire_is_page(walk->next) || walk->next == walk->mark ||
+	if (!wire_is_page(walk->next) || walk->next == walk->mark ||
 	    walk->blocks == LUO_CHAIN_MAX_BLOCKS)
 		return -EUCLEAN;
 
@@ -285,10 +285,10 @@ static int luo_wire_step(struct luo_wire_walk *walk)
 	return 1;
 }
 
-/* As luo_wire_step(), and checks the count of entries. */
-static int luo_wire_step_entries(struct luo_wire_walk *walk, size_t entry_size)
+/* As wire_step(), and checks the count of entries. */
+static int wire_step_entries(struct luo_wire_walk *walk, size_t entry_size)
 {
-	int ret = luo_wire_step(walk);
+	int ret = wire_step(walk);
 
 	if (ret <= 0)
 		return ret;
@@ -313,7 +313,7 @@ int luo_wire_check_chain(const struct luo_wire_pages *pages, u64 first, size_t e
 	u64 entries = 0;
 	int ret;
 
-	while ((ret = luo_wire_step_entries(&walk, entry_size)) > 0) {
+	while ((ret = wire_step_entries(&walk, entry_size)) > 0) {
 		entries += walk.block->count;
 		crc = luo_wire_block_crc(crc, walk.block, entry_size);
 	}
@@ -339,7 +339,7 @@ int luo_wire_for_each(const struct luo_wire_pages *pages, u64 first, size_t entr
 	u64 left;
 	int ret;
 
-	while ((ret = luo_wire_step_entries(&walk, entry_size)) > 0) {
+	while ((ret = wire_step_entries(&walk, entry_size)) > 0) {
 		entry = walk.block + 1;
 		for (left = walk.block->count; left; left--) {
 			ret = visit(entry, arg);
@@ -363,7 +363,7 @@ int luo_wire_each_block(const struct luo_wire_pages *pages, u64 first,
 	struct luo_wire_walk walk = { .pages = pages, .next = first };
 	int ret;
 
-	while ((ret = luo_wire_step(&walk)) > 0) {
+	while ((ret = wire_step(&walk)) > 0) {
 		ret = visit(walk.phys, arg);
 		if (ret)
 			return ret;
@@ -386,7 +386,7 @@ bool luo_wire_session_valid(const struct luo_session_ser *ser)
 	if (!ser->count)
 		return !ser->files;
 
-	return luo_wire_is_page(ser->files);
+	return wire_is_page(ser->files);
 }
 
 /* The compatible string is valid. Data and token may be anything. */
@@ -396,7 +396,7 @@ bool luo_wire_file_valid(const struct luo_file_ser *ser)
 }
 
 /* Quadratic, but there are few unless the handover is malformed, and then it is bounded. */
-static bool luo_wire_flbs_valid(const struct luo_wire_flbs *flbs)
+static bool flbs_are_valid(const struct luo_wire_flbs *flbs)
 {
 	const struct luo_flb_ser *entries = flbs->entries;
 	u64 i, k;
@@ -418,8 +418,8 @@ static bool luo_wire_flbs_valid(const struct luo_wire_flbs *flbs)
  * anything.
  *
  * Returns -EUCLEAN if peek() does not know the address, if the folio is larger than any
- * area, if the area claims to be larger than its folio or to hold more than it can, if its checksum is wrong, or if a name is
- * malformed or there twice.
+ * area, if the area claims to be larger than its folio or to hold more than it can, if its
+ * checksum is wrong, or if a name is malformed or there twice.
  */
 int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struct luo_ext_ser *ext,
 		       struct luo_wire_flbs *flbs)
@@ -432,7 +432,7 @@ int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struc
 		*flbs = found;
 		return 0;
 	}
-	if (!luo_wire_is_page(phys))
+	if (!wire_is_page(phys))
 		return -EUCLEAN;
 	header = pages->peek(pages->ctx, phys, &order);
 	if (!header || order > LUO_FLBS_MAX_ORDER)
@@ -447,7 +447,7 @@ int luo_wire_read_flbs(const struct luo_wire_pages *pages, u64 phys, const struc
 		return -EUCLEAN;
 
 	found.entries = (const void *)(header + 1);
-	if (!luo_wire_flbs_valid(&found))
+	if (!flbs_are_valid(&found))
 		return -EUCLEAN;
 	*flbs = found;
 	return 0;

@@ -398,7 +398,8 @@ TEST_F(preflight, what_is_shown)
 			     "  token 5: other-v1, preserved\n", PREFLIGHT));
 	expect_out("no       file other-v1");
 	expect_out("token 5 of session 'a'");
-	EXPECT_EQ(1, seen_as(FLBS, "other-v1: preserved, 1 files\nidle-v1: idle, 0 files\n", PREFLIGHT));
+	EXPECT_EQ(1, seen_as(FLBS, "other-v1: preserved, 1 files\nidle-v1: idle, 0 files\n",
+			     PREFLIGHT));
 	expect_out("no       flb  other-v1");
 	EXPECT_FALSE(strstr(luo_out, "idle-v1"));
 	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));
