@@ -34,7 +34,7 @@
 
 static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_SLOTS);
 
-/* Protects everything here. luo_pages_lock and allocators nest inside. */
+/* Protects everything here. Allocators nest inside. */
 static DEFINE_MUTEX(luo_small_lock);
 
 /* Outgoing pages with a free slot, by page->lru */
