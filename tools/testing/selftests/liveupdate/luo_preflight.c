@@ -197,7 +197,7 @@ TEST_F(preflight, held)
 }
 
 #define AS_REGISTERED	"luoctl formats >/tmp/running; "		\
-			"cd /sys/kernel/liveupdate; "			\
+			"cd /sys/kernel/debug/liveupdate; "		\
 			"cat handlers flbs | while read -r format rest; do "	\
 			"grep \" $format .*${rest##* }\" /tmp/running || exit 1; done"
 
