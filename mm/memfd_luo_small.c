@@ -34,7 +34,7 @@
 
 static_assert(LIVEUPDATE_SMALL_WORDS * 64 >= SMALL_SLOTS);
 
-/* Protects everything here. Allocators nest inside. */
+/* Protects everything here. The lock of luo_pages.c and allocators nest inside. */
 static DEFINE_MUTEX(luo_small_lock);
 
 /* Outgoing pages with a free slot, by page->lru */

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The store on top of Kexec HandOver. Besides it only handlers call KHO. */
 #include <linux/err.h>
-#include <linux/error-injection.h>
-#include <linux/export.h>
-#include <linux/gfp.h>
 #include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/kexec_handover.h>
@@ -17,46 +14,6 @@ static bool store_usable(struct luo_store *store)
 {
 	return kho_is_enabled();
 }
-
-/**
- * liveupdate_alloc_page() - Allocate a preserved page
- *
- * Like kho_alloc_preserve(), but charged to the memcg of the caller, as sessions may belong
- * to unprivileged programs. In the next kernel kho_restore_free() frees it.
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- * Return: the page, zeroed and charged to the caller's memcg, to be freed with
- * liveupdate_free_page(); NULL if there is no memory, or the memcg is at its limit.
- */
-void *liveupdate_alloc_page(void)
-{
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-
-	if (!page)
-		return NULL;
-	if (kho_preserve_pages(page, 1)) {
-		__free_page(page);
-		return NULL;
-	}
-	return page_address(page);
-}
-EXPORT_SYMBOL_GPL(liveupdate_alloc_page);
-ALLOW_ERROR_INJECTION(liveupdate_alloc_page, NULL);
-
-/**
- * liveupdate_free_page() - Undo liveupdate_alloc_page()
- * @mem: the page, or NULL
- *
- * Context: Process context. May sleep. May be called from inside the ops of handlers.
- */
-void liveupdate_free_page(void *mem)
-{
-	if (!mem)
-		return;
-	kho_unpreserve_pages(virt_to_page(mem), 1);
-	__free_page(virt_to_page(mem));
-}
-EXPORT_SYMBOL_GPL(liveupdate_free_page);
 
 static void *store_alloc(struct luo_store *store, unsigned int order)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Pages for what is handed over: zeroed, and each on its own */
+/* Pages for what is handed over: zeroed, each on its own, and side by side */
 #include <kunit/test.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
@@ -47,20 +47,38 @@ static void pages_zeroed(struct kunit *test)
 	}
 }
 
+/* A block of memory is used up before the next one is begun. */
+static void pages_side_by_side(struct kunit *test)
+{
+	void **mem = kunit_kcalloc(test, PAGES, sizeof(*mem), GFP_KERNEL);
+	int apart = 0;
+
+	need_kho(test);
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	alloc_all(test, mem);
+	for (int i = 1; i < PAGES; i++)
+		apart += mem[i] != mem[i - 1] + PAGE_SIZE;
+	free_all(mem);
+
+	/* What others have given back before lies anywhere, but is not much. */
+	KUNIT_EXPECT_LE(test, apart, 16 + PAGES / 16);
+}
+
 static void pages_null(struct kunit *test)
 {
 	liveupdate_free_page(NULL);
 }
 
-static struct kunit_case luo_store_cases[] = {
+static struct kunit_case luo_pages_cases[] = {
 	KUNIT_CASE(pages_zeroed),
+	KUNIT_CASE(pages_side_by_side),
 	KUNIT_CASE(pages_null),
 	{}
 };
 
-static struct kunit_suite luo_store_suite = {
-	.name = "luo_store",
-	.test_cases = luo_store_cases,
+static struct kunit_suite luo_pages_suite = {
+	.name = "luo_pages",
+	.test_cases = luo_pages_cases,
 };
 
-kunit_test_suite(luo_store_suite);
+kunit_test_suite(luo_pages_suite);
