@@ -92,6 +92,8 @@ unsigned int kho_restore_folios(const phys_addr_t *phys, unsigned int nr, struct
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
+void *luo_small_alloc(void);
+void luo_small_free(void *obj);
 int luo_small_claim(u64 phys, const void **obj);
 void luo_small_unclaim(u64 phys);
 void luo_small_release(u64 phys);
@@ -151,8 +153,6 @@ bool xa_step(struct xa_walk *walk);
 #define kho_unpreserve_pages(page, nr)	((void)(page), (void)(nr), abort())
 #define kho_preserve_folio(folio)	((void)(folio), abort(), 0)
 #define kho_unpreserve_folio(folio)	((void)(folio), abort())
-#define luo_small_alloc()	(abort(), NULL)
-#define luo_small_free(p)	((void)(p), abort())
 #define liveupdate_alloc_page()		(abort(), NULL)
 #define liveupdate_free_page(p)		((void)(p), abort())
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))

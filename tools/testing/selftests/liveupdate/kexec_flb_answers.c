@@ -125,12 +125,12 @@ static void gone_2(void)
 	/* Nor, at first, of the files */
 	test_err_retrieve_fd(ENODEV, s, 1);
 	test_err_finish(EBUSY, s);
-	expect_shown("incoming", "  token 1: luo_test-file0-v1, untried, no handler\n");
-	expect_shown("incoming_flbs", FLB0 ": untried, 1 files left, 0 gets\n");
+	expect_shown("incoming", "  token 1: luo_test-file0-v1, untried, no handler");
+	expect_shown("incoming_flbs", FLB0 ": untried, 1 files left, 0 gets");
 	test_load(FLB_TEST);
 	test_flb("register");
 	close(test_retrieve_fd(s, 1));
-	expect_shown("incoming", "  token 1: luo_test-file0-v1, retrieved\n");
+	expect_shown("incoming", "  token 1: luo_test-file0-v1, retrieved");
 	test_finish(s);
 	expect_ops("file0.retrieve file0.finish");
 }
@@ -209,7 +209,7 @@ static void expect_no_kho(int err, const char *incoming)
 	expect_ops("");
 	EXPECT_EQ(err, with_device(luo_retrieve(dev, "kho", 0)));
 	EXPECT_TRUE(luo_status_is("incoming", incoming));
-	expect_shown("flbs", FLB0 " write read\n");
+	expect_shown("flbs", FLB0 " write read");
 	EXPECT_TRUE(luo_status_is("number", "0"));
 	preserve_device("kho");
 	expect_ops("flb0.preserve file0.preserve");
@@ -324,7 +324,7 @@ static void damage_2(void)
 	s = retrieve("damage");
 	close(test_retrieve_fd(s, 1));
 	EXPECT_TRUE(luo_status_is("incoming", "damaged"));
-	expect_shown("incoming", "FLBs: damaged\n");
+	expect_shown("incoming", "FLBs: damaged");
 	test_finish(s);
 	test_err_flb(EUCLEAN, "get_incoming 0");
 	/* What is new is sound. */

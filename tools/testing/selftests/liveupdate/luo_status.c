@@ -184,7 +184,7 @@ TEST_F(session, debugfs_closed_meanwhile)
 {
 	static char text[64 * 1024];
 	int many[MANY], fd;
-	ssize_t n, len = 0;
+	ssize_t n, len;
 	char name[16];
 
 	for (int i = 0; i < MANY; i++) {
@@ -193,7 +193,8 @@ TEST_F(session, debugfs_closed_meanwhile)
 	}
 	fd = open(DEBUGFS "outgoing", O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(fd, 0);
-	ASSERT_LT(0, read(fd, text, 1024));
+	len = read(fd, text, 1024);
+	ASSERT_LT(0, len);
 	for (int i = 0; i < MANY; i++)
 		close(many[i]);
 	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
