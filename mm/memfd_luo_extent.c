@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of memfds: the list of extents of memfd-extent-v1.
+ * Live update of memfds: serialize memfd-extent-v1, which describes a memfd completely.
  *
  * The list begins in the object that describes the memfd and continues on further pages. It
  * only grows: what is added to a hole later is an extent of its own at the end, so that
@@ -8,12 +8,14 @@
  * listed, and a page gets its checksum when the list leaves it.
  */
 #include <linux/bitfield.h>
-#include <linux/crc32c.h>
+#include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/stat.h>
+#include <linux/user_namespace.h>
 
 #include "memfd_luo.h"
 
@@ -28,33 +30,9 @@
 #define EXTENT_LONG_NR		BIT(14)
 #define EXTENT_BLOCK_NR		BIT(9)
 
-/* The first list is at the end of an object, all others are pages. */
-static bool extent_list_is_page(const struct memfd_extent_list *list)
-{
-	return PAGE_ALIGNED(list);
-}
-
-/* Number of words that a list has space for, in its object or page. */
-u32 memfd_extent_room(const struct memfd_extent_list *list)
-{
-	if (extent_list_is_page(list))
-		return (PAGE_SIZE - sizeof(*list)) / sizeof(list->words[0]);
-	return MEMFD_EXTENT_FIRST_WORDS;
-}
-
-/* The value for @list->crc. Its number of words is validated. */
-u32 memfd_extent_crc(const struct memfd_extent_list *list)
-{
-	const void *begin = list, *behind = &list->crc + 1, *end = &list->words[list->nr];
-	const u32 none = 0;
-	u32 crc;
-
-	if (!extent_list_is_page(list))
-		begin = container_of(list, struct memfd_extent_ser, list);
-	crc = crc32c(~0U, begin, (const void *)&list->crc - begin);
-	crc = crc32c(crc, &none, sizeof(none));
-	return crc32c(crc, behind, end - behind);
-}
+/* Longer extents are split, at an offset that keeps their alignment. */
+#define EXTENT_MAX_NR		BIT(17)
+static_assert(EXTENT_MAX_NR <= MEMFD_EXTENT_MAX_NR);
 
 /* The number of pages from @pfn on that are preserved together */
 static unsigned long extent_block(const struct memfd_extent *extent, unsigned long pfn)
@@ -93,8 +71,7 @@ static int extent_preserve_pages(const struct memfd_extent *extent)
 	return 0;
 }
 
-/* Undo the preservation of an extent; its list is about to be dropped. */
-void memfd_extent_unpreserve(const struct memfd_extent *extent)
+static void extent_unpreserve(const struct memfd_extent *extent)
 {
 	struct page *page = pfn_to_page(extent->pfn);
 
@@ -121,22 +98,21 @@ static noinline int extent_preserve(const struct memfd_extent *extent)
 			struct memfd_extent done = *extent;
 
 			done.nr = i;
-			memfd_extent_unpreserve(&done);
+			extent_unpreserve(&done);
 			return err;
 		}
 	}
 	return 0;
 }
 
-/* Allocate an empty list, freed by memfd_extents_drop(). Returns 0 or -ENOMEM. */
-int memfd_extents_make(struct memfd_extents *extents)
+static int extents_create(struct memfd_preserved *mp)
 {
 	struct memfd_extent_ser *ser = luo_small_alloc();
 
 	if (!ser)
 		return -ENOMEM;
 
-	*extents = (struct memfd_extents) {
+	mp->extents = (struct memfd_extents) {
 		.ser = ser,
 		.last = &ser->list,
 		.left = memfd_extent_room(&ser->list),
@@ -171,7 +147,7 @@ static void extents_put(struct memfd_extents *extents, u64 word)
  * Preserve an extent and list it. On error nothing has changed: -ENOMEM, -E2BIG if the
  * memory is at an address that the format cannot express, or an errno of KHO.
  */
-int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *extent)
+static int extents_list(struct memfd_extents *extents, const struct memfd_extent *extent)
 {
 	int err;
 
@@ -201,61 +177,188 @@ int memfd_extents_add(struct memfd_extents *extents, const struct memfd_extent *
 	return 0;
 }
 
-/* Update the checksums. More may be added; then they have to be updated again. */
-void memfd_extents_seal(struct memfd_extents *extents)
+static struct folio *extent_folio(const struct memfd_extent *extent, u32 i)
 {
-	struct memfd_extent_list *first = &extents->ser->list;
-
-	first->crc = memfd_extent_crc(first);
-	if (extents->last != first)
-		extents->last->crc = memfd_extent_crc(extents->last);
+	return pfn_folio(extent->pfn + ((unsigned long)i << extent->order));
 }
 
-/*
- * Call @fn for each extent until it returns other than 0. An incoming list has been
- * validated as far as @fn goes.
- */
-int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn, void *data)
+static void unpin_extent(struct memfd_preserved *mp, const struct memfd_extent *extent)
 {
-	const struct memfd_extent_list *list = &ser->list;
-	struct memfd_extent extent = {};
-	int err;
-
-	for (;;) {
-		for (u32 i = 0; i < list->nr; i++) {
-			const u64 word = list->words[i];
-
-			extent.order = FIELD_GET(MEMFD_EXTENT_ORDER, word);
-			if (extent.order == MEMFD_EXTENT_ORDER_INDEX) {
-				extent.index = FIELD_GET(MEMFD_EXTENT_INDEX, word);
-				continue;
-			}
-			extent.pfn = FIELD_GET(MEMFD_EXTENT_PFN, word);
-			extent.nr = FIELD_GET(MEMFD_EXTENT_NR, word);
-			err = fn(&extent, data);
-			if (err)
-				return err;
-			extent.index += memfd_extent_pages(&extent);
-			cond_resched();
-		}
-		if (!list->next)
-			return 0;
-		list = phys_to_virt(list->next);
+	for (u32 i = 0; i < extent->nr; i++) {
+		memfd_unpin_new(mp->inode, extent_folio(extent, i));
+		cond_resched();
 	}
 }
 
-/* Free the list. Its extents are not preserved any more. */
-void memfd_extents_drop(struct memfd_extents *extents)
+/* The open extent is complete. A long one takes few keys, of a high order. */
+static int extents_flush(struct memfd_preserved *mp)
 {
+	struct memfd_extent extent = mp->extents.open;
+	int err;
+
+	if (!extent.nr)
+		return 0;
+
+	mp->extents.open.nr = 0;
+	err = extents_list(&mp->extents, &extent);
+	if (err)
+		unpin_extent(mp, &extent);
+	else
+		mp->pages += memfd_extent_pages(&extent);
+	return err;
+}
+
+/*
+ * Returns 1 if the extent continues the open one; else closes that, and returns 0 or an
+ * errno.
+ */
+static noinline int extents_continue(struct memfd_preserved *mp, const struct memfd_extent *extent)
+{
+	struct memfd_extent *open = &mp->extents.open;
+	const unsigned long pages = memfd_extent_pages(open);
+
+	if (open->nr > EXTENT_MAX_NR - extent->nr || extent->order != open->order ||
+	    extent->pfn != open->pfn + pages || extent->index != open->index + pages ||
+	    folio_nid(extent_folio(extent, 0)) != folio_nid(extent_folio(open, 0)))
+		return extents_flush(mp);
+
+	open->nr += extent->nr;
+	return 1;
+}
+
+/* Make an extent of at least one of @nr folios; returns their number, or an errno. */
+static int extents_add(struct memfd_preserved *mp, struct folio **batch, long nr)
+{
+	struct memfd_extent extent = {
+		.index = batch[0]->index,
+		.pfn = folio_pfn(batch[0]),
+		.order = folio_order(batch[0]),
+	};
+	const unsigned long step = 1UL << extent.order;
+	const int nid = folio_nid(batch[0]);
+	unsigned long pfn = extent.pfn;
+	pgoff_t index = extent.index;
+	int err;
+
+	static_assert(MEMFD_BATCH <= EXTENT_MAX_NR);
+	do {
+		extent.nr++;
+		pfn += step;
+		index += step;
+	} while (extent.nr < nr && folio_pfn(batch[extent.nr]) == pfn &&
+		 batch[extent.nr]->index == index &&
+		 folio_order(batch[extent.nr]) == extent.order &&
+		 folio_nid(batch[extent.nr]) == nid);
+
+	if (unlikely(mp->extents.open.nr)) {
+		err = extents_continue(mp, &extent);
+		if (err < 0)
+			return err;
+		if (err)
+			return extent.nr;
+	}
+	/* It may continue in the next batch. */
+	if (extent.nr == nr) {
+		mp->extents.open = extent;
+		return nr;
+	}
+
+	err = extents_list(&mp->extents, &extent);
+	if (err)
+		return err;
+	mp->pages += memfd_extent_pages(&extent);
+	return extent.nr;
+}
+
+static u32 open_flags(const struct file *file)
+{
+	switch (file->f_mode & (FMODE_READ | FMODE_WRITE)) {
+	case FMODE_READ:
+		return MEMFD_EXTENT_RDONLY;
+	case FMODE_WRITE:
+		return MEMFD_EXTENT_WRONLY;
+	case FMODE_READ | FMODE_WRITE:
+		return 0;
+	default:
+		return MEMFD_EXTENT_RDONLY | MEMFD_EXTENT_WRONLY;
+	}
+}
+
+/* The checksums are updated each time that something was added. */
+static phys_addr_t extents_write(struct memfd_preserved *mp, struct file *file,
+				 const struct shmem_attrs *attrs)
+{
+	struct memfd_extent_list *last = mp->extents.last;
+	struct memfd_extent_ser *ser = mp->extents.ser;
+
+	ser->pos = READ_ONCE(file->f_pos);
+	ser->size = i_size_read(file_inode(file));
+	ser->seals = attrs->seals;
+	ser->flags = open_flags(file);
+	ser->mode = attrs->mode & S_IALLUGO;
+	ser->uid = from_kuid(&init_user_ns, attrs->uid);
+	ser->gid = from_kgid(&init_user_ns, attrs->gid);
+	ser->nr_pages = mp->pages;
+	ser->list.crc = memfd_extent_crc(&ser->list);
+	if (last != &ser->list)
+		last->crc = memfd_extent_crc(last);
+	return virt_to_phys(ser);
+}
+
+static int visit_folios(const struct memfd_extent *extent, void *data)
+{
+	int (**fn)(struct folio *) = data;
+	int err = 0;
+
+	for (u32 i = 0; !err && i < extent->nr; i++)
+		err = (*fn)(extent_folio(extent, i));
+	return err;
+}
+
+static int extents_for_each(struct memfd_preserved *mp, int (*fn)(struct folio *folio))
+{
+	return memfd_extent_for_each(mp->extents.ser, visit_folios, &fn);
+}
+
+static int drop_extent(const struct memfd_extent *extent, void *data)
+{
+	extent_unpreserve(extent);
+	for (u32 i = 0; i < extent->nr; i++)
+		unpin_folio(extent_folio(extent, i));
+	return 0;
+}
+
+static void extents_destroy(struct memfd_preserved *mp)
+{
+	struct memfd_extent_ser *ser = mp->extents.ser;
 	struct memfd_extent_list *list;
 	u64 next;
 
-	next = extents->ser->list.next;
-	luo_small_free(extents->ser);
+	memfd_extent_for_each(ser, drop_extent, NULL);
+	next = ser->list.next;
+	luo_small_free(ser);
 	while (next) {
 		list = phys_to_virt(next);
 		next = list->next;
 		liveupdate_free_page(list);
 	}
-	*extents = (struct memfd_extents) {};
 }
+
+static int extents_check_attrs(struct file *file, const struct shmem_attrs *attrs)
+{
+	return 0;
+}
+
+const struct memfd_format memfd_extent_v1 = {
+	.check_attrs = extents_check_attrs,
+	.create = extents_create,
+	.destroy = extents_destroy,
+	.add = extents_add,
+	.flush = extents_flush,
+	.for_each = extents_for_each,
+	.write = extents_write,
+	.validate = memfd_extent_validate,
+	.get_attrs = memfd_extent_get_attrs,
+	.adopt = memfd_extent_adopt,
+	.free = memfd_extent_free,
+};

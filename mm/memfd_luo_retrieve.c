@@ -24,36 +24,6 @@
 /* The name of a retrieved memfd in /proc */
 #define MEMFD_RETRIEVED_NAME	"memfd:liveupdate"
 
-/* The permission bits that memfd-v2 implies. */
-umode_t memfd_mode_of(u32 seals)
-{
-	const unsigned int fixed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-				   F_SEAL_FUTURE_WRITE;
-
-	/*
-	 * F_SEAL_EXEC on an executable file adds these four seals. A file that lacks one of
-	 * them was not executable, and cannot have become so since. Otherwise take the mode
-	 * that memfd_create() gives.
-	 */
-	if ((seals & F_SEAL_EXEC) && (seals & fixed) != fixed)
-		return 0666;
-	return 0777;
-}
-
-/*
- * What a memfd is besides its contents. @flags are MEMFD_EXTENT_RDONLY and _WRONLY;
- * position and size are in bytes.
- */
-struct memfd_attrs {
-	u64 pos;
-	u64 size;
-	u32 seals;
-	u32 flags;
-	umode_t mode;
-	kuid_t uid;
-	kgid_t gid;
-};
-
 /* Access mode 3 allows neither reading nor writing. */
 static int memfd_access_mode(u32 flags)
 {
@@ -145,74 +115,35 @@ static int memfd_retrieved(struct liveupdate_file_op_args *args, struct file *fi
 }
 
 /*
- * retrieve() for memfd-v2. -EUCLEAN and -EOPNOTSUPP: it cannot be used, -EIO: it is lost;
- * on other errors nothing has changed.
+ * retrieve() of both handlers. -EUCLEAN and -EOPNOTSUPP: the memfd cannot be used, -EIO: it
+ * is lost; on other errors nothing has changed.
  */
 int memfd_retrieve(struct liveupdate_file_op_args *args)
 {
-	struct memfd_attrs attrs = { .uid = GLOBAL_ROOT_UID, .gid = GLOBAL_ROOT_GID };
-	struct memfd_image image;
-	struct file *file;
-	int err;
-
-	err = memfd_image_open(&image, args->serialized_data, true);
-	if (err)
-		return err;
-
-	err = memfd_check_seals(image.ser.seals);
-	if (err)
-		goto err_close;
-
-	attrs.pos = image.ser.pos;
-	attrs.size = image.ser.size;
-	attrs.seals = image.ser.seals;
-	attrs.mode = memfd_mode_of(image.ser.seals);
-	file = memfd_make_file(&attrs);
-	if (IS_ERR(file)) {
-		err = memfd_make_error(PTR_ERR(file));
-		goto err_close;
-	}
-
-	err = memfd_image_adopt(&image, file_inode(file));
-	memfd_image_free(&image);
-	return memfd_retrieved(args, file, err);
-
-err_close:
-	memfd_image_close(&image);
-	return err;
-}
-
-/* As memfd_retrieve(), for memfd-extent-v1. */
-int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
-{
-	struct memfd_extent_image image;
+	struct memfd_incoming in = {
+		.format = memfd_format_of(args->handler),
+		.phys = args->serialized_data,
+	};
 	struct memfd_attrs attrs;
 	struct file *file;
 	int err;
 
-	err = memfd_extent_image_open(&image, args->serialized_data, true);
+	err = memfd_incoming_open(&in, true);
 	if (err)
 		return err;
-	err = memfd_check_seals(image.ser->seals);
+
+	in.format->get_attrs(&in, &attrs);
+	err = memfd_check_seals(attrs.seals);
 	if (err)
 		goto err_close;
 
-	attrs = (struct memfd_attrs) {
-		.pos = image.ser->pos,
-		.size = image.ser->size,
-		.seals = image.ser->seals,
-		.flags = image.ser->flags,
-		.mode = image.ser->mode,
-		.uid = make_kuid(&init_user_ns, image.ser->uid),
-		.gid = make_kgid(&init_user_ns, image.ser->gid),
-	};
 	file = memfd_make_file(&attrs);
 	if (IS_ERR(file)) {
 		err = memfd_make_error(PTR_ERR(file));
 		goto err_close;
 	}
 
-	err = memfd_extent_image_adopt(&image, file_inode(file));
+	err = in.format->adopt(&in, file_inode(file));
 	if (err == -ENOMEM) {
 		fput(file);
 		goto err_close;
@@ -220,29 +151,21 @@ int memfd_extent_retrieve(struct liveupdate_file_op_args *args)
 	return memfd_retrieved(args, file, err);
 
 err_close:
-	memfd_extent_image_close(&image);
+	memfd_incoming_close(&in);
 	return err;
 }
 
-/* finish() for memfd-v2: free what was not retrieved. */
+/* finish() of both handlers: free what was not retrieved. */
 void memfd_finish(struct liveupdate_file_op_args *args)
 {
-	struct memfd_image image;
+	struct memfd_incoming in = {
+		.format = memfd_format_of(args->handler),
+		.phys = args->serialized_data,
+	};
 
 	/* It was retrieved: each page is in the file or was freed. */
 	if (args->retrieve_status > 0)
 		return;
-	if (!memfd_image_open(&image, args->serialized_data, false))
-		memfd_image_free(&image);
-}
-
-/* As memfd_finish(), for memfd-extent-v1. */
-void memfd_extent_finish(struct liveupdate_file_op_args *args)
-{
-	struct memfd_extent_image image;
-
-	if (args->retrieve_status > 0)
-		return;
-	if (!memfd_extent_image_open(&image, args->serialized_data, false))
-		memfd_extent_image_free(&image);
+	if (!memfd_incoming_open(&in, false))
+		in.format->free(&in);
 }

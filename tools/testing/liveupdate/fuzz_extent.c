@@ -62,20 +62,25 @@ static void make_memory(const void *data)
 /* ---------------------------------------------------------------- reading */
 
 /* What was claimed on the way to an error is given back, and so is all when it is closed. */
-static int open_list(struct memfd_extent_image *image)
+static int open_list(struct memfd_incoming *in)
 {
-	int err = memfd_extent_image_open(image, OBJECT, true);
+	int err = memfd_incoming_open(in, true);
 
 	if (!err)
-		memfd_extent_image_close(image);
+		memfd_incoming_close(in);
 	must(!memory_claimed());
-	return err ?: memfd_extent_image_open(image, OBJECT, true);
+	return err ?: memfd_incoming_open(in, true);
 }
 
 static void read_list(bool adopt)
 {
-	struct memfd_extent_image image;
-	int err = open_list(&image);
+	static const struct memfd_format extent_v1 = {
+		.validate = memfd_extent_validate,
+		.adopt = memfd_extent_adopt,
+		.free = memfd_extent_free,
+	};
+	struct memfd_incoming in = { .format = &extent_v1, .phys = OBJECT };
+	int err = open_list(&in);
 	struct inode inode;
 	u64 size, pages;
 
@@ -86,15 +91,15 @@ static void read_list(bool adopt)
 	if (err)
 		return;
 
-	size = image.ser->size;
-	pages = image.ser->nr_pages;
+	size = in.extent->size;
+	pages = in.extent->nr_pages;
 	nr_sound++;
 	nr_pages += pages;
 	if (adopt) {
-		must(!memfd_extent_image_adopt(&image, &inode));
+		must(!memfd_extent_adopt(&in, &inode));
 		must(pages_in_file(size) == pages);
 	} else {
-		memfd_extent_image_free(&image);
+		memfd_extent_free(&in);
 		/* And the pages that the list was on */
 		must(pages_freed() >= pages && pages_freed() <= pages + MAX_LISTS);
 	}

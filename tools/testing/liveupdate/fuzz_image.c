@@ -110,20 +110,25 @@ static struct named name_all(const struct memfd_luo_ser *ser)
 }
 
 /* What was claimed on the way to an error is given back, and so is all when it is closed. */
-static int open_image(struct memfd_image *image)
+static int open_image(struct memfd_incoming *in)
 {
-	int err = memfd_image_open(image, PFN_PHYS(IMAGE_PFN), true);
+	int err = memfd_incoming_open(in, true);
 
 	if (!err)
-		memfd_image_close(image);
+		memfd_incoming_close(in);
 	must(!memory_claimed());
-	return err ?: memfd_image_open(image, PFN_PHYS(IMAGE_PFN), true);
+	return err ?: memfd_incoming_open(in, true);
 }
 
 static void read_image(bool adopt)
 {
-	struct memfd_image image;
-	int err = open_image(&image);
+	static const struct memfd_format v2 = {
+		.validate = memfd_v2_validate,
+		.adopt = memfd_v2_adopt,
+		.free = memfd_v2_free,
+	};
+	struct memfd_incoming in = { .format = &v2, .phys = PFN_PHYS(IMAGE_PFN) };
+	int err = open_image(&in);
 	struct named named;
 	struct inode inode;
 
@@ -135,15 +140,16 @@ static void read_image(bool adopt)
 	if (err)
 		return;
 
-	must(image.ser.size <= LLONG_MAX && image.ser.pos <= LLONG_MAX && !image.ser.flags);
-	named = name_all(&image.ser);
+	must(in.v2.size <= LLONG_MAX && in.v2.pos <= LLONG_MAX && !in.v2.flags);
+	named = name_all(&in.v2);
 	nr_sound++;
 	nr_pages += named.file;
-	nr_large += image.ser.folios.order && named.file;
+	nr_large += in.v2.folios.order && named.file;
 	if (adopt)
-		must(!memfd_image_adopt(&image, &inode));
-	must(pages_in_file(image.ser.size) == (adopt ? named.file : 0));
-	memfd_image_free(&image);
+		must(!memfd_v2_adopt(&in, &inode));
+	else
+		memfd_v2_free(&in);
+	must(pages_in_file(in.v2.size) == (adopt ? named.file : 0));
 	must(pages_freed() == named.way + (adopt ? 0 : named.file));
 	must(pages_restored() == named.way + named.file);
 }

@@ -134,17 +134,6 @@ void __free_page(struct page *page)
 	must(page->restored == 1 && !page->in_file && !page->freed++);
 }
 
-/* Nobody writes here. */
-void *luo_small_alloc(void)
-{
-	abort();
-}
-
-void luo_small_free(void *obj)
-{
-	abort();
-}
-
 /* The one that the handover begins with; see fuzz_extent.c for its bytes */
 int luo_small_claim(u64 phys, const void **obj)
 {

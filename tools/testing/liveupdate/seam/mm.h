@@ -78,6 +78,21 @@ struct inode {
 
 struct file;
 struct liveupdate_file_op_args;
+struct shmem_attrs;
+
+/* Owners, and what a memfd may be sealed against; nobody looks at them here. */
+typedef u32 kuid_t;
+typedef u32 kgid_t;
+
+#define GLOBAL_ROOT_UID			0
+#define GLOBAL_ROOT_GID			0
+#define make_kuid(ns, uid)		(uid)
+#define make_kgid(ns, gid)		(gid)
+#define F_SEAL_SHRINK			0x0002
+#define F_SEAL_GROW			0x0004
+#define F_SEAL_WRITE			0x0008
+#define F_SEAL_FUTURE_WRITE		0x0010
+#define F_SEAL_EXEC			0x0020
 
 /* Memory of the previous kernel */
 int kho_preserved_order(phys_addr_t phys);
@@ -92,8 +107,6 @@ unsigned int kho_restore_folios(const phys_addr_t *phys, unsigned int nr, struct
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *at);
 struct page *phys_to_page(phys_addr_t phys);
-void *luo_small_alloc(void);
-void luo_small_free(void *obj);
 int luo_small_claim(u64 phys, const void **obj);
 void luo_small_unclaim(u64 phys);
 void luo_small_release(u64 phys);
@@ -148,13 +161,6 @@ bool xa_step(struct xa_walk *walk);
 #define fatal_signal_pending(task)	((void)(task), false)
 #define pr_warn_ratelimited(...)	do { } while (0)
 
-/* Writing, which nobody does here */
-#define kho_preserve_pages(page, nr)	((void)(page), (void)(nr), abort(), 0)
-#define kho_unpreserve_pages(page, nr)	((void)(page), (void)(nr), abort())
-#define kho_preserve_folio(folio)	((void)(folio), abort(), 0)
-#define kho_unpreserve_folio(folio)	((void)(folio), abort())
-#define liveupdate_alloc_page()		(abort(), NULL)
-#define liveupdate_free_page(p)		((void)(p), abort())
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
 #define pfn_to_page(pfn)		(&memory[pfn])
 

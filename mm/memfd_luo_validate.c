@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of memfds: validation that both formats need.
+ * Live update of memfds: what the validation of both formats needs.
  *
  * A page may belong to one thing only, and a place in the file to one page, so each is
  * *claimed* before it is used: a second claim means that the serialized memfd is corrupted.
@@ -25,20 +25,6 @@
 /* Claims are bits in bitmaps of one page each. */
 #define CLAIM_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
-/*
- * Begin to validate a serialized memfd; ended by memfd_check_end(). With @can_fail it may
- * end with -ENOMEM or -EINTR.
- */
-void memfd_check_begin(struct memfd_check *check, bool can_fail)
-{
-	*check = (struct memfd_check) {
-		.gfp = can_fail ? GFP_KERNEL : GFP_KERNEL | __GFP_NOFAIL,
-		.can_fail = can_fail,
-		.why = "malformed",
-	};
-	xa_init(&check->indexes.maps);
-}
-
 static void drop_claims(struct memfd_claims *claims)
 {
 	unsigned long at;
@@ -49,29 +35,11 @@ static void drop_claims(struct memfd_claims *claims)
 	xa_destroy(&claims->maps);
 }
 
-/* End the validation, and log it if @err says that the memfd at @phys cannot be used. */
-void memfd_check_end(struct memfd_check *check, phys_addr_t phys, int err)
-{
-	if (err == -EUCLEAN || err == -EOPNOTSUPP)
-		pr_warn_ratelimited("incoming memfd at %pa is not usable: %s\n", &phys, check->why);
-
-	drop_claims(&check->indexes);
-}
-
 /* The task is killed, and the validation may end for that. */
 bool memfd_check_killed(const struct memfd_check *check)
 {
 	cond_resched();
 	return check->can_fail && !check->undo && fatal_signal_pending(current);
-}
-
-/*
- * After an error: unclaim from here on what was claimed. The validation is repeated for
- * that.
- */
-void memfd_check_undo(struct memfd_check *check)
-{
-	check->undo = true;
 }
 
 static unsigned long *find_map(const struct memfd_check *check, struct memfd_claims *claims,
@@ -176,4 +144,50 @@ void memfd_free_handed_over(phys_addr_t phys, unsigned int order)
 
 	for (unsigned long i = 0; page && i < 1UL << order; i++)
 		__free_page(page + i);
+}
+
+static void check_begin(struct memfd_check *check, bool can_fail)
+{
+	*check = (struct memfd_check) {
+		.gfp = can_fail ? GFP_KERNEL : GFP_KERNEL | __GFP_NOFAIL,
+		.can_fail = can_fail,
+		.why = "malformed",
+	};
+	xa_init(&check->indexes.maps);
+}
+
+/*
+ * Validate a serialized memfd and claim its memory; followed by adopt() or free() of its
+ * format, or memfd_incoming_close(). On error nothing has changed.
+ *
+ * Returns -EUCLEAN if it is corrupted, -EOPNOTSUPP if something is set that this kernel
+ * does not know, and with @can_fail -ENOMEM, or -EINTR if killed.
+ */
+int memfd_incoming_open(struct memfd_incoming *in, bool can_fail)
+{
+	struct memfd_check check;
+	int err;
+
+	check_begin(&check, can_fail);
+	err = in->format->validate(in, &check);
+	if (err == -EUCLEAN || err == -EOPNOTSUPP)
+		pr_warn_ratelimited("incoming memfd at %pa is not usable: %s\n", &in->phys,
+				    check.why);
+	if (err) {
+		check.undo = true;
+		in->format->validate(in, &check);
+	}
+	drop_claims(&check.indexes);
+	return err;
+}
+
+/* Undo memfd_incoming_open(): it can be opened again. */
+void memfd_incoming_close(struct memfd_incoming *in)
+{
+	struct memfd_check check;
+
+	check_begin(&check, false);
+	check.undo = true;
+	check.nr_claimed = ULONG_MAX;
+	in->format->validate(in, &check);
 }

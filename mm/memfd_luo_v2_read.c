@@ -1,36 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of memfds: retrieve from memfd-v2.
+ * Live update of memfds: validate and retrieve memfd-v2.
  *
  * Everything is validated before anything is used: each address is that of preserved memory
  * of the right order, and appears once. Then every page can be restored and freed exactly
  * once. A memfd that is not valid is left in memory untouched.
  */
-#define pr_fmt(fmt) "memfd: liveupdate: " fmt
-
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/printk.h>
-#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/stat.h>
+#include <uapi/linux/memfd.h>
 
 #include "internal.h"
 #include "memfd_luo.h"
 
-static size_t image_entries_per_piece(const struct memfd_image *image)
+/* The permission bits that memfd-v2 implies. */
+umode_t memfd_v2_mode(u32 seals)
 {
-	return (PAGE_SIZE << image->ser.folios.order) / sizeof(struct memfd_luo_folio_ser);
+	const unsigned int fixed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+				   F_SEAL_FUTURE_WRITE;
+
+	/*
+	 * F_SEAL_EXEC on an executable file adds these four seals. A file that lacks one of
+	 * them was not executable, and cannot have become so since. Otherwise take the mode
+	 * that memfd_create() gives.
+	 */
+	if ((seals & F_SEAL_EXEC) && (seals & fixed) != fixed)
+		return 0666;
+	return 0777;
+}
+
+static size_t entries_per_piece(const struct memfd_incoming *in)
+{
+	return (PAGE_SIZE << in->v2.folios.order) / sizeof(struct memfd_luo_folio_ser);
 }
 
 /*
  * The array is in *pieces* of contiguous memory, which are listed by a chain of chunks.
  * Each chunk is claimed, so the chain ends.
  */
-static int image_check_array(struct memfd_image *image, struct memfd_check *check)
+static int check_array(struct memfd_incoming *in, struct memfd_check *check)
 {
-	struct kho_vmalloc array = image->ser.folios;
+	struct kho_vmalloc array = in->v2.folios;
 	struct kho_vmalloc_chunk *chunk;
 	u64 pieces = 0;
 	int err;
@@ -58,20 +72,20 @@ static int image_check_array(struct memfd_image *image, struct memfd_check *chec
 
 	if (pieces << array.order != array.total_pages)
 		return -EUCLEAN;
-	if (image->ser.nr_folios > pieces * image_entries_per_piece(image))
+	if (in->v2.nr_folios > pieces * entries_per_piece(in))
 		return -EUCLEAN;
 	return 0;
 }
 
-typedef int (*image_entry_fn)(struct memfd_image *image,
+typedef int (*incoming_fn)(struct memfd_incoming *in,
 			      const struct memfd_luo_folio_ser *entry, void *data);
 
 /* Call @fn for each entry until it fails. The array is validated. */
-static int image_for_each(struct memfd_image *image, image_entry_fn fn, void *data)
+static int incoming_for_each(struct memfd_incoming *in, incoming_fn fn, void *data)
 {
-	const size_t per_piece = image_entries_per_piece(image);
-	struct kho_vmalloc_chunk *chunk = KHOSER_LOAD_PTR(image->ser.folios.first);
-	u64 left = image->ser.nr_folios;
+	const size_t per_piece = entries_per_piece(in);
+	struct kho_vmalloc_chunk *chunk = KHOSER_LOAD_PTR(in->v2.folios.first);
+	u64 left = in->v2.nr_folios;
 	int err;
 
 	for (; chunk && left; chunk = KHOSER_LOAD_PTR(chunk->hdr.next)) {
@@ -81,7 +95,7 @@ static int image_for_each(struct memfd_image *image, image_entry_fn fn, void *da
 
 			left -= nr;
 			for (; nr; nr--, entry++) {
-				err = entry->pfn ? fn(image, entry, data) : 0;
+				err = entry->pfn ? fn(in, entry, data) : 0;
 				if (err)
 					return err;
 				cond_resched();
@@ -91,10 +105,10 @@ static int image_for_each(struct memfd_image *image, image_entry_fn fn, void *da
 	return 0;
 }
 
-static int image_check_entry(struct memfd_image *image,
-			     const struct memfd_luo_folio_ser *entry, void *data)
+static int check_entry(struct memfd_incoming *in,
+		       const struct memfd_luo_folio_ser *entry, void *data)
 {
-	const u64 pages = DIV_ROUND_UP_ULL(image->ser.size, PAGE_SIZE);
+	const u64 pages = DIV_ROUND_UP_ULL(in->v2.size, PAGE_SIZE);
 	struct memfd_check *check = data;
 	int order;
 
@@ -117,73 +131,46 @@ static int image_check_entry(struct memfd_image *image,
 	return memfd_claim_indexes(check, entry->index, 1UL << order);
 }
 
-static int image_check(struct memfd_image *image, struct memfd_check *check)
+/* See struct memfd_format. */
+int memfd_v2_validate(struct memfd_incoming *in, struct memfd_check *check)
 {
 	int err;
 
-	err = memfd_claim_folio(check, image->phys, 0);
+	err = memfd_claim_folio(check, in->phys, 0);
 	if (err)
 		return err;
-	image->ser = *(struct memfd_luo_ser *)phys_to_virt(image->phys);
+	in->v2 = *(struct memfd_luo_ser *)phys_to_virt(in->phys);
 
-	if (image->ser.flags) {
+	if (in->v2.flags) {
 		check->why = "unknown flags";
 		return -EOPNOTSUPP;
 	}
-	if (image->ser.size > MAX_LFS_FILESIZE || image->ser.pos > MAX_LFS_FILESIZE) {
+	if (in->v2.size > MAX_LFS_FILESIZE || in->v2.pos > MAX_LFS_FILESIZE) {
 		check->why = "size or position is out of range";
 		return -EUCLEAN;
 	}
 
-	err = image_check_array(image, check);
+	err = check_array(in, check);
 	if (err)
 		return err;
-	return image_for_each(image, image_check_entry, check);
+	return incoming_for_each(in, check_entry, check);
 }
 
-static void image_unclaim(struct memfd_image *image, struct memfd_check *check)
+/* See struct memfd_format. */
+void memfd_v2_get_attrs(const struct memfd_incoming *in, struct memfd_attrs *attrs)
 {
-	const char *why = check->why;
-
-	memfd_check_undo(check);
-	image_check(image, check);
-	check->why = why;
+	*attrs = (struct memfd_attrs) {
+		.pos = in->v2.pos,
+		.size = in->v2.size,
+		.seals = in->v2.seals,
+		.mode = memfd_v2_mode(in->v2.seals),
+		.uid = GLOBAL_ROOT_UID,
+		.gid = GLOBAL_ROOT_GID,
+	};
 }
 
-/*
- * Validate a serialized memfd and claim its memory; followed by memfd_image_adopt(),
- * _free() or _close(). On error nothing has changed.
- *
- * Returns -EUCLEAN if it is corrupted, -EOPNOTSUPP if something is set that this kernel
- * does not know, and with @can_fail -ENOMEM, or -EINTR if killed.
- */
-int memfd_image_open(struct memfd_image *image, u64 phys, bool can_fail)
-{
-	struct memfd_check check;
-	int err;
-
-	memfd_check_begin(&check, can_fail);
-	image->phys = phys;
-	err = image_check(image, &check);
-	if (err)
-		image_unclaim(image, &check);
-	memfd_check_end(&check, phys, err);
-	return err;
-}
-
-/* Undo memfd_image_open(): it can be opened again. */
-void memfd_image_close(struct memfd_image *image)
-{
-	struct memfd_check check;
-
-	memfd_check_begin(&check, false);
-	check.nr_claimed = ULONG_MAX;
-	image_unclaim(image, &check);
-	memfd_check_end(&check, image->phys, 0);
-}
-
-static int image_free_entry(struct memfd_image *image,
-			    const struct memfd_luo_folio_ser *entry, void *data)
+static int free_entry(struct memfd_incoming *in,
+		      const struct memfd_luo_folio_ser *entry, void *data)
 {
 	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
 	const int order = kho_preserved_order(phys);
@@ -195,25 +182,25 @@ static int image_free_entry(struct memfd_image *image,
 }
 
 /* Free all its memory that is not in a file. */
-void memfd_image_free(struct memfd_image *image)
+void memfd_v2_free(struct memfd_incoming *in)
 {
 	struct kho_vmalloc_chunk *chunk, *next;
 
-	image_for_each(image, image_free_entry, NULL);
+	incoming_for_each(in, free_entry, NULL);
 
-	for (chunk = KHOSER_LOAD_PTR(image->ser.folios.first); chunk; chunk = next) {
+	for (chunk = KHOSER_LOAD_PTR(in->v2.folios.first); chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
 		for (int i = 0; i < KHO_VMALLOC_SIZE && chunk->phys[i]; i++)
-			memfd_free_handed_over(chunk->phys[i], image->ser.folios.order);
+			memfd_free_handed_over(chunk->phys[i], in->v2.folios.order);
 		memfd_free_handed_over(virt_to_phys(chunk), 0);
 		cond_resched();
 	}
 
-	memfd_free_handed_over(image->phys, 0);
+	memfd_free_handed_over(in->phys, 0);
 }
 
-static int image_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index,
-			     bool uptodate)
+static int adopt_folio(struct inode *inode, struct folio *folio, pgoff_t index,
+		       bool uptodate)
 {
 	/* A folio that is not is cleared on first use. */
 	if (uptodate)
@@ -221,8 +208,8 @@ static int image_adopt_folio(struct inode *inode, struct folio *folio, pgoff_t i
 	return shmem_adopt_folio(inode, folio, index);
 }
 
-static int image_adopt_entry(struct memfd_image *image,
-			     const struct memfd_luo_folio_ser *entry, void *data)
+static int adopt_entry(struct memfd_incoming *in,
+		       const struct memfd_luo_folio_ser *entry, void *data)
 {
 	const phys_addr_t phys = PFN_PHYS((phys_addr_t)entry->pfn);
 	const bool uptodate = entry->flags & MEMFD_LUO_FOLIO_UPTODATE;
@@ -236,14 +223,14 @@ static int image_adopt_entry(struct memfd_image *image,
 		return -EIO;
 	if (order <= MEMFD_MAX_FOLIO_ORDER) {
 		folio = kho_restore_folio(phys);
-		return folio ? image_adopt_folio(inode, folio, entry->index, uptodate) : -EIO;
+		return folio ? adopt_folio(inode, folio, entry->index, uptodate) : -EIO;
 	}
 
 	page = kho_restore_pages(phys, 1UL << order);
 	if (!page)
 		return -EIO;
 	for (unsigned long i = 0; i < 1UL << order; i++) {
-		int ret = image_adopt_folio(inode, page_folio(page + i), entry->index + i,
+		int ret = adopt_folio(inode, page_folio(page + i), entry->index + i,
 					    uptodate);
 
 		err = err ?: ret;
@@ -251,11 +238,11 @@ static int image_adopt_entry(struct memfd_image *image,
 	return err;
 }
 
-/*
- * Move the folios into a file that is empty and not visible yet. memfd_image_free() has to
- * follow, also on error, which can only be one that a validated image does not cause.
- */
-int memfd_image_adopt(struct memfd_image *image, struct inode *inode)
+/* A page that was not added to the file was freed by that. */
+int memfd_v2_adopt(struct memfd_incoming *in, struct inode *inode)
 {
-	return image_for_each(image, image_adopt_entry, inode);
+	int err = incoming_for_each(in, adopt_entry, inode);
+
+	memfd_v2_free(in);
+	return err == -ENOMEM ? -EIO : err;
 }

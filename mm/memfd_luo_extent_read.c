@@ -1,23 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of memfds: retrieve from memfd-extent-v1.
+ * Live update of memfds: validate and retrieve memfd-extent-v1.
  *
  * Everything is validated before anything is used; then every page can be restored and
  * freed exactly once.
  */
+#include <linux/bitfield.h>
+#include <linux/crc32c.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
-#include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/stat.h>
+#include <linux/user_namespace.h>
 
 #include "internal.h"
 #include "memfd_luo.h"
 
+/* The first list is at the end of an object, all others are pages. */
+static bool extent_list_is_page(const struct memfd_extent_list *list)
+{
+	return PAGE_ALIGNED(list);
+}
+
+/* Number of words that a list has space for, in its object or page. */
+u32 memfd_extent_room(const struct memfd_extent_list *list)
+{
+	if (extent_list_is_page(list))
+		return (PAGE_SIZE - sizeof(*list)) / sizeof(list->words[0]);
+	return MEMFD_EXTENT_FIRST_WORDS;
+}
+
+/* The value for @list->crc. Its number of words is validated. */
+u32 memfd_extent_crc(const struct memfd_extent_list *list)
+{
+	const void *begin = list, *behind = &list->crc + 1, *end = &list->words[list->nr];
+	const u32 none = 0;
+	u32 crc;
+
+	if (!extent_list_is_page(list))
+		begin = container_of(list, struct memfd_extent_ser, list);
+	crc = crc32c(~0U, begin, (const void *)&list->crc - begin);
+	crc = crc32c(crc, &none, sizeof(none));
+	return crc32c(crc, behind, end - behind);
+}
+
+/*
+ * Call @fn for each extent until it returns other than 0. An incoming list has been
+ * validated as far as @fn goes.
+ */
+int memfd_extent_for_each(const struct memfd_extent_ser *ser, memfd_extent_fn fn, void *data)
+{
+	const struct memfd_extent_list *list = &ser->list;
+	struct memfd_extent extent = {};
+	int err;
+
+	for (;;) {
+		for (u32 i = 0; i < list->nr; i++) {
+			const u64 word = list->words[i];
+
+			extent.order = FIELD_GET(MEMFD_EXTENT_ORDER, word);
+			if (extent.order == MEMFD_EXTENT_ORDER_INDEX) {
+				extent.index = FIELD_GET(MEMFD_EXTENT_INDEX, word);
+				continue;
+			}
+			extent.pfn = FIELD_GET(MEMFD_EXTENT_PFN, word);
+			extent.nr = FIELD_GET(MEMFD_EXTENT_NR, word);
+			err = fn(&extent, data);
+			if (err)
+				return err;
+			extent.index += memfd_extent_pages(&extent);
+			cond_resched();
+		}
+		if (!list->next)
+			return 0;
+		list = phys_to_virt(list->next);
+	}
+}
+
 /* Validate a page of the list, whose address is not trusted. */
-static int image_check_list(struct memfd_check *check, const struct memfd_extent_list *list)
+static int check_list(struct memfd_check *check, const struct memfd_extent_list *list)
 {
 	if (list->nr > memfd_extent_room(list)) {
 		check->why = "the list of extents is too long";
@@ -30,13 +95,13 @@ static int image_check_list(struct memfd_check *check, const struct memfd_extent
 	return 0;
 }
 
-static int image_check_lists(struct memfd_extent_image *image, struct memfd_check *check)
+static int check_lists(struct memfd_incoming *in, struct memfd_check *check)
 {
-	const struct memfd_extent_list *list = &image->ser->list;
+	const struct memfd_extent_list *list = &in->extent->list;
 	int err;
 
 	for (;;) {
-		err = image_check_list(check, list);
+		err = check_list(check, list);
 		if (err || !list->next)
 			return err;
 		if (memfd_check_killed(check))
@@ -49,7 +114,7 @@ static int image_check_lists(struct memfd_extent_image *image, struct memfd_chec
 }
 
 /* Pages of order 0: the blocks that KHO made of them have to cover the extent exactly. */
-static int image_check_pages(struct memfd_check *check, const struct memfd_extent *extent)
+static int check_pages(struct memfd_check *check, const struct memfd_extent *extent)
 {
 	unsigned long pfn = extent->pfn, end = pfn + extent->nr;
 
@@ -67,7 +132,7 @@ static int image_check_pages(struct memfd_check *check, const struct memfd_exten
 	return 0;
 }
 
-static int image_check_folios(struct memfd_check *check, const struct memfd_extent *extent)
+static int check_folios(struct memfd_check *check, const struct memfd_extent *extent)
 {
 	int err;
 
@@ -91,7 +156,7 @@ struct extent_check {
 	u64 nr_pages;
 };
 
-static int image_check_extent(const struct memfd_extent *extent, void *data)
+static int check_extent(const struct memfd_extent *extent, void *data)
 {
 	struct extent_check *ec = data;
 	struct memfd_check *check = ec->check;
@@ -114,19 +179,19 @@ static int image_check_extent(const struct memfd_extent *extent, void *data)
 	}
 	ec->nr_pages += pages;
 
-	err = extent->order ? image_check_folios(check, extent) : image_check_pages(check, extent);
+	err = extent->order ? check_folios(check, extent) : check_pages(check, extent);
 	if (err)
 		return err;
 	return memfd_claim_indexes(check, extent->index, pages);
 }
 
-static int image_check(struct memfd_extent_image *image, struct memfd_check *check)
+static int check_all(struct memfd_incoming *in, struct memfd_check *check)
 {
 	struct extent_check ec = { .check = check };
-	const struct memfd_extent_ser *ser = image->ser;
+	const struct memfd_extent_ser *ser = in->extent;
 	int err;
 
-	err = image_check_lists(image, check);
+	err = check_lists(in, check);
 	if (err)
 		return err;
 	if (ser->reserved || ser->flags & ~(MEMFD_EXTENT_RDONLY | MEMFD_EXTENT_WRONLY)) {
@@ -140,7 +205,7 @@ static int image_check(struct memfd_extent_image *image, struct memfd_check *che
 	}
 
 	ec.file_pages = DIV_ROUND_UP_ULL(ser->size, PAGE_SIZE);
-	err = memfd_extent_for_each(ser, image_check_extent, &ec);
+	err = memfd_extent_for_each(ser, check_extent, &ec);
 	if (err)
 		return err;
 	if (ec.nr_pages != ser->nr_pages) {
@@ -150,60 +215,39 @@ static int image_check(struct memfd_extent_image *image, struct memfd_check *che
 	return 0;
 }
 
-static void image_unclaim(struct memfd_extent_image *image, struct memfd_check *check)
-{
-	const char *why = check->why;
-
-	memfd_check_undo(check);
-	image_check(image, check);
-	check->why = why;
-	luo_small_unclaim(image->phys);
-}
-
-static int image_open(struct memfd_extent_image *image, struct memfd_check *check)
+/* The page of the first object is shared with others, and claimed by memfd_luo_small.c. */
+int memfd_extent_validate(struct memfd_incoming *in, struct memfd_check *check)
 {
 	const void *obj;
 	int err;
 
-	/* The page is shared with other objects, and claimed by memfd_luo_small.c. */
-	err = luo_small_claim(image->phys, &obj);
-	if (err)
-		return err;
-	image->ser = obj;
-	err = image_check(image, check);
-	if (err)
-		image_unclaim(image, check);
+	if (!check->undo) {
+		err = luo_small_claim(in->phys, &obj);
+		if (err)
+			return err;
+		in->extent = obj;
+	} else if (!in->extent) {
+		return 0;
+	}
+
+	err = check_all(in, check);
+	if (check->undo)
+		luo_small_unclaim(in->phys);
 	return err;
 }
 
-/*
- * Validate a serialized memfd and claim its memory; followed by memfd_extent_image_adopt(),
- * _free() or _close(). On error nothing has changed.
- *
- * Returns -EUCLEAN if it is corrupted, -EOPNOTSUPP if something is set that this kernel
- * does not know, and with @can_fail -ENOMEM, or -EINTR if killed.
- */
-int memfd_extent_image_open(struct memfd_extent_image *image, u64 phys, bool can_fail)
+/* See struct memfd_format. */
+void memfd_extent_get_attrs(const struct memfd_incoming *in, struct memfd_attrs *attrs)
 {
-	struct memfd_check check;
-	int err;
-
-	memfd_check_begin(&check, can_fail);
-	image->phys = phys;
-	err = image_open(image, &check);
-	memfd_check_end(&check, phys, err);
-	return err;
-}
-
-/* Undo memfd_extent_image_open(): it can be opened again. */
-void memfd_extent_image_close(struct memfd_extent_image *image)
-{
-	struct memfd_check check;
-
-	memfd_check_begin(&check, false);
-	check.nr_claimed = ULONG_MAX;
-	image_unclaim(image, &check);
-	memfd_check_end(&check, image->phys, 0);
+	*attrs = (struct memfd_attrs) {
+		.pos = in->extent->pos,
+		.size = in->extent->size,
+		.seals = in->extent->seals,
+		.flags = in->extent->flags,
+		.mode = in->extent->mode,
+		.uid = make_kuid(&init_user_ns, in->extent->uid),
+		.gid = make_kgid(&init_user_ns, in->extent->gid),
+	};
 }
 
 /*
@@ -220,7 +264,7 @@ struct extent_adopt {
 	struct folio *folios[256];
 };
 
-static void image_adopt_batch(struct extent_adopt *adopt)
+static void adopt_batch(struct extent_adopt *adopt)
 {
 	unsigned int nr = adopt->nr;
 	int err;
@@ -240,11 +284,11 @@ static void image_adopt_batch(struct extent_adopt *adopt)
 }
 
 /* The slot for the next page, which is at @index in the file. */
-static unsigned int image_adopt_next(struct extent_adopt *adopt, pgoff_t index, bool preserved)
+static unsigned int adopt_next(struct extent_adopt *adopt, pgoff_t index, bool preserved)
 {
 	if (adopt->nr == ARRAY_SIZE(adopt->folios) || index != adopt->index + adopt->nr ||
 	    preserved != adopt->preserved)
-		image_adopt_batch(adopt);
+		adopt_batch(adopt);
 	if (!adopt->nr) {
 		adopt->index = index;
 		adopt->preserved = preserved;
@@ -253,13 +297,13 @@ static unsigned int image_adopt_next(struct extent_adopt *adopt, pgoff_t index, 
 }
 
 /* Pages that were preserved as one block but are not one folio in the file */
-static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsigned int order,
-			     pgoff_t index)
+static int adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsigned int order,
+		       pgoff_t index)
 {
 	struct page *page;
 
 	if (!order) {
-		adopt->phys[image_adopt_next(adopt, index, true)] = phys;
+		adopt->phys[adopt_next(adopt, index, true)] = phys;
 		return 0;
 	}
 
@@ -267,11 +311,11 @@ static int image_adopt_pages(struct extent_adopt *adopt, phys_addr_t phys, unsig
 	if (!page)
 		return -EIO;
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		adopt->folios[image_adopt_next(adopt, index + i, false)] = page_folio(page + i);
+		adopt->folios[adopt_next(adopt, index + i, false)] = page_folio(page + i);
 	return 0;
 }
 
-static int image_adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff_t index)
+static int adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff_t index)
 {
 	struct folio *folio = kho_restore_folio(phys);
 
@@ -282,7 +326,7 @@ static int image_adopt_folio(struct extent_adopt *adopt, phys_addr_t phys, pgoff
 }
 
 /* The order with which the pages at @pfn are preserved, in a validated extent */
-static int image_order(const struct memfd_extent *extent, unsigned long pfn)
+static int block_order(const struct memfd_extent *extent, unsigned long pfn)
 {
 	if (extent->order || extent->nr == 1)
 		return extent->order;
@@ -290,22 +334,22 @@ static int image_order(const struct memfd_extent *extent, unsigned long pfn)
 }
 
 /* Continues after an error: pages that cannot be added to the file are freed by that. */
-static int image_adopt_extent(const struct memfd_extent *extent, void *data)
+static int adopt_extent(const struct memfd_extent *extent, void *data)
 {
 	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
 	struct extent_adopt *adopt = data;
 
 	for (unsigned long pfn = extent->pfn; pfn < end;) {
-		const int order = image_order(extent, pfn);
+		const int order = block_order(extent, pfn);
 		const pgoff_t index = extent->index + (pfn - extent->pfn);
 		int err;
 
 		if (WARN_ON_ONCE(order < 0))
 			return -EIO;
 		if (extent->order && order <= MEMFD_MAX_FOLIO_ORDER)
-			err = image_adopt_folio(adopt, PFN_PHYS(pfn), index);
+			err = adopt_folio(adopt, PFN_PHYS(pfn), index);
 		else
-			err = image_adopt_pages(adopt, PFN_PHYS(pfn), order, index);
+			err = adopt_pages(adopt, PFN_PHYS(pfn), order, index);
 		adopt->err = adopt->err ?: err;
 		pfn += 1UL << order;
 		cond_resched();
@@ -313,12 +357,12 @@ static int image_adopt_extent(const struct memfd_extent *extent, void *data)
 	return 0;
 }
 
-static int image_free_extent(const struct memfd_extent *extent, void *data)
+static int free_extent(const struct memfd_extent *extent, void *data)
 {
 	const unsigned long end = extent->pfn + memfd_extent_pages(extent);
 
 	for (unsigned long pfn = extent->pfn; pfn < end;) {
-		const int order = image_order(extent, pfn);
+		const int order = block_order(extent, pfn);
 
 		if (WARN_ON_ONCE(order < 0))
 			return -EIO;
@@ -328,23 +372,19 @@ static int image_free_extent(const struct memfd_extent *extent, void *data)
 	return 0;
 }
 
-static void image_free_lists(struct memfd_extent_image *image)
+static void free_lists(struct memfd_incoming *in)
 {
-	u64 phys = image->ser->list.next, next;
+	u64 phys = in->extent->list.next, next;
 
-	luo_small_release(image->phys);
+	luo_small_release(in->phys);
 	for (; phys; phys = next) {
 		next = ((struct memfd_extent_list *)phys_to_virt(phys))->next;
 		memfd_free_handed_over(phys, 0);
 	}
 }
 
-/*
- * Move all pages into a file that is empty and not visible yet, and free the rest. Returns
- * -ENOMEM and nothing has changed; otherwise the image is consumed, and an error can only
- * be one that a validated image does not cause.
- */
-int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *inode)
+/* See struct memfd_format. */
+int memfd_extent_adopt(struct memfd_incoming *in, struct inode *inode)
 {
 	struct extent_adopt *adopt = kzalloc_obj(*adopt);	/* too large for the stack */
 	int err;
@@ -352,18 +392,18 @@ int memfd_extent_image_adopt(struct memfd_extent_image *image, struct inode *ino
 	if (!adopt)
 		return -ENOMEM;
 	adopt->inode = inode;
-	err = memfd_extent_for_each(image->ser, image_adopt_extent, adopt);
-	image_adopt_batch(adopt);
-	image_free_lists(image);
+	err = memfd_extent_for_each(in->extent, adopt_extent, adopt);
+	adopt_batch(adopt);
+	free_lists(in);
 	err = err ?: adopt->err;
 	kfree(adopt);
 	/* It has been consumed, also on error. */
 	return err == -ENOMEM ? -EIO : err;
 }
 
-/* Free all its memory. The image is consumed. */
-void memfd_extent_image_free(struct memfd_extent_image *image)
+/* See struct memfd_format. */
+void memfd_extent_free(struct memfd_incoming *in)
 {
-	memfd_extent_for_each(image->ser, image_free_extent, NULL);
-	image_free_lists(image);
+	memfd_extent_for_each(in->extent, free_extent, NULL);
+	free_lists(in);
 }

@@ -21,21 +21,21 @@
  * A pass over the page cache: the pageblock of the last folio that was found pinnable, and
  * pages of one node that are pinned and not counted yet.
  */
-struct grab {
+struct pass {
 	unsigned long block;
 	int nid;
 	unsigned int pinned;
 };
 
-static void grab_count(struct grab *grab)
+static void pin_count(struct pass *pass)
 {
-	if (grab->pinned)
-		mod_node_page_state(NODE_DATA(grab->nid), NR_FOLL_PIN_ACQUIRED, grab->pinned);
-	grab->pinned = 0;
+	if (pass->pinned)
+		mod_node_page_state(NODE_DATA(pass->nid), NR_FOLL_PIN_ACQUIRED, pass->pinned);
+	pass->pinned = 0;
 }
 
 /* As try_grab_folio() with FOLL_PIN, but pages are counted later. */
-static void grab_pin(struct grab *grab, struct folio *folio)
+static void pin_folio(struct pass *pass, struct folio *folio)
 {
 	if (folio_has_pincount(folio)) {
 		folio_ref_add(folio, 1);
@@ -44,32 +44,32 @@ static void grab_pin(struct grab *grab, struct folio *folio)
 		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
 	}
 
-	if (folio_nid(folio) != grab->nid)
-		grab_count(grab);
-	grab->nid = folio_nid(folio);
-	grab->pinned++;
+	if (folio_nid(folio) != pass->nid)
+		pin_count(pass);
+	pass->nid = folio_nid(folio);
+	pass->pinned++;
 }
 
 /* Whether a page may stay depends on its pageblock: check once for each. */
-static bool grab_may_stay(struct grab *grab, struct folio *folio)
+static bool may_stay(struct pass *pass, struct folio *folio)
 {
 	const unsigned long block = folio_pfn(folio) / pageblock_nr_pages;
 
-	if (block == grab->block)
+	if (block == pass->block)
 		return true;
 	if (!folio_is_longterm_pinnable(folio))
 		return false;
-	grab->block = block;
+	pass->block = block;
 	return true;
 }
 
-static bool grab_folio(struct grab *grab, struct folio *folio)
+static bool pin_easy_folio(struct pass *pass, struct folio *folio)
 {
 	if (!folio_test_uptodate(folio) || folio_contain_hwpoisoned_page(folio) ||
-	    !grab_may_stay(grab, folio) || !folio_trylock(folio))
+	    !may_stay(pass, folio) || !folio_trylock(folio))
 		return false;
 
-	grab_pin(grab, folio);
+	pin_folio(pass, folio);
 	folio_unlock(folio);
 	return true;
 }
@@ -81,11 +81,11 @@ static bool grab_folio(struct grab *grab, struct folio *folio)
  * Returns their number. If it is less than MEMFD_BATCH, the folio at *@from needs more than
  * a pin, or there is none.
  */
-unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff_t *from,
-			       pgoff_t end, bool only_new)
+unsigned int memfd_pin_batch(struct inode *inode, struct folio **folios, pgoff_t *from,
+			     pgoff_t end, bool only_new)
 {
 	XA_STATE(xas, &inode->i_mapping->i_pages, *from);
-	struct grab grab = { .block = ULONG_MAX };
+	struct pass pass = { .block = ULONG_MAX };
 	unsigned int nr = 0;
 	void *entry;
 
@@ -93,7 +93,7 @@ unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff
 	entry = only_new ? xas_find_marked(&xas, end - 1, SHMEM_MARK_NEW) :
 			   xas_find(&xas, end - 1);
 	while (entry) {
-		if (nr == MEMFD_BATCH || xa_is_value(entry) || !grab_folio(&grab, entry))
+		if (nr == MEMFD_BATCH || xa_is_value(entry) || !pin_easy_folio(&pass, entry))
 			break;
 		if (only_new || xas_get_mark(&xas, SHMEM_MARK_NEW))
 			xas_clear_mark(&xas, SHMEM_MARK_NEW);
@@ -102,8 +102,30 @@ unsigned int memfd_grab_folios(struct inode *inode, struct folio **folios, pgoff
 				   xas_next_entry(&xas, end - 1);
 	}
 	*from = entry ? xas.xa_index : end;
-	grab_count(&grab);
+	pin_count(&pass);
 	xas_unlock_irq(&xas);
 
 	return nr;
+}
+
+/* Set or clear the mark of the folio at @index, which stays in the file. */
+void memfd_mark_new(struct inode *inode, pgoff_t index, bool new)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, index);
+
+	xas_lock_irq(&xas);
+	if (xas_load(&xas)) {
+		if (new)
+			xas_set_mark(&xas, SHMEM_MARK_NEW);
+		else
+			xas_clear_mark(&xas, SHMEM_MARK_NEW);
+	}
+	xas_unlock_irq(&xas);
+}
+
+/* Unpin a folio that could not be preserved: the next scan finds it again. */
+void memfd_unpin_new(struct inode *inode, struct folio *folio)
+{
+	memfd_mark_new(inode, folio->index, true);
+	unpin_folio(folio);
 }
