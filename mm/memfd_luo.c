@@ -24,17 +24,6 @@
 
 #include "memfd_luo.h"
 
-struct memfd_handler {
-	struct liveupdate_file_handler handler;
-	const struct memfd_format *format;
-};
-
-/* The format that a handler writes and reads. */
-const struct memfd_format *memfd_format_of(struct liveupdate_file_handler *handler)
-{
-	return container_of(handler, struct memfd_handler, handler)->format;
-}
-
 static int memfd_check_attrs(struct file *file, const struct memfd_format *format,
 			     struct shmem_attrs *attrs)
 {

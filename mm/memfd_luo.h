@@ -19,6 +19,7 @@
 #define _MM_MEMFD_LUO_H
 
 #include <linux/kho/abi/memfd.h>
+#include <linux/liveupdate.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 #include <linux/types.h>
@@ -26,8 +27,6 @@
 
 struct file;
 struct inode;
-struct liveupdate_file_handler;
-struct liveupdate_file_op_args;
 struct memfd_format;
 
 /* Folios that are too large for the page cache are added page by page. */
@@ -222,8 +221,20 @@ struct memfd_format {
 extern const struct memfd_format memfd_extent_v1;
 extern const struct memfd_format memfd_v2_format;
 
-/* memfd_luo.c */
-const struct memfd_format *memfd_format_of(struct liveupdate_file_handler *handler);
+/**
+ * struct memfd_handler - a handler of memfds
+ * @handler: what is registered
+ * @format: the format that it writes and reads
+ */
+struct memfd_handler {
+	struct liveupdate_file_handler handler;
+	const struct memfd_format *format;
+};
+
+static inline const struct memfd_format *memfd_format_of(struct liveupdate_file_handler *handler)
+{
+	return container_of(handler, struct memfd_handler, handler)->format;
+}
 
 /* memfd_luo_preserve.c */
 int memfd_preserve_begin(struct memfd_preserved *mp, struct inode *inode,

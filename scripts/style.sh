@@ -3,9 +3,11 @@
 #
 # style.sh - what the kernel's own checkers have to say about our files
 #
-#   style.sh quick      checkpatch --strict, kernel-doc, manuals, SPDX lines, originality: seconds
+#   style.sh quick      checkpatch --strict, kernel-doc, manuals, SPDX lines, circles of calls,
+#                       originality: seconds
 #   style.sh all        also W=1 and sparse, which compile our files
-#   style.sh NAME       one of checkpatch, kernel-doc, manuals, spdx, originality, warnings, sparse
+#   style.sh NAME       one of checkpatch, kernel-doc, manuals, spdx, circles, originality,
+#                       warnings, sparse
 #
 # quick is the default, or what STYLE= says. The first two speak KTAP, findings stand above the
 # result; the exit status says whether there were any.
@@ -127,6 +129,11 @@ spdx() {
 	return $bad
 }
 
+# A file calls those below it: see the table of layers in luo_internal.h.
+circles() {
+	scripts/arrows.py 'kernel/liveupdate/luo_*.c' && scripts/arrows.py 'mm/memfd_luo*.c'
+}
+
 originality() {
 	python3 "$originality" "$trees/stock" "$top"
 }
@@ -137,6 +144,7 @@ what() {
 	kernel-doc) echo "kernel-doc has nothing to say" ;;
 	manuals) echo "mandoc -Tlint and man --warnings have nothing to say" ;;
 	spdx) echo "every file names its licence" ;;
+	circles) echo "no file calls one that calls it" ;;
 	originality) echo "nothing repeats the stock sources" ;;
 	warnings) echo "W=1 has nothing to say" ;;
 	sparse) echo "sparse has nothing to say" ;;
@@ -165,11 +173,11 @@ ktap() {
 
 originality=$top/../shared/tools/originality.py
 case ${1:-${STYLE:-quick}} in
-checkpatch | kernel-doc | manuals | spdx | originality | warnings | sparse)
+checkpatch | kernel-doc | manuals | spdx | circles | originality | warnings | sparse)
 	[ -d "$trees/linux" ] || "$top/scripts/tree.sh" linux
 	"$1"
 	;;
-quick) ktap checkpatch kernel-doc manuals spdx originality ;;
-all) ktap checkpatch kernel-doc manuals spdx originality warnings sparse ;;
-*) die "usage: style.sh [quick|all|checkpatch|kernel-doc|manuals|spdx|originality|warnings|sparse]" ;;
+quick) ktap checkpatch kernel-doc manuals spdx circles originality ;;
+all) ktap checkpatch kernel-doc manuals spdx circles originality warnings sparse ;;
+*) die "usage: style.sh [quick|all|checkpatch|kernel-doc|manuals|spdx|circles|originality|warnings|sparse]" ;;
 esac

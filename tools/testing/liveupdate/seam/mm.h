@@ -78,6 +78,11 @@ struct inode {
 
 struct file;
 struct liveupdate_file_op_args;
+
+struct liveupdate_file_handler {
+	int unused;
+};
+
 struct shmem_attrs;
 
 /* Owners, and what a memfd may be sealed against; nobody looks at them here. */
