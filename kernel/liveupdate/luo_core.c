@@ -75,7 +75,7 @@ int luo_init(struct luo *luo)
 	INIT_LIST_HEAD(&luo->incoming);
 	luo_chain_init(&luo->session_chain, luo->store, sizeof(struct luo_session_ser));
 	luo_chain_init(&luo->crc_chain, luo->store, sizeof(u32));
-	hash_init(luo->claims);
+	hash_init(luo->objects);
 
 	err = rhashtable_init(&luo->names, &luo_session_names);
 	if (err)

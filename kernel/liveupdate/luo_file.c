@@ -5,7 +5,7 @@
  *
  * A file is found by session and token, and by the object that it refers to: no object is
  * preserved twice, and none that was retrieved is preserved before it is finished. The
- * table of objects is luo->claims.
+ * table of objects is luo->objects.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -47,7 +47,7 @@ static struct luo_file *file_of_object(struct luo *luo, const struct luo_handler
 	struct luo_file *lf;
 
 	lockdep_assert_held(&luo->state_lock);
-	hash_for_each_possible(luo->claims, lf, by_id, id) {
+	hash_for_each_possible(luo->objects, lf, by_id, id) {
 		if (lf->id == id && lf->handler->fh->ops->get_id == handler->fh->ops->get_id)
 			return lf;
 	}
@@ -58,19 +58,19 @@ static struct luo_file *file_of_object(struct luo *luo, const struct luo_handler
  * Register the object id of a file whose handler and id are set, so that the object cannot
  * be preserved twice. Returns -EBUSY if it is registered.
  */
-int luo_file_claim(struct luo_file *lf)
+int luo_file_register(struct luo_file *lf)
 {
 	struct luo *luo = lf->key.session->luo;
 
 	guard(spinlock)(&luo->state_lock);
 	if (file_of_object(luo, lf->handler, lf->id))
 		return -EBUSY;
-	hash_add(luo->claims, &lf->by_id, lf->id);
+	hash_add(luo->objects, &lf->by_id, lf->id);
 	return 0;
 }
 
-/* Undo luo_file_claim(), if that was called. */
-void luo_file_unclaim(struct luo_file *lf)
+/* Undo luo_file_register(), if that was called. */
+void luo_file_unregister(struct luo_file *lf)
 {
 	guard(spinlock)(&lf->key.session->luo->state_lock);
 	hash_del(&lf->by_id);
@@ -124,7 +124,7 @@ static int file_bind(struct luo_file *lf, struct file *file)
 		return -ENOENT;
 
 	lf->id = luo_handler_id(lf->handler, file);
-	err = luo_file_claim(lf);
+	err = luo_file_register(lf);
 	if (err) {
 		luo_handler_put(lf->handler);
 		return err;
@@ -139,7 +139,7 @@ static int file_bind(struct luo_file *lf, struct file *file)
 
 static void file_unbind(struct luo_file *lf)
 {
-	luo_file_unclaim(lf);
+	luo_file_unregister(lf);
 	fput(lf->args.file);
 	atomic_long_dec(&lf->handler->nr_files);
 	luo_handler_put(lf->handler);
@@ -320,7 +320,7 @@ void luo_file_unpreserve_all(struct liveupdate_session *session)
 		luo_flb_unuse_all(session->luo, &lf->flbs);
 		luo_chain_unreserve(&session->chain);
 		file_unbind(lf);
-		luo_file_forget(lf);
+		luo_file_free(lf);
 	}
 }
 
@@ -384,7 +384,7 @@ int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser
  * Remove and free a file that has neither a struct file nor an FLB any more. Its session is
  * locked for writing.
  */
-void luo_file_forget(struct luo_file *lf)
+void luo_file_free(struct luo_file *lf)
 {
 	list_del(&lf->in_session);
 	file_unhash(lf);

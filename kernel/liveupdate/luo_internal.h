@@ -56,8 +56,8 @@
 
 struct seq_file;
 
-/* log2 of the buckets in luo->claims: enough for some 10,000 files at once */
-#define LUO_CLAIM_BITS	12
+/* log2 of the buckets in luo->objects: enough for some 10,000 files at once */
+#define LUO_OBJECT_BITS	12
 
 /**
  * struct luo_incoming - the incoming handover; under luo->lock
@@ -153,7 +153,7 @@ struct luo_refusal {
  * @ext: checksums and timestamps for the next kernel
  * @state_lock: see the top of this file
  * @tokens: files by session and token
- * @claims: files by the object that they refer to
+ * @objects: files by the object that they refer to
  * @flbs: struct luo_flb, in order of registration
  * @held: struct luo_oplock: op locks that are held
  * @waiters: struct luo_waiter: tasks that wait for an op lock
@@ -186,7 +186,7 @@ struct luo {
 
 	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;
-	DECLARE_HASHTABLE(claims, LUO_CLAIM_BITS);
+	DECLARE_HASHTABLE(objects, LUO_OBJECT_BITS);
 	struct list_head flbs;
 	struct list_head held;
 	struct list_head waiters;
@@ -247,7 +247,7 @@ struct luo_session_key {
  * @state: see enum luo_session_state
  * @files: struct luo_file, in order of preservation
  * @chain: outgoing: has an entry reserved for each file
- * @keep: retrieved with LIVEUPDATE_RETRIEVE_KEEP
+ * @park_on_close: retrieved with LIVEUPDATE_RETRIEVE_KEEP
  * @reboot_froze: the reboot froze it, and thaws it if it fails
  * @adopted: incoming: @files is filled
  * @err: incoming: result of validating its file chain
@@ -266,7 +266,7 @@ struct liveupdate_session {
 	enum luo_session_state state;
 	struct list_head files;
 	struct luo_chain chain;
-	bool keep;
+	bool park_on_close;
 	bool reboot_froze;
 	bool adopted;
 	int err;
@@ -325,7 +325,7 @@ struct luo_file_key {
  * @key: its session and token
  * @by_token: in luo->tokens
  * @in_session: in session->files
- * @by_id: in luo->claims while the object is preserved or retrieved
+ * @by_id: in luo->objects while the object is preserved or retrieved
  * @id: identifies the object, among files of handlers with the same get_id()
  * @state: see enum luo_file_state
  * @oplock: its op lock, held in state RETRIEVING
@@ -398,7 +398,7 @@ void luo_session_drop_incoming(struct luo *luo);
 int luo_session_create(struct luo *luo, const char *name, struct liveupdate_session **session);
 int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 			 struct liveupdate_session **session);
-void luo_session_unclaim(struct liveupdate_session *session);
+void luo_session_unretrieve(struct liveupdate_session *session);
 void luo_session_close(struct liveupdate_session *session);
 int luo_session_preserve(struct liveupdate_session *session, struct file *file, u64 token);
 int luo_session_retrieve_file(struct liveupdate_session *session, u64 token, struct file **file);
@@ -474,9 +474,9 @@ void luo_file_thaw_all(struct liveupdate_session *session);
 int luo_file_token_outgoing(struct liveupdate_session *session, struct file *file, u64 *token);
 struct luo_file *luo_file_find(struct liveupdate_session *session, u64 token);
 int luo_file_adopt(struct liveupdate_session *session, const struct luo_file_ser *ser);
-void luo_file_forget(struct luo_file *lf);
-int luo_file_claim(struct luo_file *lf);
-void luo_file_unclaim(struct luo_file *lf);
+void luo_file_free(struct luo_file *lf);
+int luo_file_register(struct luo_file *lf);
+void luo_file_unregister(struct luo_file *lf);
 extern const struct rhashtable_params luo_file_tokens;
 
 /* luo_retrieve.c */

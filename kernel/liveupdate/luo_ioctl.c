@@ -181,7 +181,7 @@ static const struct luo_ioctl_op device_ioctl_ops[] = {
 		 LUO_RESPOND_SESSION, ioctl_create, .undo = luo_session_close),
 	IOCTL_OP("retrieve", LIVEUPDATE_IOCTL_RETRIEVE_SESSION,
 		 struct liveupdate_ioctl_retrieve_session, name,
-		 LUO_RESPOND_SESSION, ioctl_retrieve_session, .undo = luo_session_unclaim),
+		 LUO_RESPOND_SESSION, ioctl_retrieve_session, .undo = luo_session_unretrieve),
 };
 
 static const struct luo_ioctl_op session_ioctl_ops[] = {

@@ -42,7 +42,7 @@ int luo_file_adopt_all(struct liveupdate_session *session)
 	err = luo_incoming_each_file(session, adopt_file, session);
 	if (err) {
 		list_for_each_entry_safe(lf, next, &session->files, in_session)
-			luo_file_forget(lf);
+			luo_file_free(lf);
 	}
 	if (err == -ENOMEM)
 		return err;
@@ -164,7 +164,7 @@ static int file_retrieve(struct luo *luo, struct luo_file *lf)
 	if (!err) {
 		WRITE_ONCE(lf->args.retrieve_status, 1);
 		lf->id = luo_handler_id(lf->handler, lf->args.file);
-		luo_file_claim(lf);
+		luo_file_register(lf);
 		next = LUO_FILE_RETRIEVED;
 		luo_timeline_record(luo, LUO_MILESTONE_RETRIEVED);
 		goto out;
@@ -258,12 +258,12 @@ static void file_finish(struct luo_file *lf)
 	trace_liveupdate_file_finish(luo_session_name(lf->key.session), lf->key.token,
 				     lf->found, 0, start);
 	if (lf->state == LUO_FILE_RETRIEVED) {
-		luo_file_unclaim(lf);
+		luo_file_unregister(lf);
 		fput(file);
 	}
 	luo_flb_file_finished(lf->key.session->luo, lf->handler, lf->found);
 	file_put_handler(lf);
-	luo_file_forget(lf);
+	luo_file_free(lf);
 }
 
 /*

@@ -191,12 +191,12 @@ int luo_session_retrieve(struct luo *luo, const char *name, bool keep,
 
 	err = down_write_killable(&found->lock);
 	if (!err) {
-		found->keep = keep;
+		found->park_on_close = keep;
 		err = luo_file_adopt_all(found);
 		up_write(&found->lock);
 	}
 	if (err)
-		luo_session_unclaim(found);
+		luo_session_unretrieve(found);
 	else
 		*session = found;
 out:
@@ -205,7 +205,7 @@ out:
 }
 
 /* Let an incoming session be retrieved again. The caller's reference is consumed. */
-void luo_session_unclaim(struct liveupdate_session *session)
+void luo_session_unretrieve(struct liveupdate_session *session)
 {
 	guard(mutex)(&session->luo->lock);
 	WRITE_ONCE(session->state, LUO_SESSION_WAITING);
@@ -236,10 +236,10 @@ static void session_finish_or_park(struct liveupdate_session *session)
 	struct luo *luo = session->luo;
 	bool last;
 
-	if (session->keep || session_finish_files(session)) {
+	if (session->park_on_close || session_finish_files(session)) {
 		pr_info_ratelimited("session '%s': closed without FINISH, parked\n",
 				    luo_session_text(session));
-		luo_session_unclaim(session);
+		luo_session_unretrieve(session);
 		return;
 	}
 	scoped_guard(mutex, &luo->lock) {
@@ -393,7 +393,7 @@ static void session_become_finished(struct liveupdate_session *session)
 	lockdep_assert_held_write(&session->lock);
 	scoped_guard(mutex, &luo->lock) {
 		WRITE_ONCE(session->state, LUO_SESSION_OPEN);
-		session->keep = false;
+		session->park_on_close = false;
 		session->err = 0;
 		luo_session_detach(session);
 		last = incoming_session_done(luo);

@@ -191,7 +191,7 @@ static void luo_fake_forget_parked(struct luo *luo)
 	list_for_each_entry(session, &luo->incoming, in_side) {
 		list_for_each_entry_safe(lf, next, &session->files, in_session) {
 			if (!lf->handler)
-				luo_file_forget(lf);
+				luo_file_free(lf);
 		}
 	}
 }
