@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Live Update Orchestrator: the drivers' door.
+ * Live Update Orchestrator: the interface for drivers.
  *
- * A subsystem whose files can outlive the kernel registers a file handler: how to
- * recognize such a file, how to write it down in memory that Kexec HandOver keeps,
- * and how to make it again in the next kernel. Handlers are found there by their
- * compatible string.
+ * A subsystem whose files can survive a kexec registers a file handler, which recognizes
+ * such files, serializes them into memory that Kexec HandOver preserves, and retrieves them
+ * in the next kernel. There the handler is found by its compatible string.
  *
- * State that many files share, and that lives as long as any of them is preserved, is a
- * File-Lifecycle-Bound object, FLB. Documentation/core-api/liveupdate.rst tells when to
- * use one.
+ * State that many files share, and that is preserved as long as any of them is, is a
+ * File-Lifecycle-Bound object (FLB). See Documentation/core-api/liveupdate.rst.
  */
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
@@ -27,21 +25,21 @@ struct liveupdate_flb;
 struct liveupdate_session;
 struct module;
 
-/* Room for a compatible string, with its terminating zero */
+/* Size of a compatible string, with its terminating zero */
 #define LIVEUPDATE_HNDL_COMPAT_LENGTH	48
 #define LIVEUPDATE_FLB_COMPAT_LENGTH	48
 
 /**
- * struct liveupdate_file_op_args - what a file handler's ops are called with
- * @handler: the handler as it was registered
- * @retrieve_status: for can_finish() and finish(): 0 if retrieve() was not tried,
- *	greater than 0 if it succeeded, else the errno it failed with
- * @file: the file; retrieve() sets it and gives its reference to the core; NULL in
- *	finish() if it was not retrieved
- * @serialized_data: one number for the next kernel, mostly a physical address;
- *	preserve() and freeze() may set it
- * @private_data: for the handler's own use in this kernel, from preserve() to
- *	unpreserve() or from retrieve() to finish()
+ * struct liveupdate_file_op_args - arguments of a file handler's ops
+ * @handler: the registered handler
+ * @retrieve_status: for can_finish() and finish(): 0 if retrieve() was not called, greater
+ *	than 0 if it succeeded, else its errno
+ * @file: the file; retrieve() sets it and passes its reference to the core; NULL in
+ *	finish() if the file was not retrieved
+ * @serialized_data: a number for the next kernel, usually a physical address; preserve()
+ *	and freeze() may set it
+ * @private_data: for the handler's use in this kernel, from preserve() to unpreserve() or
+ *	from retrieve() to finish()
  * @compatible: the string that was handed over, @handler's own or one of
  *	@handler->also_retrieves; before the handover, @handler's own
  * @session: the session that the file is in
@@ -57,32 +55,32 @@ struct liveupdate_file_op_args {
 };
 
 /**
- * struct liveupdate_file_ops - how to carry one kind of file over
- * @can_preserve: required. Whether the file is of this kind. Quick; allocates and
- *	changes nothing.
- * @preserve: required. Write the file down in preserved memory, and reserve what
- *	freeze() will need. An error leaves nothing behind.
+ * struct liveupdate_file_ops - ops of a file handler
+ * @can_preserve: required. Tells whether the handler preserves such files. Fast; neither
+ *	allocates nor changes anything.
+ * @preserve: required. Serialize the file into preserved memory, and reserve what freeze()
+ *	will need. On error nothing has changed.
  * @unpreserve: required. Undo preserve(). Cannot fail.
- * @freeze: optional. The last look before the jump, or ahead of it for a program that
- *	asks. Allocates only for what has appeared since preserve(). An error undoes the
- *	freeze of all files, and the reboot returns it.
- * @unfreeze: optional. Undo freeze(). Cannot fail, takes no lock that a task waiting
- *	for it might hold.
- * @retrieve: required. Make the file from what was handed over. An error is final for
- *	it, see @retrieve_retry.
- * @can_finish: optional. Whether finish() may be called now.
- * @finish: required. Free what was handed over and no file uses; also called for files
- *	that nobody retrieved. Cannot fail.
- * @get_id: optional. What makes two files the same object; default the file's address.
- *	Constant while the file is open.
- * @owner: the module that these ops are in, NULL if built in. Held by every object that
- *	is preserved or retrieved.
- * @retrieve_retry: a promise that retrieve() has consumed nothing, and can be called
- *	again, after any error but -EUCLEAN, -EOPNOTSUPP and -EIO. Without it, only an errno
- *	that retrieve() was told of another file or an FLB, not finally, and passes on is
- *	not final: so ask for them before anything is consumed.
+ * @freeze: optional. Called during the reboot, or before it if a program asks for it.
+ *	Allocates only for what was added since preserve(). An error undoes the freeze of all
+ *	files, and the reboot returns it.
+ * @unfreeze: optional. Undo freeze(). Cannot fail, and takes no lock that a task which waits
+ *	for it may hold.
+ * @retrieve: required. Make the file from what was handed over. An error is final, but see
+ *	@retrieve_retry.
+ * @can_finish: optional. Tells whether finish() may be called now.
+ * @finish: required. Free what was handed over and is not in use by the file; also called
+ *	for files that were not retrieved. Cannot fail.
+ * @get_id: optional. A number that is equal for two files of the same object, and constant
+ *	while the file is open; by default the address of the file.
+ * @owner: the module of the ops, NULL if built in. Each preserved or retrieved file holds a
+ *	reference.
+ * @retrieve_retry: after any error other than -EUCLEAN, -EOPNOTSUPP and -EIO retrieve() has
+ *	consumed nothing and can be called again. Without this, an error is still not final
+ *	if it is the transient errno of another file or of an FLB, which retrieve() passes
+ *	on: so get these before anything is consumed.
  *
- * Context: all may sleep. The core serializes the ops of one file, no more.
+ * Context: all may sleep. The core serializes the ops of one file only.
  */
 struct liveupdate_file_ops {
 	bool (*can_preserve)(struct liveupdate_file_handler *handler, struct file *file);
@@ -99,12 +97,12 @@ struct liveupdate_file_ops {
 };
 
 /**
- * struct liveupdate_file_handler - one kind of file that can be carried over
- * @ops: how; constant while registered
- * @compatible: the format it writes, for example "memfd-v2": printable, without spaces,
+ * struct liveupdate_file_handler - a handler for one kind of file
+ * @ops: the ops; constant while registered
+ * @compatible: the format that it writes, for example "memfd-v2": printable, without spaces,
  *	unique among handlers. The same name with another -v<number> is the same family.
- * @also_retrieves: other formats it can read too, mostly older ones, NULL-terminated, most
- *	wanted first; NULL for none
+ * @also_retrieves: further formats that it reads, usually older ones, NULL-terminated, in
+ *	order of preference; NULL for none
  */
 struct liveupdate_file_handler {
 	const struct liveupdate_file_ops *ops;
@@ -113,12 +111,12 @@ struct liveupdate_file_handler {
 };
 
 /**
- * struct liveupdate_flb_op_args - what an FLB's ops are called with
- * @flb: the FLB as it was registered
- * @data: one number for the next kernel, mostly a physical address: preserve() sets it,
- *	retrieve() and finish() get it
- * @obj: the object in this kernel: preserve() or retrieve() sets it, may be NULL;
- *	unpreserve() or finish() gets it back
+ * struct liveupdate_flb_op_args - arguments of an FLB's ops
+ * @flb: the registered FLB
+ * @data: a number for the next kernel, usually a physical address: set by preserve(),
+ *	passed to retrieve() and finish()
+ * @obj: the object in this kernel: set by preserve() or retrieve(), may be NULL; passed to
+ *	unpreserve() or finish()
  * @compatible: the string that was handed over, @flb's own or one of
  *	@flb->also_retrieves; before the handover, @flb's own
  */
@@ -130,24 +128,23 @@ struct liveupdate_flb_op_args {
 };
 
 /**
- * struct liveupdate_flb_ops - how to carry one shared object over
- * @preserve: required. Make the object and write it down in preserved memory; called
- *	before the first file that depends on it is preserved. An error leaves nothing
- *	behind, and that file is not preserved.
- * @unpreserve: required. Undo preserve(), after the last file that depends on it is
- *	given up and the last reference is put. Cannot fail.
- * @retrieve: required. Make the object from what was handed over, when it is first asked
- *	for, or just before finish(). An error is final, and what everybody is told who
- *	asks, but for -ENODATA and -EOPNOTSUPP: something is there, so that is -EUCLEAN.
- * @finish: required. Free what was handed over, and the object. Called when the last
- *	file that depends on it is finished, at the latest when no session of the last
- *	kernel is left, and the last reference is put. Cannot fail.
- * @owner: the module that these ops are in, NULL if built in. Held while the object is
- *	there.
+ * struct liveupdate_flb_ops - ops of an FLB
+ * @preserve: required. Make the object and serialize it into preserved memory; called before
+ *	the first file that depends on it is preserved. On error nothing has changed, and the
+ *	file is not preserved.
+ * @unpreserve: required. Undo preserve(), once the last file that depends on it is
+ *	unpreserved and the last reference is put. Cannot fail.
+ * @retrieve: required. Make the object from what was handed over, at the first get or just
+ *	before finish(). An error is final and returned by each get, but -ENODATA,
+ *	-EOPNOTSUPP and -ENODEV, which would mean that there is nothing, become -EUCLEAN.
+ * @finish: required. Free what was handed over, and the object. Called once the last file
+ *	that depends on it is finished, at the latest when all sessions of the previous
+ *	kernel are, and the last reference is put. Cannot fail.
+ * @owner: the module of the ops, NULL if built in. The object holds a reference.
  *
- * Context: all may sleep, and may get and put other FLBs, but register nothing. Each is
- * called at most once in the life of an object, and those of one object one at a time; the
- * previous kernel's object and the one for the next kernel know nothing of each other.
+ * Context: all may sleep, and may get and put other FLBs, but not register any. Each is
+ * called at most once in the life of an object, and the ops of one object are serialized.
+ * The previous kernel's object and the one for the next kernel are independent.
  */
 struct liveupdate_flb_ops {
 	int (*preserve)(struct liveupdate_flb_op_args *args);
@@ -159,11 +156,11 @@ struct liveupdate_flb_ops {
 
 /**
  * struct liveupdate_flb - a File-Lifecycle-Bound object
- * @ops: how to carry it over; constant while registered
- * @compatible: the format it writes, for example "pci-v1": printable, without spaces,
+ * @ops: the ops; constant while registered
+ * @compatible: the format that it writes, for example "pci-v1": printable, without spaces,
  *	unique among FLBs. The same name with another -v<number> is the same family.
- * @also_retrieves: other formats it can read too, mostly older ones, NULL-terminated, most
- *	wanted first; NULL for none
+ * @also_retrieves: further formats that it reads, usually older ones, NULL-terminated, in
+ *	order of preference; NULL for none
  */
 struct liveupdate_flb {
 	const struct liveupdate_flb_ops *ops;
@@ -172,13 +169,13 @@ struct liveupdate_flb {
 };
 
 /**
- * enum liveupdate_stamp - phases of a reboot that LUO notes the time of
+ * enum liveupdate_stamp - milestones of a reboot
  * @LIVEUPDATE_STAMP_REBOOT: liveupdate_reboot() was called
  * @LIVEUPDATE_STAMP_FROZEN: all files are frozen
- * @LIVEUPDATE_STAMP_SERIALIZED: all is written down
+ * @LIVEUPDATE_STAMP_SERIALIZED: everything is serialized
  * @LIVEUPDATE_STAMP_SYSCORE: devices and system core are shut down
- * @LIVEUPDATE_STAMP_MACHINE: the other CPUs are stopped; next is the jump
- * @LIVEUPDATE_STAMPS: how many there are
+ * @LIVEUPDATE_STAMP_MACHINE: the other CPUs are stopped; kexec is next
+ * @LIVEUPDATE_STAMPS: number of milestones
  */
 enum liveupdate_stamp {
 	LIVEUPDATE_STAMP_REBOOT,
@@ -196,31 +193,31 @@ enum liveupdate_stamp {
 #endif
 
 /**
- * LIVEUPDATE_NOTE_HANDLER() - say in the image that files of this format are taken over
+ * LIVEUPDATE_NOTE_HANDLER() - Note in the image that files of this format can be retrieved
  * @compatible: the compatible string of a &struct liveupdate_file_handler: a literal
  *
- * A line of its own beside the handler, in a module as well: `luoctl preflight` looks there
- * whether the next kernel reads what this one holds, and without it says that it does not.
+ * Stands beside the handler, in a module as well. `luoctl preflight` looks for it to tell
+ * whether the next kernel reads what this one preserves.
  */
 #define LIVEUPDATE_NOTE_HANDLER(compatible)	\
 	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FILE, compatible)
 
 /**
- * LIVEUPDATE_NOTE_HANDLER_OLDER() - the same for one of @also_retrieves
+ * LIVEUPDATE_NOTE_HANDLER_OLDER() - Note a format of @also_retrieves
  * @compatible: a literal
  */
 #define LIVEUPDATE_NOTE_HANDLER_OLDER(compatible)	\
 	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FILE | LIVEUPDATE_NOTE_OLDER, compatible)
 
 /**
- * LIVEUPDATE_NOTE_OBJECT() - say in the image that objects of this format are taken over
+ * LIVEUPDATE_NOTE_OBJECT() - Note in the image that FLBs of this format can be retrieved
  * @compatible: the compatible string of a &struct liveupdate_flb: a literal
  */
 #define LIVEUPDATE_NOTE_OBJECT(compatible)	\
 	LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_FLB, compatible)
 
 /**
- * LIVEUPDATE_NOTE_OBJECT_OLDER() - the same for one of @also_retrieves
+ * LIVEUPDATE_NOTE_OBJECT_OLDER() - Note a format of @also_retrieves
  * @compatible: a literal
  */
 #define LIVEUPDATE_NOTE_OBJECT_OLDER(compatible)	\

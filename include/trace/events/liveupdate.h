@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Each step of a live update, with what came of it and how long it took.
+ * The steps of a live update, with their results and durations.
  *
- * @start is what luo_trace_start() said: nobody looks at the clock while an event is off.
+ * @start is from luo_trace_start(), which only reads the clock if the event is enabled.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM liveupdate
@@ -15,17 +15,17 @@
 #include <linux/tracepoint.h>
 
 #ifndef luo_trace_start
-/* For an event that has just begun: the time, or 0 if it is off */
+/* The time at which an event began, or 0 if it is disabled */
 #define luo_trace_start(event)	(trace_##event##_enabled() ? ktime_get_ns() : 0)
 
-/* It may have been switched on meanwhile. */
+/* The event may have been enabled since. */
 static inline u64 luo_trace_ns(u64 start)
 {
 	return start ? ktime_get_ns() - start : 0;
 }
 #endif
 
-/* An ioctl, or the last close, of the device or a session; no name if that is malformed */
+/* An ioctl, or the last close, of the device or a session; a malformed name is left out */
 TRACE_EVENT(liveupdate_call,
 	    TP_PROTO(const char *op, const char *session, int result, u64 start),
 	    TP_ARGS(op, session, result, start),
@@ -121,7 +121,7 @@ DEFINE_EVENT(liveupdate_step, liveupdate_##name,			\
 	TP_PROTO(const char *what, int result, u64 start),		\
 	TP_ARGS(what, result, start))
 
-LIVEUPDATE_STEP_EVENT(reboot);		/* freeze and serialize together, or who refused */
+LIVEUPDATE_STEP_EVENT(reboot);		/* freeze and serialize, or a refusal */
 LIVEUPDATE_STEP_EVENT(serialize);
 LIVEUPDATE_STEP_EVENT(parse);
 
@@ -131,7 +131,7 @@ TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_SERIALIZED);
 TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_SYSCORE);
 TRACE_DEFINE_ENUM(LIVEUPDATE_STAMP_MACHINE);
 
-/* How far a reboot has come; after "jump" there is only the next kernel */
+/* A milestone of a reboot; "kexec" is the last one of this kernel */
 TRACE_EVENT(liveupdate_phase,
 	    TP_PROTO(enum liveupdate_stamp stamp),
 	    TP_ARGS(stamp),
@@ -144,7 +144,7 @@ TRACE_EVENT(liveupdate_phase,
 					     { LIVEUPDATE_STAMP_FROZEN, "frozen" },
 					     { LIVEUPDATE_STAMP_SERIALIZED, "serialized" },
 					     { LIVEUPDATE_STAMP_SYSCORE, "devices" },
-					     { LIVEUPDATE_STAMP_MACHINE, "jump" }))
+					     { LIVEUPDATE_STAMP_MACHINE, "kexec" }))
 );
 
 #endif /* _TRACE_LIVEUPDATE_H */

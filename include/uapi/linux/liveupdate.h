@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * Live Update Orchestrator: what programs see of it.
+ * Live Update Orchestrator: the interface for programs.
  *
- * A program opens /dev/liveupdate, creates a named session, preserves file
- * descriptors in it and reboots with kexec. In the next kernel it retrieves the
- * session by its name, each file descriptor by the token it chose, and finishes.
+ * A program opens /dev/liveupdate, creates a named session, preserves file descriptors in it
+ * and reboots by kexec. In the next kernel it retrieves the session by its name, each file
+ * descriptor by the token that it chose, and finishes the session.
  *
- * Every argument starts with its own size. A longer one than the kernel knows is
- * taken if the part it does not know is zero; a shorter one if it reaches the last
- * required field. What all calls have in common:
+ * Every argument starts with its own size. A larger argument than the kernel knows is
+ * accepted if the part that it does not know is zero, a smaller one if it includes the last
+ * mandatory field. Errors that all calls have in common:
  *
  *   ENOTTY      there is no such call on this kind of file descriptor
- *   EINVAL      the size is too small, or the call does not fit this kind of session
+ *   EINVAL      the size is too small, or the session is not in a state for the call
  *   EOPNOTSUPP  a reserved field is set, or a flag is unknown
  *   E2BIG       the part that the kernel does not know is not zero, or the size is more
  *               than a page
@@ -19,7 +19,7 @@
  *   EBUSY       the reboot has begun
  *   EINTR       the task was killed while it waited for another call on the session
  *
- * Each structure below lists what its call adds to these.
+ * Each structure below lists the further errors of its call.
  */
 #ifndef _UAPI_LIVEUPDATE_H
 #define _UAPI_LIVEUPDATE_H
@@ -29,7 +29,7 @@
 
 #define LIVEUPDATE_IOCTL_TYPE		0xBA
 
-/* The numbers of the ioctls below, for programs that were written to Linux 7.3's header */
+/* The numbers of the ioctls below, for programs that use these names of Linux 7.3 */
 enum {
 	LIVEUPDATE_CMD_CREATE_SESSION		= 0x00,
 	LIVEUPDATE_CMD_BASE			= LIVEUPDATE_CMD_CREATE_SESSION,
@@ -41,7 +41,7 @@ enum {
 	LIVEUPDATE_CMD_SESSION_GET_NAME		= 0x43,
 };
 
-/* Room for the name of a session, with its terminating zero */
+/* Size of the name of a session, with its terminating zero */
 #define LIVEUPDATE_SESSION_NAME_LENGTH	64
 
 /**
@@ -50,10 +50,10 @@ enum {
  * @fd: out: the session's file descriptor, close-on-exec
  * @name: in: its name, not empty, zero-terminated
  *
- * The session lives as long as its file descriptor is open or, once the reboot has
- * begun, into the next kernel.
+ * The session exists as long as its file descriptor is open; once the reboot has begun it
+ * goes on to the next kernel.
  *
- * EINVAL: the name is empty or not terminated. EEXIST: an outgoing session has it.
+ * EINVAL: the name is empty or not terminated. EEXIST: an outgoing session has the name.
  */
 struct liveupdate_ioctl_create_session {
 	__u32 size;
@@ -67,15 +67,15 @@ struct liveupdate_ioctl_create_session {
 #define LIVEUPDATE_RETRIEVE_KEEP		1
 
 /**
- * struct liveupdate_ioctl_retrieve_session - take over a session of the previous kernel
+ * struct liveupdate_ioctl_retrieve_session - retrieve a session of the previous kernel
  * @size: in: size of this structure
  * @fd: out: the session's file descriptor, close-on-exec
- * @name: in: the name it was created with
+ * @name: in: the name that it was created with
  * @flags: in: 0 or LIVEUPDATE_RETRIEVE_KEEP; may be left off
  *
- * ENOENT: no session of that name was handed over. EINVAL: it is retrieved already,
- * or the name is malformed. EPROTONOSUPPORT: the handover is of a version unknown
- * here. EUCLEAN: it is damaged.
+ * ENOENT: no session of that name was handed over. EINVAL: it is retrieved already, or the
+ * name is malformed. EPROTONOSUPPORT: the handover is of an unsupported version. EUCLEAN: it
+ * is corrupted.
  */
 struct liveupdate_ioctl_retrieve_session {
 	__u32 size;
@@ -92,9 +92,9 @@ struct liveupdate_ioctl_retrieve_session {
  * @fd: in: the file; it may be closed afterwards
  * @token: in: any number not yet used in this session
  *
- * EBADF: no such file descriptor. EEXIST: the token is taken. EBUSY: the file is
- * preserved already, or retrieved and not finished, or the session is frozen.
- * ENOENT: nothing here can preserve a file of this kind. Else: what its handler says.
+ * EBADF: no such file descriptor. EEXIST: the token is in use. EBUSY: the file is preserved
+ * already, or retrieved and not finished, or the session is frozen. ENOENT: no handler
+ * preserves such files. Other errors come from the handler.
  */
 struct liveupdate_session_preserve_fd {
 	__u32 size;
@@ -105,17 +105,16 @@ struct liveupdate_session_preserve_fd {
 #define LIVEUPDATE_SESSION_PRESERVE_FD		_IO(LIVEUPDATE_IOCTL_TYPE, 0x40)
 
 /**
- * struct liveupdate_session_retrieve_fd - get a file back in the next kernel
+ * struct liveupdate_session_retrieve_fd - retrieve a file in the next kernel
  * @size: in: size of this structure
  * @fd: out: a file descriptor for it, close-on-exec
- * @token: in: the token it was preserved with
+ * @token: in: the token that it was preserved with
  *
- * May be called again for the same token: another descriptor of the same file.
+ * May be called again for the same token, for another descriptor of the same file.
  *
- * ENOENT: no such token. EPROTONOSUPPORT: the file was preserved in a version that
- * this kernel cannot read. ENODEV: no handler for this kind of file; its module may
- * not be loaded yet. EUCLEAN: what was handed over is damaged. Else: what its
- * handler says, and mostly the same each time.
+ * ENOENT: no such token. EPROTONOSUPPORT: the file was preserved in an unsupported version.
+ * ENODEV: no handler reads such files; its module may not be loaded yet. EUCLEAN: what was
+ * handed over is corrupted. Other errors come from the handler, and are mostly final.
  */
 struct liveupdate_session_retrieve_fd {
 	__u32 size;
@@ -126,13 +125,14 @@ struct liveupdate_session_retrieve_fd {
 #define LIVEUPDATE_SESSION_RETRIEVE_FD		_IO(LIVEUPDATE_IOCTL_TYPE, 0x41)
 
 /**
- * struct liveupdate_session_finish - all is retrieved that is wanted; give up the rest
+ * struct liveupdate_session_finish - finish a retrieved session
  * @size: in: size of this structure
  * @reserved: in: 0
  *
- * Afterwards the session is an ordinary empty one for the next update.
+ * Files that were not retrieved are freed. Afterwards the session is an empty one for the
+ * next live update.
  *
- * EBUSY: a file cannot be finished yet, or nothing here can; nothing has changed.
+ * EBUSY: a file cannot be finished yet, or no handler reads it; nothing has changed.
  */
 struct liveupdate_session_finish {
 	__u32 size;
@@ -142,10 +142,10 @@ struct liveupdate_session_finish {
 #define LIVEUPDATE_SESSION_FINISH		_IO(LIVEUPDATE_IOCTL_TYPE, 0x42)
 
 /**
- * struct liveupdate_session_get_name - what the session is called
+ * struct liveupdate_session_get_name - get the name of a session
  * @size: in: size of this structure
  * @reserved: in: 0
- * @name: out: the whole name, zero-terminated
+ * @name: out: the name, zero-terminated
  */
 struct liveupdate_session_get_name {
 	__u32 size;
@@ -156,16 +156,16 @@ struct liveupdate_session_get_name {
 #define LIVEUPDATE_SESSION_GET_NAME		_IO(LIVEUPDATE_IOCTL_TYPE, 0x43)
 
 /**
- * struct liveupdate_session_freeze - do now what the reboot would do to this session
+ * struct liveupdate_session_freeze - freeze a session ahead of the reboot
  * @size: in: size of this structure
  * @flags: in: 0
- * @token: out: where a file refused, its token
+ * @token: out: on failure, the token of the file that could not be frozen
  *
- * For learning of a refusal while one can still go on. The reboot does not freeze
- * such a session again; LIVEUPDATE_SESSION_THAW or the last close undoes it.
+ * A program learns of a refusal while it can still go on, and the reboot does not freeze the
+ * session again. LIVEUPDATE_SESSION_THAW or the last close undoes it.
  *
- * EBUSY: it is frozen already. Else: what the handler of @token says, and all files
- * are thawed again.
+ * EBUSY: it is frozen already. Other errors come from the handler of @token; all files are
+ * thawed again.
  */
 struct liveupdate_session_freeze {
 	__u32 size;
@@ -190,18 +190,18 @@ struct liveupdate_session_thaw {
 #define LIVEUPDATE_SESSION_THAW			_IO(LIVEUPDATE_IOCTL_TYPE, 0x61)
 
 /*
- * What a kernel takes over stands in its image and in those of its modules, as ELF notes of
- * this name: so programs can ask before they start it. The types:
+ * The formats that a kernel reads are noted in its image and in those of its modules, as ELF
+ * notes of this name, so that programs can check before they start it. The types:
  *
- *   STORE  the format of Kexec HandOver: a string, with its terminating zero, as all of them
- *   CORE   a format of sessions and files
- *   FILE   the compatible string of a handler of files
- *   FLB    the compatible string of an object that files share
- *   OLDER  added to one of these: is read, but never written
+ *   STORE  the format of Kexec HandOver: a zero-terminated string, as the next three
+ *   CORE   the format of sessions and files
+ *   FILE   the compatible string of a file handler
+ *   FLB    the compatible string of an FLB, an object that files share
+ *   OLDER  added to one of these: it is read, but not written
  *   BOOT   a struct liveupdate_note_boot
- *   END    how many bytes it is from there to the end of what is loaded: 32 bits
+ *   END    number of bytes from the note to the end of the loaded image: 32 bits
  *
- * A kernel without any was built without live update, or knows no notes yet.
+ * A kernel without such notes was built without live update, or does not note its formats.
  */
 #define LIVEUPDATE_NOTE_NAME	"liveupdate"
 
@@ -217,11 +217,11 @@ struct liveupdate_session_thaw {
 #define LIVEUPDATE_NOTE_KHO_ON	1
 
 /**
- * struct liveupdate_note_boot - what has to fit for the kernel to come up
- * @page_shift: the size of its pages: 1 << @page_shift bytes
+ * struct liveupdate_note_boot - what the kernel needs to boot
+ * @page_shift: pages are of 1 << @page_shift bytes
  * @flags: LIVEUPDATE_NOTE_KHO_ON or 0
- * @page_bytes: how many bytes of Kexec HandOver's scratch memory it needs for each of its
- *	pages before it can use other memory
+ * @page_bytes: bytes of Kexec HandOver's scratch memory that it needs for each page of the
+ *	machine, before it can use other memory
  */
 struct liveupdate_note_boot {
 	__u32 page_shift;

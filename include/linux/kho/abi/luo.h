@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Live Update Orchestrator: what one kernel writes for the next.
+ * Live Update Orchestrator: the handover format.
  *
  * DOC: LUO handover format
  *
- * Two KHO subtrees. "LUO" points to a struct luo_ser, from which all else is reached:
- * sessions and files stand in chains of blocks (see struct kho_block_header_ser), each
- * block a page of its own; FLBs in one physically contiguous area. "LUO-ext" points to
- * a struct luo_ext_ser, which holds only what a reader may ignore: checksums and times.
+ * There are two KHO subtrees. "LUO" points to a struct luo_ser, which leads to everything
+ * else: sessions and files are in chains of blocks (see struct kho_block_header_ser), each
+ * block a page of its own, FLBs in one physically contiguous area. "LUO-ext" points to a
+ * struct luo_ext_ser, which has only what a reader may ignore: checksums and timestamps.
  *
- * Everything is packed and little-endian, every address physical. A change to any of
- * this is a new compatible string.
+ * Everything is packed and little-endian, all addresses are physical. Any change needs a new
+ * compatible string.
  */
 #ifndef _LINUX_KHO_ABI_LUO_H
 #define _LINUX_KHO_ABI_LUO_H
@@ -25,16 +25,16 @@
 #define LUO_ABI_COMPAT_LEN	8
 #define LUO_COMPAT_LEN		48
 
-/* No chain is longer than this, so none without an end is followed for long */
+/* The longest valid chain. It bounds the walk along one that does not end. */
 #define LUO_CHAIN_MAX_BLOCKS	10000
 
-/* No FLB area is larger than a folio of this order */
+/* The largest FLB area is a folio of this order */
 #define LUO_FLBS_MAX_ORDER	6
 
 /**
  * struct luo_ser - the root
  * @compatible: LUO_ABI_COMPATIBLE, zero-padded
- * @liveupdate_num: how many live updates led here, this one included
+ * @liveupdate_num: number of live updates since the last cold boot, this one included
  * @sessions_pa: first block of the chain of struct luo_session_ser; 0: no sessions
  * @flbs_pa: the struct luo_flb_header_ser; 0: no FLBs
  */
@@ -50,7 +50,7 @@ static_assert(sizeof(struct luo_ser) == 32);
  * struct luo_session_ser - one session
  * @name: zero-terminated
  * @files: first block of its chain of struct luo_file_ser; 0: no files
- * @count: how many files
+ * @count: number of files
  */
 struct luo_session_ser {
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
@@ -63,7 +63,7 @@ static_assert(sizeof(struct luo_session_ser) == 80);
  * struct luo_file_ser - one file
  * @compatible: the format of @data, zero-terminated
  * @data: what its handler set
- * @token: what the program called it
+ * @token: the program's number for it
  */
 struct luo_file_ser {
 	char compatible[LUO_COMPAT_LEN];
@@ -74,8 +74,8 @@ static_assert(sizeof(struct luo_file_ser) == 64);
 
 /**
  * struct luo_flb_header_ser - head of the FLB area, which is one folio
- * @pgcnt: pages in the area, this header included; no more than the folio has
- * @count: how many struct luo_flb_ser follow; may be 0
+ * @pgcnt: number of pages of the area, with this header; at most those of the folio
+ * @count: number of struct luo_flb_ser that follow; may be 0
  */
 struct luo_flb_header_ser {
 	u64 pgcnt;
@@ -87,7 +87,7 @@ static_assert(sizeof(struct luo_flb_header_ser) == 16);
  * struct luo_flb_ser - one FLB
  * @name: the format of @data, zero-terminated
  * @data: what its preserve() set
- * @count: how many preserved files depend on it; a hint
+ * @count: number of preserved files that depend on it; a hint
  */
 struct luo_flb_ser {
 	char name[LUO_COMPAT_LEN];
@@ -101,13 +101,13 @@ static_assert(sizeof(struct luo_flb_ser) == 64);
 #define LUO_EXT_COMPAT_LEN	16
 #define LUO_EXT_STAMPS		16
 
-/* The time of day when all was written down, in nanoseconds since 1970 */
+/* The wall clock at LIVEUPDATE_STAMP_SERIALIZED, in nanoseconds since 1970 */
 #define LUO_STAMP_REAL		(LUO_EXT_STAMPS - 1)
 
 /**
- * struct luo_stamp_ser - when a phase was reached
+ * struct luo_stamp_ser - a timestamp
  * @ns: CLOCK_MONOTONIC of the kernel that wrote it; of LUO_STAMP_REAL, CLOCK_REALTIME
- * @cycles: get_cycles(), which goes on across a kexec where the hardware lets it
+ * @cycles: get_cycles(), which on most hardware continues over a kexec
  */
 struct luo_stamp_ser {
 	u64 ns;
@@ -125,10 +125,10 @@ struct luo_stamp_ser {
  * @reserved: 0
  * @files_crcs_pa: first block of a chain of u32, one per session in their order: the
  *	checksum of its file chain, 0 if it has none; 0: no sessions
- * @stamps: indexed by enum liveupdate_stamp, and LUO_STAMP_REAL; written up to the jump,
- *	thus unchecked
+ * @stamps: indexed by enum liveupdate_stamp, and LUO_STAMP_REAL; written up to the kexec and
+ *	therefore without a checksum
  *
- * All checksums are crc32c with seed ~0, and without a final inversion.
+ * All checksums are crc32c with seed ~0, not inverted at the end.
  */
 struct luo_ext_ser {
 	char compatible[LUO_EXT_COMPAT_LEN];

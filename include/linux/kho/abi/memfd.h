@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How a memfd is written down for the next kernel.
+ * Serialized memfds.
  *
  * DOC: memfd handover format, memfd-v2
  *
- * The number that LUO carries is the address of a struct memfd_luo_ser, on a page of
- * its own. It leads to a vmalloc'ed array with a struct memfd_luo_folio_ser for each
- * folio; where no folio is listed the file has a hole. Each folio is preserved on its
- * own, and so is each page of the array: the reader frees them one by one.
+ * The file's data is the address of a struct memfd_luo_ser, on a page of its own. It leads
+ * to a vmalloc'ed array with a struct memfd_luo_folio_ser for each folio; where no folio is
+ * listed the file has a hole. Each folio is preserved on its own, and so is each page of the
+ * array: the reader frees them one by one.
  *
- * Everything is packed and little-endian. A change to any of this is a new compatible
- * string.
+ * Everything is packed and little-endian. Any change needs a new compatible string.
  */
 #ifndef _LINUX_KHO_ABI_MEMFD_H
 #define _LINUX_KHO_ABI_MEMFD_H
@@ -29,9 +28,9 @@
 
 /**
  * struct memfd_luo_folio_ser - one folio
- * @pfn: its first page frame; 0: this entry says nothing. Its order is in KHO's map.
+ * @pfn: its first page frame; 0: the entry is not used. KHO has its order.
  * @flags: MEMFD_LUO_FOLIO_DIRTY, MEMFD_LUO_FOLIO_UPTODATE
- * @index: its first page's place in the file, in pages
+ * @index: offset of its first page in the file, in pages
  */
 struct memfd_luo_folio_ser {
 	u64 pfn:52;
@@ -40,7 +39,7 @@ struct memfd_luo_folio_ser {
 } __packed;
 static_assert(sizeof(struct memfd_luo_folio_ser) == 16);
 
-/* The seals that memfd-v2 can carry; others need a format of their own */
+/* The seals that both formats can express */
 #define MEMFD_LUO_ALL_SEALS \
 	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | \
 	 F_SEAL_EXEC)
@@ -51,7 +50,7 @@ static_assert(sizeof(struct memfd_luo_folio_ser) == 16);
  * @size: file size, in bytes
  * @seals: F_SEAL_*
  * @flags: 0
- * @nr_folios: entries in the array
+ * @nr_folios: number of entries in the array
  * @folios: the array, as KHO describes it
  */
 struct memfd_luo_ser {
@@ -67,38 +66,41 @@ static_assert(sizeof(struct memfd_luo_ser) == 32 + sizeof(struct kho_vmalloc));
 /**
  * DOC: memfd handover format, memfd-extent-v1
  *
- * The number that LUO carries is the address of a struct memfd_extent_ser, a small object
- * of luo-small-v1, which ends in a list with room for eight words. What does not fit is on
+ * The file's data is the address of a struct memfd_extent_ser, a small object of
+ * luo-small-v1, which ends in a list with space for eight words. The list continues on
  * further pages, each of which is a struct memfd_extent_list.
  *
- * A word is an *extent*: folios of one order that follow each other in memory and in the
- * file, on one NUMA node; or it says at which index the next extent is. Without one, an
- * extent follows the one before it. Where there is no extent the file has a hole. Folios
- * of order 0 are preserved by kho_preserve_pages(), in blocks that kho_preserved_order()
- * tells the sizes of, others each on its own.
+ * A word is an *extent*: folios of one order that are consecutive in memory and in the file,
+ * on one NUMA node; or it is the index of the next extent, which otherwise follows the one
+ * before it. Where there is no extent the file has a hole. Folios of order 0 are preserved by
+ * kho_preserve_pages(), in blocks whose sizes kho_preserved_order() returns, others each on
+ * its own.
  *
- * The checksum of the object and of each page is crc32c, begun with ~0, of all that it
- * holds up to the last word, with the checksum itself as 0.
+ * The checksum of the object and of each page is crc32c with seed ~0 of its contents up to
+ * the last word, with the checksum itself as 0.
  *
- * Everything is little-endian. A change to any of this is a new compatible string.
+ * Everything is little-endian. Any change needs a new compatible string.
  */
 #define MEMFD_EXTENT_FH_COMPATIBLE	"memfd-extent-v1"
 
-/* memfd_extent_ser.flags: how the file was opened, if not for both; both: for neither */
+/*
+ * memfd_extent_ser.flags: how the file was opened; 0: for reading and writing, both: access
+ * mode 3, for neither
+ */
 #define MEMFD_EXTENT_RDONLY		BIT(0)
 #define MEMFD_EXTENT_WRONLY		BIT(1)
 
-/* A word: the first page frame, how many folios, their order; or an index */
+/* A word: the first page frame, number of folios, their order; or an index */
 #define MEMFD_EXTENT_PFN		GENMASK_ULL(39, 0)
 #define MEMFD_EXTENT_NR			GENMASK_ULL(57, 40)
 #define MEMFD_EXTENT_ORDER		GENMASK_ULL(63, 58)
 #define MEMFD_EXTENT_INDEX		GENMASK_ULL(57, 0)
-#define MEMFD_EXTENT_ORDER_INDEX	63	/* this order says that it is an index */
+#define MEMFD_EXTENT_ORDER_INDEX	63	/* this order: the word is an index */
 
 /**
  * struct memfd_extent_list - words, up to the end of the object or page
- * @next: address of the page on which the list goes on; 0: nowhere
- * @nr: words here
+ * @next: address of the page on which the list continues; 0: none
+ * @nr: number of @words
  * @crc: checksum of this object or page
  * @words: the words
  */
@@ -115,7 +117,7 @@ static_assert(sizeof(struct memfd_extent_list) == 16);
  * struct memfd_extent_ser - a memfd
  * @pos: file position, in bytes
  * @size: file size, in bytes
- * @nr_pages: pages in all extents
+ * @nr_pages: number of pages of all extents
  * @seals: F_SEAL_*
  * @flags: MEMFD_EXTENT_RDONLY, MEMFD_EXTENT_WRONLY
  * @mode: permission bits

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Small objects that are handed over, many to a page.
+ * Small preserved objects, many to a page.
  *
  * DOC: small objects, luo-small-v1
  *
- * A page, preserved as a folio of order 0, is cut into pieces of 128 bytes. The first one
- * is a struct liveupdate_small_ser, each other one an object, or not in use. What is in an
- * object, and who knows its address, is up to whoever made it. The page is free when each
- * of its objects has been given back.
+ * A page, preserved as a folio of order 0, is divided into slots of 128 bytes. The first one
+ * is a struct liveupdate_small_ser, each other one an object, or not in use. The format that
+ * uses an object defines its contents and has its address. The page is free once each of its
+ * objects is.
  *
- * Everything is little-endian. Who hands over small objects says so with his compatible
- * string: a change to any of this is a new string for all of them.
+ * Everything is little-endian. This is part of each format that uses it: any change needs a
+ * new compatible string for all of them.
  */
 #ifndef _LINUX_KHO_ABI_SMALL_H
 #define _LINUX_KHO_ABI_SMALL_H
@@ -18,7 +18,7 @@
 #include <linux/build_bug.h>
 #include <linux/types.h>
 
-/* What an object takes, and has room for */
+/* Size of an object, in bytes */
 #define LIVEUPDATE_SMALL_SIZE	128
 
 #define LIVEUPDATE_SMALL_MAGIC	0x314c4c414d534f4cULL	/* "LOSMALL1" */
@@ -27,11 +27,11 @@
 #define LIVEUPDATE_SMALL_WORDS	8
 
 /**
- * struct liveupdate_small_ser - the first piece of a page
+ * struct liveupdate_small_ser - the first slot of a page
  * @magic: LIVEUPDATE_SMALL_MAGIC
  * @size: LIVEUPDATE_SMALL_SIZE
- * @crc: crc32c of this struct, begun with ~0, with @crc as 0
- * @used: a bit for each piece, the first one included, that is in use
+ * @crc: crc32c of this struct, with seed ~0 and with @crc as 0
+ * @used: a bit for each slot that is in use, the first one included
  */
 struct liveupdate_small_ser {
 	u64 magic;
