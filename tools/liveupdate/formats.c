@@ -8,7 +8,7 @@
 
 #include "image.h"
 #include "luoctl.h"
-#include "view.h"
+#include "state.h"
 
 struct request {
 	struct words words;

@@ -16,7 +16,7 @@
 
 #include "luoctl.h"
 #include "preflight.h"
-#include "view.h"
+#include "state.h"
 
 struct request {
 	struct preflight ask;
@@ -56,7 +56,7 @@ static void load(const struct request *request, int kernel, int initrd)
 
 static void say_who(int error)
 {
-	struct json_object *view = view_read();
+	struct json_object *view = state_read();
 	struct json_object *held = json_object_object_get(view, "next_kernel");
 	struct json_object *last = json_object_object_get(held, "last_refusal");
 	const char *who = last ? json_object_get_string(last) : "";

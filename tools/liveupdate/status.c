@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "luoctl.h"
-#include "view.h"
+#include "state.h"
 
 static const char *text(struct json_object *from, const char *key)
 {
@@ -157,7 +157,7 @@ int cmd_status(int argc, char **argv)
 	bool json = false, on;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &json);
-	view = view_read();
+	view = state_read();
 	if (!view)
 		errx(EXIT_NO, "this kernel was built without live update");
 	if (json)

@@ -9,7 +9,7 @@
 
 #include "luoctl.h"
 #include "phases.h"
-#include "view.h"
+#include "state.h"
 
 #define FILE_NAME	"/sys/kernel/debug/liveupdate/timeline"
 #define BAR		40

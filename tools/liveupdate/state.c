@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "luoctl.h"
-#include "view.h"
+#include "state.h"
 
 #define STATUS	"/sys/kernel/liveupdate/"
 #define DETAILS	"/sys/kernel/debug/liveupdate/"
@@ -192,28 +192,7 @@ static struct json_object *details(const char *sessions, const char *flbs)
 	return r.all;
 }
 
-struct json_object *json_get(struct json_object *from, const char *key)
-{
-	return json_object_object_get(from, key);
-}
-
-const char *json_text(struct json_object *from, const char *key)
-{
-	return json_object_get_string(json_get(from, key)) ?: "";
-}
-
-size_t json_length(struct json_object *array)
-{
-	return array ? json_object_array_length(array) : 0;
-}
-
-void print_json(struct json_object *json)
-{
-	puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-struct json_object *view_read(void)
+struct json_object *state_read(void)
 {
 	struct json_object *view, *last;
 	char *enabled = status("enabled"), *updates = status("number");
