@@ -958,7 +958,8 @@ FORMATS = {"image": (str, type(None)), "machine": str, "page_size": int, "kho_de
 FORMAT = {"kind": str, "compatible": str, "writes": bool, "module": (str, type(None))}
 BOTH = {"images": list, "not_read": list, "not_read_back": list}
 VIEW = {"enabled": bool, "number": int, "incoming": str, "image": str,
-        "handlers": (list, type(None)), "flbs": (list, type(None)), "next_kernel": (dict, type(None)), "last_kernel": (dict, type(None)),
+        "handlers": (list, type(None)), "flbs": (list, type(None)),
+        "next_kernel": (dict, type(None)), "previous_kernel": (dict, type(None)),
         "last_update": (dict, type(None))}
 ANSWERS = ("yes", "no", "unknown", "module", "lost")
 
@@ -999,7 +1000,7 @@ def preflight_problems(view: dict) -> list[str]:
 def view_problems(view: dict) -> list[str]:
     """What is not as luoctl(8) has it."""
     bad = not_as(view, VIEW)
-    for side in (view.get("next_kernel"), view.get("last_kernel")):
+    for side in (view.get("next_kernel"), view.get("previous_kernel")):
         for session in (side or {}).get("sessions", []):
             bad += [f"token {file['token']} has no format" for file in session["files"]
                     if not file["compatible"] or not int(file["token"]) < 1 << 64]

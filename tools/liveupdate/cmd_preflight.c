@@ -30,10 +30,10 @@ static void print_format(struct json_object *one)
 static const char *verdict(const char *answer)
 {
 	if (!strcmp(answer, "yes"))
-		return "yes, it can take over what this kernel holds";
+		return "yes, it reads everything that this kernel preserves";
 	if (!strcmp(answer, "no"))
-		return "NO, it cannot take over what this kernel holds";
-	return "it cannot be told whether it can take over what this kernel holds";
+		return "NO, it does not read everything that this kernel preserves";
+	return "unknown whether it reads everything that this kernel preserves";
 }
 
 void preflight_print(struct json_object *said)
@@ -54,7 +54,7 @@ void preflight_print(struct json_object *said)
 	for (size_t i = 0; i < json_length(lost); i++) {
 		printf("  lost     session '");
 		print_name(json_object_get_string(json_object_array_get_idx(lost, i)), 0);
-		printf("' of the previous kernel, which nobody has finished\n");
+		printf("' of the previous kernel, which is not finished\n");
 	}
 }
 
@@ -92,7 +92,7 @@ static error_t parse_ask(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option ask_options[] = {
 	{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
-	{ "modules", 'm', "DIR", 0, "Its modules: what they take over counts", 0 },
+	{ "modules", 'm', "DIR", 0, "Its modules: their formats count as well", 0 },
 	{ "command-line", 'c', "LINE", 0, "Its command line, else that of this kernel", 0 },
 	{ }
 };
@@ -121,7 +121,7 @@ static error_t parse_preflight(int key, char *arg, struct argp_state *state)
 }
 
 static const char preflight_doc[] =
-	"Can the kernel in IMAGE take over what this one holds now?\n"
+	"Does the kernel in IMAGE read everything that this one preserves?\n"
 	"\vThe exit status is 0 for yes, 1 for no, 2 if it cannot be told.";
 
 int cmd_preflight(int argc, char **argv)

@@ -40,7 +40,7 @@ __u64 parse_token(const char *word)
 	errno = 0;
 	token = strtoull(word, &end, 0);
 	if (errno || end == word || *end || *word == '-')
-		errx(EXIT_UNKNOWN, "'%s' is no token: a number from 0 to 18446744073709551615",
+		errx(EXIT_UNKNOWN, "invalid token '%s': want a number from 0 to 18446744073709551615",
 		     word);
 	return token;
 }
@@ -53,7 +53,7 @@ int open_device(void)
 		errx(EXIT_NO, "no %s: live update is off; boot with kho=on liveupdate=on",
 		     LUO_DEVICE);
 	if (dev == -EBUSY)
-		errx(EXIT_NO, "%s: another program has it open all the time", LUO_DEVICE);
+		errx(EXIT_NO, "%s: opened by another program", LUO_DEVICE);
 	if (dev < 0)
 		errx(EXIT_NO, "%s: %s", LUO_DEVICE, strerror(-dev));
 	return dev;

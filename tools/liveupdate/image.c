@@ -65,13 +65,13 @@ static void read_flat(struct image *image, const struct blob *blob)
 {
 	image->machine = "aarch64";
 	if (blob->size < 64) {
-		cannot(image, "it is cut off");
+		cannot(image, "truncated");
 		return;
 	}
 	/* Of 64 bits, but what is larger than 4 GiB is none */
 	image->init_size = le(blob, 16, 4);
 	if (!notes_scan(image, blob))
-		cannot(image, "it is cut off");
+		cannot(image, "truncated");
 }
 
 /* What was unpacked; or what needs no unpacking. False: it is something else */
@@ -80,7 +80,7 @@ static bool read_plain(struct image *image, const struct blob *blob)
 	says(blob, "Linux version ", image->release, sizeof(image->release));
 	if (has(blob, 0, ELFMAG, SELFMAG)) {
 		if (!notes_read_elf(image, blob, NULL))
-			cannot(image, "it is cut off or damaged");
+			cannot(image, "truncated or corrupted");
 	} else if (has(blob, 56, "ARM\x64", 4)) {
 		read_flat(image, blob);
 	} else {
@@ -99,7 +99,7 @@ static void read_packed(struct image *image, const struct blob *blob, size_t at,
 		return;
 	}
 	if (!read_plain(image, &inside))
-		cannot(image, "what is packed in it is no kernel");
+		cannot(image, "its payload is not a kernel");
 	free(inside.data);
 }
 
@@ -110,7 +110,7 @@ static void read_bzimage(struct image *image, const struct blob *blob)
 
 	image->machine = "x86_64";
 	if (blob->size < 0x268 || le(blob, 0x206, 2) < 0x20a) {
-		cannot(image, blob->size < 0x268 ? "it is cut off" :
+		cannot(image, blob->size < 0x268 ? "truncated" :
 		       "its boot protocol is too old to say where the kernel is");
 		return;
 	}
@@ -119,7 +119,7 @@ static void read_bzimage(struct image *image, const struct blob *blob)
 	at = setup + le(blob, 0x248, 4);
 	size = le(blob, 0x24c, 4);
 	if (blob->size < setup + le(blob, 0x1f4, 4) * 16ULL || at + size > blob->size || size < 8) {
-		cannot(image, "it is cut off");
+		cannot(image, "truncated");
 		return;
 	}
 	if (!has(blob, at, "\x1f\x8b", 2))
@@ -132,13 +132,13 @@ static void read_zboot(struct image *image, const struct blob *blob)
 	unsigned long long at, size;
 
 	if (blob->size < 64) {
-		cannot(image, "it is cut off");
+		cannot(image, "truncated");
 		return;
 	}
 	at = le(blob, 8, 4);
 	size = le(blob, 12, 4);
 	if (at + size > blob->size)
-		cannot(image, "it is cut off");
+		cannot(image, "truncated");
 	else
 		read_packed(image, blob, at, size);
 }
@@ -161,7 +161,7 @@ static void read_any(struct image *image, const struct blob *blob)
 	else if (is_packed(blob))
 		read_packed(image, blob, 0, blob->size);
 	else
-		cannot(image, "it is no kernel: not vmlinux, bzImage or arm64's Image");
+		cannot(image, "not a kernel (want vmlinux, bzImage or arm64 Image)");
 }
 
 void image_read(struct image *image, const char *path)
@@ -176,7 +176,7 @@ void image_read(struct image *image, const char *path)
 	read_any(image, &blob);
 	free(blob.data);
 	if (!image->why && !image->nr)
-		cannot(image, "it does not say what it takes over: no live update in it, or older");
+		cannot(image, "it does not note its formats: built without live update, or too old");
 }
 
 /* foo-bar.ko.xz is the module foo_bar; false: it is none */
@@ -203,13 +203,13 @@ static const char *read_module(struct image *image, const struct blob *blob, con
 	char release[sizeof(image->release)];
 
 	if (!has(blob, 0, ELFMAG, SELFMAG))
-		return "it is no module";
+		return "not a module";
 	if (image->release[0] && says(blob, "vermagic=", release, sizeof(release)) &&
 	    strcmp(release, image->release)) {
 		image->foreign++;
 		return NULL;
 	}
-	return notes_read_elf(image, blob, name) ? NULL : "it is cut off or damaged";
+	return notes_read_elf(image, blob, name) ? NULL : "truncated or corrupted";
 }
 
 static void read_module_file(struct image *image, const char *path, const char *name)
@@ -292,7 +292,7 @@ void image_read_running(struct image *image)
 	free(blob.data);
 	read_loaded(image);
 	if (!image->nr)
-		cannot(image, "it does not say what it takes over: no live update in it, or older");
+		cannot(image, "it does not note its formats: built without live update, or too old");
 }
 
 const struct format *image_find(const struct image *image, unsigned int kind,

@@ -29,17 +29,17 @@ static const char *load_error(int error)
 {
 	switch (error) {
 	case ENOEXEC:
-		return "it is nothing that can be started: a bzImage, or arm64's Image unpacked";
+		return "not a bootable image (want a bzImage or an uncompressed arm64 Image)";
 	case EADDRNOTAVAIL:
-		return "it does not fit into the scratch memory: boot with a larger kho_scratch=";
+		return "too large for the scratch memory: boot with a larger kho_scratch=";
 	case EPERM:
-		return "only root may load it, and no kernel that is locked down";
+		return "not permitted: not root, or the kernel is locked down";
 	case EBUSY:
-		return "another image is being loaded, or started";
+		return "another image is being loaded or started";
 	case EKEYREJECTED:
 	case ENODATA:
 	case ENOPKG:
-		return "its signature is not one that this kernel wants";
+		return "signature rejected";
 	default:
 		return strerror(error);
 	}
@@ -124,7 +124,7 @@ static int run(struct request *request)
 		return answer;
 	}
 	if (answer && !request->force)
-		errx(answer, "not started; --force starts it nevertheless");
+		errx(answer, "not started; use --force to start it anyway");
 	load(request, kernel, initrd);
 	go();
 	return EXIT_NO;

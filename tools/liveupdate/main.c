@@ -8,15 +8,15 @@
 #include "luoctl.h"
 
 static const struct command commands[] = {
-	{ "status", "what is held, and what came in", cmd_status },
-	{ "formats", "what a kernel takes over from the last one", cmd_formats },
-	{ "preflight", "can another kernel take over what this one holds?", cmd_preflight },
-	{ "kexec", "start another kernel, which takes over", cmd_kexec },
-	{ "timeline", "where the time of the last live update went", cmd_timeline },
-	{ "save", "put standard input into a session for the next kernel", cmd_save },
-	{ "restore", "write what the previous kernel saved to standard output", cmd_restore },
-	{ "finish", "be done with a session of the previous kernel", cmd_finish },
-	{ "hold", "run a command with a session for the next kernel", cmd_hold },
+	{ "status", "show what is preserved and what was handed over", cmd_status },
+	{ "formats", "list the formats that a kernel reads and writes", cmd_formats },
+	{ "preflight", "check whether another kernel reads what is preserved", cmd_preflight },
+	{ "kexec", "start another kernel, after a preflight", cmd_kexec },
+	{ "timeline", "show how long the phases of the last live update took", cmd_timeline },
+	{ "save", "preserve standard input in a session", cmd_save },
+	{ "restore", "write a file of a retrieved session to standard output", cmd_restore },
+	{ "finish", "finish a session of the previous kernel", cmd_finish },
+	{ "hold", "run a command with a session", cmd_hold },
 };
 
 static void list_commands(FILE *out)
@@ -24,7 +24,7 @@ static void list_commands(FILE *out)
 	fprintf(out, "usage: luoctl COMMAND [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		fprintf(out, "  %-11s%s\n", commands[i].name, commands[i].what);
-	fprintf(out, "\nluoctl COMMAND --help tells more.\n");
+	fprintf(out, "\nSee 'luoctl COMMAND --help'.\n");
 }
 
 int main(int argc, char **argv)
@@ -47,5 +47,5 @@ int main(int argc, char **argv)
 		argv[1] = name;
 		return commands[i].run(argc - 1, argv + 1);
 	}
-	errx(EXIT_UNKNOWN, "'%s' is no command; luoctl --help names them", argv[1]);
+	errx(EXIT_UNKNOWN, "unknown command '%s', try 'luoctl --help'", argv[1]);
 }

@@ -107,7 +107,7 @@ static bool take_flat(struct image *image, const unsigned char *at, const unsign
 	return left <= (size_t)(end - at);
 }
 
-/* A flat image says nowhere where its notes are. False: it is cut off */
+/* A flat image says nowhere where its notes are. False: truncated */
 bool notes_scan(struct image *image, const struct blob *blob)
 {
 	const unsigned char *end = blob->data + blob->size, *at = blob->data;

@@ -135,7 +135,7 @@ static void need_files(struct judge *j, struct json_object *session)
 
 	/* Something is being done to it just now, which cannot be waited for */
 	if (!strcmp(json_text(session, "state"), "busy"))
-		check(j, UNKNOWN, "session '%s' is busy: what it holds is not known now",
+		check(j, UNKNOWN, "session '%s' is busy, its files are unknown",
 		      json_text(session, "name"));
 	for (size_t i = 0; i < json_length(files); i++)
 		need_file(j, session, json_object_array_get_idx(files, i));
@@ -188,15 +188,15 @@ static void need_formats(struct judge *j)
 static bool check_this_kernel(struct judge *j)
 {
 	if (!j->view) {
-		check(j, NO, "this kernel was built without live update: it hands nothing over");
+		check(j, NO, "this kernel was built without live update: nothing is handed over");
 		return false;
 	}
 	if (!json_object_get_boolean(json_get(j->view, "enabled"))) {
-		check(j, NO, "live update is off in this kernel: it hands nothing over");
+		check(j, NO, "live update is off in this kernel: nothing is handed over");
 		return false;
 	}
 	if (!json_get(j->view, "next_kernel"))
-		check(j, UNKNOWN, "what this kernel holds is for root to know, and takes debugfs");
+		check(j, UNKNOWN, "what this kernel preserves is visible to root only, in debugfs");
 	if (j->running.why)
 		check(j, UNKNOWN, "the running kernel: %s", j->running.why);
 	return true;
@@ -210,18 +210,18 @@ static void check_image(struct judge *j)
 	if (next->why)
 		check(j, UNKNOWN, "%s: %s", j->ask->image, next->why);
 	if (next->unread)
-		check(j, UNKNOWN, "modules that cannot be read: %u", next->unread);
+		check(j, UNKNOWN, "unreadable modules: %u", next->unread);
 	if (next->foreign && j->missing)
 		check(j, UNKNOWN, "modules for another kernel than %s: %u", next->release,
 		      next->foreign);
 	if (j->in_module)
 		check(j, UNKNOWN, "it may have it in a module, as this kernel has: --modules");
 	if (strcmp(next->machine, "unknown") && strcmp(next->machine, j->running.machine))
-		check(j, NO, "it is for another machine: %s", next->machine);
+		check(j, NO, "it is for another architecture: %s", next->machine);
 	else if (!strcmp(next->machine, "unknown") && !next->why)
-		check(j, UNKNOWN, "it is for a machine that is not known here");
+		check(j, UNKNOWN, "it is for an unknown architecture");
 	else if (next->has_boot && 1UL << (next->boot.page_shift & 31) != page)
-		check(j, NO, "its pages are of another size: %lu KiB instead of %lu",
+		check(j, NO, "its page size differs: %lu KiB instead of %lu",
 		      (1UL << (next->boot.page_shift & 31)) / 1024, page / 1024);
 }
 
@@ -249,9 +249,9 @@ static void check_loaded(struct judge *j)
 	if (j->ask->loading)
 		return;
 	if (!image)
-		check(j, UNKNOWN, "an image is being loaded, or started, just now");
+		check(j, UNKNOWN, "an image is being loaded or started");
 	else if (!strcmp(json_text(j->view, "image"), "no-handover"))
-		check(j, NO, "the image that is loaded is not handed over to: use kexec -s");
+		check(j, NO, "the loaded image gets no handover: load it with kexec -s");
 }
 
 /* Bytes of RAM, 0: not known */
@@ -314,14 +314,14 @@ static void check_scratch(struct judge *j)
 /* Nothing of the previous kernel is handed on. */
 static void name_lost(struct judge *j)
 {
-	struct json_object *last = json_get(j->view, "last_kernel");
+	struct json_object *last = json_get(j->view, "previous_kernel");
 	struct json_object *sessions = json_get(last, "sessions"), *name;
 
 	if (json_get(last, "sessions_error"))
 		check(j, LOST, "sessions of the previous kernel, which are %s",
 		      json_text(last, "sessions_error"));
 	if (json_get(last, "flbs_error"))
-		check(j, LOST, "objects of the previous kernel, which are %s",
+		check(j, LOST, "FLBs of the previous kernel, which are %s",
 		      json_text(last, "flbs_error"));
 
 	for (size_t i = 0; i < json_length(sessions); i++) {
@@ -355,7 +355,7 @@ static void look(struct judge *j)
 			return;
 		usleep(10000);
 	}
-	check(j, UNKNOWN, "what this kernel holds is changing all the time");
+	check(j, UNKNOWN, "what this kernel preserves keeps changing");
 }
 
 static void judge_all(struct judge *j)

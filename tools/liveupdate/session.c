@@ -108,7 +108,7 @@ static int session_held(const char *name)
 static void check_name(const char *name)
 {
 	if (!*name || strlen(name) > NAME_MAX_LEN)
-		errx(EXIT_UNKNOWN, "'%s' is no name of a session: 1 to %d bytes", name,
+		errx(EXIT_UNKNOWN, "invalid session name '%s': want 1 to %d bytes", name,
 		     NAME_MAX_LEN);
 }
 
@@ -144,11 +144,11 @@ static int session_retrieve(const char *name)
 	case -ENOENT:
 		errx(EXIT_NO, "session '%s': not handed over by the previous kernel", name);
 	case -EINVAL:
-		errx(EXIT_NO, "session '%s': another program has retrieved it", name);
+		errx(EXIT_NO, "session '%s': retrieved by another program", name);
 	case -EPROTONOSUPPORT:
-		errx(EXIT_NO, "the handover is of a version that this kernel cannot read");
+		errx(EXIT_NO, "unsupported version of the handover");
 	case -EUCLEAN:
-		errx(EXIT_NO, "the handover is damaged; the kernel's log says more");
+		errx(EXIT_NO, "the handover is corrupted, see the kernel's log");
 	}
 	if (session < 0)
 		errx(EXIT_NO, "session '%s': cannot be retrieved: %s", name, strerror(-session));
@@ -186,10 +186,10 @@ static void put_in(int session, const char *name, int fd, __u64 token)
 	case 0:
 		return;
 	case -EEXIST:
-		errx(EXIT_NO, "session '%s': token %llu is taken", name,
+		errx(EXIT_NO, "session '%s': token %llu is in use", name,
 		     (unsigned long long)token);
 	case -ENOENT:
-		errx(EXIT_NO, "session '%s': this kernel cannot preserve the file of token %llu",
+		errx(EXIT_NO, "session '%s': no handler for the file of token %llu",
 		     name, (unsigned long long)token);
 	default:
 		errx(EXIT_NO, "session '%s': token %llu cannot be preserved: %s", name,
@@ -225,7 +225,7 @@ static void hold_on(char *argv0, int session)
 static const char save_doc[] =
 	"Put standard input into SESSION, as TOKEN, for the next kernel.\n"
 	"\vIf no process holds the session yet, one in the background does from now on,\n"
-	"and its number is printed. The session is given up when that process ends.";
+	"and its number is printed. The session ends with that process.";
 
 int cmd_save(int argc, char **argv)
 {
@@ -284,7 +284,7 @@ int cmd_restore(int argc, char **argv)
 }
 
 static const char finish_doc[] =
-	"Be done with SESSION of the previous kernel: what is left of it is given up.";
+	"Finish SESSION of the previous kernel. Files that were not retrieved are freed.";
 
 int cmd_finish(int argc, char **argv)
 {
@@ -354,7 +354,7 @@ static error_t parse_hold(int key, char *arg, struct argp_state *state)
 
 static const char hold_doc[] =
 	"Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
-	"\vThe session is given up when all have ended that have the descriptor.";
+	"\vThe session ends when the last process that has the descriptor ends.";
 
 int cmd_hold(int argc, char **argv)
 {

@@ -209,7 +209,7 @@ struct json_object *state_read(void)
 	json_object_object_add(view, "handlers", formats("handlers"));
 	json_object_object_add(view, "flbs", formats("flbs"));
 	json_object_object_add(view, "next_kernel", details("outgoing", "outgoing_flbs"));
-	json_object_object_add(view, "last_kernel", last);
+	json_object_object_add(view, "previous_kernel", last);
 	json_object_object_add(view, "last_update", timeline_read());
 	free(enabled);
 	free(updates);

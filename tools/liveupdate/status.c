@@ -42,7 +42,7 @@ static void print_flbs(struct json_object *flbs)
 {
 	if (!json_object_array_length(flbs))
 		return;
-	printf("  %-48s %-10s %s\n", "OBJECT", "STATE", "FILES");
+	printf("  %-48s %-10s %s\n", "FLB", "STATE", "FILES");
 	for (size_t i = 0; i < json_object_array_length(flbs); i++) {
 		struct json_object *flb = json_object_array_get_idx(flbs, i);
 
@@ -90,7 +90,7 @@ static void print_unclaimed(struct json_object *side)
 	for (size_t i = 0; flbs && i < json_object_array_length(flbs); i++)
 		nr_flbs += !strcmp(text(json_object_array_get_idx(flbs, i), "state"), "untried");
 	if (nr_sessions || nr_flbs)
-		printf("  nobody has claimed: %u sessions, %u objects\n", nr_sessions, nr_flbs);
+		printf("  unclaimed: %u sessions, %u FLBs\n", nr_sessions, nr_flbs);
 }
 
 static void print_last_update(struct json_object *view)
@@ -104,7 +104,7 @@ static void print_last_update(struct json_object *view)
 		printf("Last live update: blackout of %.1f ms, see luoctl timeline\n",
 		       json_object_get_double(ms));
 	else
-		printf("Last live update: it is not known how long it took\n");
+		printf("Last live update: blackout unknown\n");
 }
 
 static void print_view(struct json_object *view)
@@ -117,8 +117,8 @@ static void print_view(struct json_object *view)
 	printf("From the previous kernel: %s\n", text(view, "incoming"));
 	if (!on)
 		return;
-	print_side(json_object_object_get(view, "last_kernel"), "memory left");
-	print_unclaimed(json_object_object_get(view, "last_kernel"));
+	print_side(json_object_object_get(view, "previous_kernel"), "memory left");
+	print_unclaimed(json_object_object_get(view, "previous_kernel"));
 	print_last_update(view);
 	printf("For the next kernel:\n");
 	print_side(json_object_object_get(view, "next_kernel"), "memory preserved");
@@ -141,7 +141,7 @@ static error_t parse_status(int key, char *arg, struct argp_state *state)
 }
 
 static const char status_doc[] =
-	"What is held for the next kernel, and what there is of the last one.\n"
+	"What is preserved for the next kernel, and what the previous one handed over.\n"
 	"\vThe exit status is 0 if live update is on, 1 if it is off or not built in.";
 
 int cmd_status(int argc, char **argv)

@@ -86,11 +86,11 @@ bool blob_unpack(struct blob *blob, const void *packed, size_t size, const char 
 	archive_read_support_filter_lz4(from);
 	archive_read_support_filter_xz(from);
 	archive_read_support_format_raw(from);
-	*why = "it is cut off or damaged";
+	*why = "truncated or corrupted";
 	if (archive_read_open_memory(from, packed, size) || archive_read_next_header(from, &entry))
 		;
 	else if (archive_filter_count(from) < 2)
-		*why = "it is packed in a way that is not known here: not gzip, zstd, lz4 or xz";
+		*why = "unknown compression (want gzip, zstd, lz4 or xz)";
 	else
 		done = unpack(blob, from);
 	archive_read_free(from);

@@ -21,7 +21,7 @@ static void usage(void)
 	expect_shell(2, "luoctl");
 	expect_shell(0, "luoctl --help");
 	expect_shell(2, "luoctl unknown");
-	expect_err("'unknown' is no command");
+	expect_err("unknown command 'unknown'");
 	for (int i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(line, sizeof(line), "luoctl %s --help", commands[i]);
 		expect_shell(0, line);
@@ -35,9 +35,9 @@ static void usage(void)
 	expect_shell(2, "luoctl hold session");
 	expect_shell(2, "luoctl hold --fd 1 session true");
 	expect_shell(2, "luoctl save session 1x </dev/null");
-	expect_err("'1x' is no token");
+	expect_err("invalid token '1x'");
 	expect_shell(2, "luoctl save '' 1 </dev/null");
-	expect_err("is no name of a session");
+	expect_err("invalid session name");
 }
 
 /* systemd leaves it alone by its name, and it keeps nothing open that its caller had. */
@@ -70,7 +70,7 @@ static void luoctl_1(void)
 	expect_shell(0, "luoctl save script 0xffffffffffffffff </bin/luo_kexec");
 	EXPECT_EQ(0, strcmp("", luo_out));
 	expect_shell(1, "echo again | luoctl save script 1");
-	expect_err("session 'script': token 1 is taken");
+	expect_err("session 'script': token 1 is in use");
 	expect_shell(0, "echo gone | luoctl save given-up 1");
 	EXPECT_EQ(0, kill(atoi(luo_out), SIGTERM));
 	expect_shell(0, "while luoctl status | grep -q given-up; do sleep 0.1; done");
@@ -82,7 +82,7 @@ static void luoctl_1(void)
 	expect_out(" 5 ");
 	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
 	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
-	expect_err("this kernel cannot preserve the file of token 1");
+	expect_err("no handler for the file of token 1");
 	expect_shell(1, "luoctl hold held /no/such/command");
 	expect_err("/no/such/command");
 
@@ -98,7 +98,7 @@ static void busy(void)
 	int dev = test_open();
 
 	expect_shell(1, "luoctl finish script");
-	expect_err("another program has it open");
+	expect_err("opened by another program");
 	close(dev);
 }
 
@@ -120,7 +120,7 @@ static void luoctl_2(void)
 	expect_shell(0, "luoctl status");
 	expect_out("From the previous kernel: present");
 	expect_out("script ");
-	expect_out("nobody has claimed: 2 sessions, ");
+	expect_out("unclaimed: 2 sessions, ");
 	expect_out("memory left: ");
 	expect_out("Last live update: ");
 	expect_shell(0, "luoctl status --json");
@@ -136,10 +136,10 @@ static void luoctl_2(void)
 
 	where_time_went();
 	expect_shell(0, "luoctl preflight /boot/kernel");
-	expect_out("lost     session 'script' of the previous kernel, which nobody has finished");
+	expect_out("lost     session 'script' of the previous kernel, which is not finished");
 	s = retrieve("script");
 	expect_shell(1, "luoctl restore script 1");
-	expect_err("another program has retrieved it");
+	expect_err("retrieved by another program");
 	/* One for the next kernel of the same name is another session. */
 	expect_shell(0, "echo new | luoctl save script 1");
 	expect_holder(atoi(luo_out));

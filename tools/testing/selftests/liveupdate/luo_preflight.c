@@ -78,12 +78,12 @@ TEST_F(preflight, formats_cannot_tell)
 		const char *name;
 		const char *why;
 	} images[] = {
-		{ "cut", "it is cut off" },
-		{ "arm64-cut", "it is cut off" },
-		{ "cut-inside", "it is cut off or damaged" },
+		{ "cut", "truncated" },
+		{ "arm64-cut", "truncated" },
+		{ "cut-inside", "truncated or corrupted" },
 		{ "bzip2", "it is packed in a way that is not known here" },
-		{ "unmarked", "it does not say what it takes over" },
-		{ "debian", "it does not say what it takes over" },
+		{ "unmarked", "it does not note its formats" },
+		{ "debian", "it does not note its formats" },
 		{ "no-such-file", "No such file" },
 	};
 	char line[128];
@@ -103,12 +103,12 @@ TEST_F(preflight, formats_cannot_tell)
 			continue;
 		}
 		expect_shell(2, line);
-		expect_out("it cannot be told");
+		expect_out("unknown whether it reads");
 		expect_out(images[i].why);
 	}
 	expect_shell(2, "luoctl formats /bin/busybox");
 	expect_shell(2, "luoctl formats /proc/cmdline");
-	expect_err("it is no kernel");
+	expect_err("not a kernel");
 	expect_shell(2, "luoctl formats --modules /no/such/folder " NEXT);
 	expect_err("/no/such/folder: No such file or directory");
 	expect_shell(2, "luoctl formats one two three");
@@ -145,11 +145,11 @@ TEST_F(preflight, nothing_held)
 		expect_shell(0, line);
 	}
 	expect_shell(2, "luoctl preflight /images/riscv");
-	expect_out("it is for a machine that is not known here");
+	expect_out("it is for an unknown architecture");
 	expect_shell(1, "luoctl preflight /images/arm64");
-	expect_out("it is for another machine: aarch64");
+	expect_out("it is for another architecture: aarch64");
 	expect_shell(1, "luoctl preflight /images/pages");
-	expect_out("its pages are of another size: 16 KiB instead of 4");
+	expect_out("its page size differs: 16 KiB instead of 4");
 	expect_shell(1, "luoctl preflight /images/hungry");
 	expect_out("MiB of scratch memory, of ");
 	expect_shell(2, "luoctl preflight");
@@ -162,7 +162,7 @@ static void expect_unknown_to_stock(struct __test_metadata *_metadata, const cha
 	if (access("/images/stock", R_OK))
 		return;
 	expect_shell(2, "luoctl preflight /images/stock");
-	expect_out("it does not say what it takes over");
+	expect_out("it does not note its formats");
 	expect_out(format);
 }
 
@@ -183,7 +183,7 @@ TEST_F(preflight, held)
 	expect_shell(0, "luoctl preflight --json " NEXT);
 	luo_print_json();
 	expect_shell(1, "luoctl preflight /images/stripped");
-	expect_out("NO, it cannot");
+	expect_out("NO, it does not read");
 	expect_out("no       file memfd-extent-v1");
 	expect_out("token 2 of session 'preflight'");
 	expect_out("yes      file memfd-v2");
@@ -246,7 +246,7 @@ TEST_F(preflight, modules_that_do_not_count)
 		snprintf(line, sizeof(line), WITH_DEVICE "luoctl preflight -m /modules/%s " NEXT,
 			 broken[i]);
 		expect_shell(2, line);
-		expect_out("modules that cannot be read: 1");
+		expect_out("unreadable modules: 1");
 		expect_out("unknown  flb  flb-sample-v2");
 		expect_err("/modules/");
 	}
@@ -300,7 +300,7 @@ TEST_F(preflight, loaded_image)
 	expect_shell(0, "luoctl preflight " NEXT);
 	ASSERT_EQ(0, luo_load_raw());
 	expect_shell(1, "luoctl preflight " NEXT);
-	expect_out("the image that is loaded is not handed over to");
+	expect_out("the loaded image gets no handover");
 	/* That will be another one. */
 	expect_shell(0, "luoctl kexec --dry-run --reuse-cmdline " NEXT);
 	expect_out("Not done");
@@ -340,7 +340,7 @@ TEST_F(preflight, without_debugfs)
 {
 	expect_shell(0, "umount /sys/kernel/debug");
 	expect_shell(2, "luoctl preflight " NEXT);
-	expect_out("what this kernel holds is for root to know");
+	expect_out("what this kernel preserves is visible to root only");
 	expect_shell(1, "luoctl preflight -c liveupdate=off " NEXT);
 	expect_shell(0, "mount -t debugfs none /sys/kernel/debug");
 }
@@ -350,12 +350,12 @@ TEST_F(preflight, not_started)
 	hold_memfd(_metadata, self->session, "extent-v1");
 	expect_shell(1, "luoctl kexec /images/stripped");
 	expect_out("no       file memfd-extent-v1");
-	expect_err("not started; --force starts it nevertheless");
+	expect_err("not started; use --force to start it anyway");
 	EXPECT_TRUE(luo_status_is("image", "none"));
 	expect_shell(2, "luoctl kexec -r /images/unmarked");
 	EXPECT_TRUE(luo_status_is("image", "none"));
 	expect_shell(1, "luoctl kexec --force -r /images/stripped");
-	expect_err("/images/stripped: cannot be loaded: it is nothing that can be started");
+	expect_err("/images/stripped: cannot be loaded: not a bootable image");
 	expect_shell(1, "luoctl kexec -n -c liveupdate=off " NEXT);
 	expect_shell(0, "luoctl kexec -n -c liveupdate=on -i /sys/firmware/initrd " NEXT);
 	expect_out("reboot(LINUX_REBOOT_CMD_KEXEC)");
@@ -391,7 +391,7 @@ TEST_F(preflight, what_is_shown)
 	EXPECT_EQ(0, seen_as(OUTGOING, "files preserved: 0\n", PREFLIGHT));
 	/* A session that is not in the list was closed while it was read, or another was. */
 	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n", PREFLIGHT));
-	expect_out("what this kernel holds is changing all the time");
+	expect_out("what this kernel preserves keeps changing");
 	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a\\033: busy\n", PREFLIGHT));
 	expect_out("session 'a\\033' is busy");
 	EXPECT_EQ(1, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n"
@@ -404,7 +404,7 @@ TEST_F(preflight, what_is_shown)
 	EXPECT_FALSE(strstr(luo_out, "idle-v1"));
 	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));
 	expect_out("lost     sessions of the previous kernel, which are damaged");
-	expect_out("lost     objects of the previous kernel, which are incompatible");
+	expect_out("lost     FLBs of the previous kernel, which are incompatible");
 	EXPECT_EQ(0, seen_as(INCOMING, "session a b: waiting\n", PREFLIGHT));
 	expect_out("lost     session 'a b' of the previous kernel");
 }
