@@ -131,7 +131,8 @@ spdx() {
 
 # A file calls those below it: see the table of layers in luo_internal.h.
 circles() {
-	scripts/arrows.py 'kernel/liveupdate/luo_*.c' && scripts/arrows.py 'mm/memfd_luo*.c'
+	scripts/arrows.py 'kernel/liveupdate/luo_*.c' && scripts/arrows.py 'mm/memfd_luo*.c' &&
+		scripts/arrows.py 'tools/liveupdate/*.c'
 }
 
 originality() {
