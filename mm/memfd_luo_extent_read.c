@@ -231,8 +231,10 @@ int memfd_extent_validate(struct memfd_incoming *in, struct memfd_check *check)
 	}
 
 	err = check_all(in, check);
-	if (check->undo)
+	if (check->undo) {
 		luo_small_unclaim(in->phys);
+		in->extent = NULL;
+	}
 	return err;
 }
 

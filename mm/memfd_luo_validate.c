@@ -8,7 +8,8 @@
  *
  * Pages are claimed from KHO, so that memfds that are retrieved at the same time cannot
  * both get a page. If a memfd turns out to be invalid, the walk is repeated to unclaim what
- * was claimed: claimed memory does not change, so it takes the same way.
+ * was claimed. It takes the same way, as memory does not change that is claimed, or was
+ * unclaimed by the walk itself: nothing is claimed meanwhile.
  */
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
@@ -17,6 +18,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/xarray.h>
 
@@ -146,6 +148,20 @@ void memfd_free_handed_over(phys_addr_t phys, unsigned int order)
 		__free_page(page + i);
 }
 
+/*
+ * Held for reading to claim, for writing to unclaim, which goes through pages that it has
+ * unclaimed already. The lock of memfd_luo_small.c nests inside.
+ */
+static DECLARE_RWSEM(claim_lock);
+
+static void undo(struct memfd_incoming *in, struct memfd_check *check)
+{
+	check->undo = true;
+	down_write(&claim_lock);
+	in->format->validate(in, check);
+	up_write(&claim_lock);
+}
+
 static void check_begin(struct memfd_check *check, bool can_fail)
 {
 	*check = (struct memfd_check) {
@@ -169,14 +185,14 @@ int memfd_incoming_open(struct memfd_incoming *in, bool can_fail)
 	int err;
 
 	check_begin(&check, can_fail);
+	down_read(&claim_lock);
 	err = in->format->validate(in, &check);
+	up_read(&claim_lock);
 	if (err == -EUCLEAN || err == -EOPNOTSUPP)
 		pr_warn_ratelimited("incoming memfd at %pa is not usable: %s\n", &in->phys,
 				    check.why);
-	if (err) {
-		check.undo = true;
-		in->format->validate(in, &check);
-	}
+	if (err)
+		undo(in, &check);
 	drop_claims(&check.indexes);
 	return err;
 }
@@ -187,7 +203,6 @@ void memfd_incoming_close(struct memfd_incoming *in)
 	struct memfd_check check;
 
 	check_begin(&check, false);
-	check.undo = true;
 	check.nr_claimed = ULONG_MAX;
-	in->format->validate(in, &check);
+	undo(in, &check);
 }
