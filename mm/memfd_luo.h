@@ -60,7 +60,7 @@ static inline unsigned long memfd_extent_pages(const struct memfd_extent *extent
 
 /**
  * struct memfd_extents - a serialized memfd in memfd-extent-v1
- * @ser: what the next kernel reads; NULL if there is none
+ * @ser: what the next kernel reads
  * @last: the last object or page of its list
  * @left: words that it has space for
  * @next: index in the file at which the last extent ends

@@ -326,5 +326,14 @@ static inline const char *liveupdate_session_name(struct liveupdate_session *ses
 	return "";
 }
 
+static inline void *liveupdate_alloc_page(void)
+{
+	return NULL;
+}
+
+static inline void liveupdate_free_page(void *mem)
+{
+}
+
 #endif /* CONFIG_LIVEUPDATE */
 #endif /* _LINUX_LIVEUPDATE_H */

@@ -18,8 +18,8 @@ enum luo_compat_match {
 
 /**
  * struct luo_compat_names - incoming strings to pick one from
- * @first: the first one
- * @stride: bytes from one to the next
+ * @first: an array of structs that begin with a string
+ * @stride: size of a struct
  * @count: number of strings
  * @taken: whether a string that matches in this way is not to be picked; NULL: never
  * @ctx: for @taken

@@ -122,7 +122,7 @@ void luo_exit(struct luo *luo)
 }
 
 /* Record when a phase of the reboot was reached. Runs in any context, up to the kexec. */
-void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
+static void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 {
 	struct luo_stamp_ser now;
 

@@ -32,7 +32,8 @@ struct luo_root;
  * @removed: no longer in luo->flbs
  * @rcu: for walkers of luo->flbs
  *
- * All of it is under luo->state_lock, except @args, which the owner of @oplock uses.
+ * Written under luo->state_lock, except @args, which the owner of @oplock uses; @in_list is
+ * also walked under luo_flb_srcu alone.
  *
  *   not live -- first file: preserve() --> live -- last file, last put: unpreserve() --+
  *       ^                                                                              |
@@ -62,7 +63,8 @@ struct luo_flb {
  * @removed: unregistered and without @users
  * @rcu: for walkers of handler->flbs
  *
- * All of it is under luo->state_lock.
+ * Written under luo->state_lock; @in_handler is also walked under luo_flb_srcu alone, @lflb
+ * and @fh are constant.
  */
 struct luo_flb_link {
 	struct list_head in_handler;

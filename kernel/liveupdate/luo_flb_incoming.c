@@ -420,11 +420,11 @@ bool luo_flb_unregistered_incoming(struct luo *luo, struct liveupdate_flb *flb, 
 	return left;
 }
 
-/* Drop what is known of the incoming FLBs. None is registered. */
+/* Drop what is known of the incoming FLBs. No op of one is running. */
 void luo_flb_drop_incoming(struct luo *luo)
 {
 	kvfree(luo->in.flbs);
 	luo->in.flbs = NULL;
 	luo->in.nr_flbs = 0;
-	luo->unfinished.counted = false;
+	luo->unfinished = (struct luo_unfinished){};
 }

@@ -126,6 +126,10 @@ static bool family_is_taken(struct luo *luo, const char *name)
 	return false;
 }
 
+/* As struct luo_compat_names has it */
+static_assert(!offsetof(struct luo_flb_entry, name));
+static_assert(!offsetof(struct luo_flb_ser, name));
+
 struct lookup {
 	struct luo *luo;
 	const struct liveupdate_flb *flb;

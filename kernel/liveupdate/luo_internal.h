@@ -8,7 +8,8 @@
  * memory that the next kernel finds again. All of it hangs off one struct luo, which can
  * exist twice: KUnit plays two kernels in one.
  *
- * A file calls those below it only; scripts/arrows.py checks that:
+ * A file calls those below it, or further right, only; scripts/arrows.py checks that there
+ * is no circle:
  *
  *	luo_core.c		switch, initcalls, reboot, exported functions
  *	luo_ioctl.c		the ioctls: the only code that accesses user memory
@@ -40,6 +41,9 @@
  *			session, since that may hold locks from below.
  *   luo->handlers_lock	the list of handlers, registration of FLBs. Held across
  *			can_preserve(), no other op.
+ *   luo_flb_srcu		walkers of luo->flbs and handler->flbs, also while an op runs. No task
+ *			waits for its grace period: an op may be loading a module whose init
+ *			unregisters an FLB.
  *   luo->lock		names, lists and sides of sessions, the session chain, the FLB area,
  *			and the incoming handover. Not held across ops. The session chain
  *			allocates under it, one page per 51 sessions, so a memcg at its limit
@@ -309,7 +313,6 @@ int luo_start(struct luo *luo);
 void luo_drop_incoming(struct luo *luo);
 void luo_exit(struct luo *luo);
 int luo_reboot(struct luo *luo, bool handover);
-void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp);
 
 static inline bool luo_enabled(const struct luo *luo)
 {

@@ -16,7 +16,7 @@ struct task_struct;
  * @transient: bits for the transient errnos that the op has met, see
  *	luo_oplock_note_transient()
  *
- * All of it is under luo->state_lock.
+ * All of it is under luo->state_lock; the owner also reads @transient without it.
  */
 struct luo_oplock {
 	struct task_struct *owner;

@@ -62,7 +62,7 @@ struct luo_session_key {
  *	writing.
  * @by_name: in luo->names, unless the session is finished
  * @in_side: in luo->outgoing or luo->incoming
- * @lock: see the top of this file
+ * @lock: see the top of luo_internal.h
  * @state: see enum luo_session_state
  * @files: struct luo_file, in order of preservation
  * @chain: outgoing: has an entry reserved for each file

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The state of sessions, files and FLBs as text.
+ * The state of sessions and files as text.
  *
  * Readers do not wait for ops: a session with a running op is shown as busy, so that a
  * handler that hangs can be found.

@@ -25,7 +25,7 @@ static inline u64 luo_trace_ns(u64 start)
 }
 #endif
 
-/* An ioctl, or the last close, of the device or a session; a malformed name is left out */
+/* An ioctl, or the last close of a session; a malformed name is left out */
 TRACE_EVENT(liveupdate_call,
 	    TP_PROTO(const char *op, const char *session, int result, u64 start),
 	    TP_ARGS(op, session, result, start),
