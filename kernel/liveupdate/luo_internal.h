@@ -41,7 +41,7 @@
  *			session, since that may hold locks from below.
  *   luo->handlers_lock	the list of handlers, registration of FLBs. Held across
  *			can_preserve(), no other op.
- *   luo_flb_srcu		walkers of luo->flbs and handler->flbs, also while an op runs. No task
+ *   luo_flb_srcu	walkers of luo->flbs and handler->flbs, also while an op runs. No task
  *			waits for its grace period: an op may be loading a module whose init
  *			unregisters an FLB.
  *   luo->lock		names, lists and sides of sessions, the session chain, the FLB area,

@@ -6,6 +6,7 @@
 #include "mm.h"
 
 struct page memory[MEMORY_PAGES];
+struct user_namespace init_user_ns;
 unsigned int memory_most_order;
 
 static void must(bool holds)

@@ -91,8 +91,23 @@ typedef u32 kgid_t;
 
 #define GLOBAL_ROOT_UID			0
 #define GLOBAL_ROOT_GID			0
-#define make_kuid(ns, uid)		(uid)
-#define make_kgid(ns, gid)		(gid)
+
+struct user_namespace {
+	int unused;
+};
+
+extern struct user_namespace init_user_ns;
+
+static inline kuid_t make_kuid(struct user_namespace *ns, u32 uid)
+{
+	return uid;
+}
+
+static inline kgid_t make_kgid(struct user_namespace *ns, u32 gid)
+{
+	return gid;
+}
+
 #define F_SEAL_SHRINK			0x0002
 #define F_SEAL_GROW			0x0004
 #define F_SEAL_WRITE			0x0008
@@ -161,11 +176,28 @@ bool xa_step(struct xa_walk *walk);
 #define xa_destroy(xa)			free((xa)->slots)
 
 /* Tasks: there is one */
-#define DECLARE_RWSEM(lock)		int lock __attribute__((unused))
-#define down_read(lock)			do { } while (0)
-#define up_read(lock)			do { } while (0)
-#define down_write(lock)		do { } while (0)
-#define up_write(lock)			do { } while (0)
+struct rw_semaphore {
+	int unused;
+};
+
+#define DECLARE_RWSEM(name)		struct rw_semaphore name
+
+static inline void down_read(struct rw_semaphore *sem)
+{
+}
+
+static inline void up_read(struct rw_semaphore *sem)
+{
+}
+
+static inline void down_write(struct rw_semaphore *sem)
+{
+}
+
+static inline void up_write(struct rw_semaphore *sem)
+{
+}
+
 #define current				NULL
 #define cond_resched()			do { } while (0)
 #define fatal_signal_pending(task)	((void)(task), false)
