@@ -518,6 +518,7 @@ def run_coverage(res: Result) -> None:
 
 
 EXTENDED = ("check", "all", "debug")
+NOT_DEBUG = ("check", "all")
 
 # They take minutes, and begin first: at the end nothing would run beside them
 LONG = ("style", "kexec-repeat", "preflight")
@@ -570,29 +571,36 @@ def suites(opts: Options) -> list[Suite]:
               lambda r: run_fuzz(r, "fuzz-image")),
         Suite("kunit", (*EXTENDED, "kunit"), "KUnit suites luo*",
               lambda r: run_kunit(r, opts, "luo*")),
-        programs("ioctl", EXTENDED, "every ioctl, every size", ["luo_ioctl"]),
-        programs("session", EXTENDED, "device, names, preserve", ["luo_session"]),
+        programs("ioctl", NOT_DEBUG, "every ioctl, every size", ["luo_ioctl"]),
+        programs("session", NOT_DEBUG, "device, names, preserve", ["luo_session"]),
         programs("memfd", EXTENDED, "a memfd while it is preserved", ["luo_memfd"]),
         Suite("freeze", EXTENDED, "FREEZE and THAW",
               lambda r: run_programs(r, opts, ["luo_freeze"], extra=modules(opts))),
         programs("refuse", EXTENDED, "memfds that cannot be carried", ["luo_refuse"]),
-        programs("policy", EXTENDED, "what a session allows, and what not", ["luo_policy"]),
-        programs("race", EXTENDED, "many threads at once", ["luo_race"]),
+        programs("policy", NOT_DEBUG, "what a session allows, and what not", ["luo_policy"]),
+        programs("race", NOT_DEBUG, "many threads at once", ["luo_race"]),
         programs("calls", EXTENDED, "calls at random", ["luo_fuzz"],
                  env=f"luo_calls={50000 if opts.debug else 10000}"),
         programs("reboot", EXTENDED, "reboots that are refused", ["luo_reboot"], image=True),
         jump("memfd", 2, "memfds of every shape in the next kernel"),
         jump("session", 3, "sessions over three kernels", once_in_log=("unwanted", "half-done")),
-        jump("fd", 2, "retrieving files"),
-        jump("write", 2, "writing until the jump"),
+        jump("fd", 2, "retrieving files", NOT_DEBUG),
+        jump("write", 2, "writing until the jump", NOT_DEBUG),
         Suite("kexec-extent", EXTENDED, "mode, owner, how it was opened; many extents",
               lambda r: run_extent(r, opts)),
         jump("extent-damage", 2, "lists of extents damaged before they are read"),
         jump("extent-page", 2, "the page of small objects damaged before it is read"),
         jump("extent-address", 2, "wrong addresses of small objects"),
         jump("extent-dropped", 2, "extents that nobody retrieves"),
-        v2("memfd", "memfds of every shape, as memfd-v2"),
-        v2("write", "writing until the jump, as memfd-v2"),
+        v2("memfd", "memfds of every shape, as memfd-v2", NOT_DEBUG),
+        v2("write", "writing until the jump, as memfd-v2", NOT_DEBUG),
+        # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
+        programs("programs", ("debug",), "ioctl, session, policy and race in one guest",
+                 ["luo_ioctl", "luo_session", "luo_policy", "luo_race"]),
+        replace(jump("fd,write", 2, "fd and write in one guest", ("debug",)),
+                name="kexec-fd-write"),
+        replace(v2("memfd,write", "memfd and write in one guest, as memfd-v2", ("debug",)),
+                name="kexec-memfd-write-v2"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",
              args=MEMFD_V2),
