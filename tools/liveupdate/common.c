@@ -40,7 +40,7 @@ __u64 parse_token(const char *word)
 	errno = 0;
 	token = strtoull(word, &end, 0);
 	if (errno || end == word || *end || *word == '-')
-		errx(EXIT_UNKNOWN, "invalid token '%s': want a number from 0 to 18446744073709551615",
+		errx(EXIT_UNKNOWN, "invalid token '%s': want 0 to 18446744073709551615",
 		     word);
 	return token;
 }

@@ -176,7 +176,7 @@ void image_read(struct image *image, const char *path)
 	read_any(image, &blob);
 	free(blob.data);
 	if (!image->why && !image->nr)
-		cannot(image, "it does not note its formats: built without live update, or too old");
+		cannot(image, "it does not note its formats: no live update, or too old");
 }
 
 /* foo-bar.ko.xz is the module foo_bar; false: it is none */
@@ -292,7 +292,7 @@ void image_read_running(struct image *image)
 	free(blob.data);
 	read_loaded(image);
 	if (!image->nr)
-		cannot(image, "it does not note its formats: built without live update, or too old");
+		cannot(image, "it does not note its formats: no live update, or too old");
 }
 
 const struct format *image_find(const struct image *image, unsigned int kind,
