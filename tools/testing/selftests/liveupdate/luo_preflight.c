@@ -81,7 +81,7 @@ TEST_F(preflight, formats_cannot_tell)
 		{ "cut", "truncated" },
 		{ "arm64-cut", "truncated" },
 		{ "cut-inside", "truncated or corrupted" },
-		{ "bzip2", "it is packed in a way that is not known here" },
+		{ "bzip2", "unknown compression" },
 		{ "unmarked", "it does not note its formats" },
 		{ "debian", "it does not note its formats" },
 		{ "no-such-file", "No such file" },
