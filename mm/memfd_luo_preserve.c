@@ -12,7 +12,6 @@
 #define pr_fmt(fmt) "memfd: liveupdate: " fmt
 
 #include <linux/highmem.h>
-#include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
@@ -20,7 +19,6 @@
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 #ifdef CONFIG_ARM64_MTE
 #include <linux/cpufeature.h>
 #include <asm/mte.h>
@@ -58,7 +56,7 @@ static void mark_behind(struct memfd_preserved *mp, pgoff_t end)
 static void *find_new(const struct memfd_preserved *mp, struct xa_state *xas, pgoff_t end)
 {
 	return mp->settled ? xas_find_marked(xas, end - 1, SHMEM_MARK_NEW) :
-			       xas_find(xas, end - 1);
+			     xas_find(xas, end - 1);
 }
 
 /*

@@ -102,8 +102,8 @@ static void area_unreserve(struct luo *luo)
 
 /*
  * Serialize all FLBs that preserved files depend on, and have @root lead to them. The gate
- * is closed, so that none comes or goes. An object that only exists because somebody holds
- * a reference is left out. Neither fails nor allocates.
+ * is closed, so that none comes or goes. An object that only exists because of a
+ * reference is left out. Neither fails nor allocates.
  */
 void luo_flb_area_write(struct luo *luo, struct luo_root *root)
 {

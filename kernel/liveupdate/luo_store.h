@@ -17,7 +17,7 @@ struct luo_store;
  * @usable: whether anything can be handed over
  * @alloc: allocate and preserve a zeroed folio of @order; NULL if there is no memory
  * @drop: undo @alloc
- * @peek: the folio at @phys if the previous kernel preserved it and nobody has restored it;
+ * @peek: the folio at @phys if the previous kernel preserved it and it is not restored yet;
  *	else NULL. Sets its order. Any value of @phys is safe.
  * @release: free a folio that @peek has shown
  * @publish: make @page known to the next kernel under @name; 0 or an errno
