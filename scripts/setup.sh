@@ -22,6 +22,8 @@ packages=(
 	libarchive-dev liblzma-dev zlib1g-dev libzstd-dev liblz4-dev
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
+	# what luoctl says in JSON
+	python3-jsonschema
 	# our pages of the manual
 	mandoc man-db
 	# fuzzers
