@@ -24,7 +24,7 @@ from pathlib import Path
 
 import check
 import series
-from check import Result
+from checks.result import Result
 from guest import BUILD, LOGS, ROOT, TREES
 
 OUT = TREES / "series"

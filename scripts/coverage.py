@@ -24,6 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import check
+from checks.result import Options, Result, Suite, Tier
+from checks.suites import suites
 from guest import BUILD, ROOT, image
 
 OUT = BUILD / "out/coverage"
@@ -82,12 +84,12 @@ def add(lines: Lines, report: dict) -> None:
             known[number] = known.get(number, False) or line["count"] > 0
 
 
-def run(suites: list[check.Suite], jobs: int) -> list[check.Result]:
+def run(some: list[Suite], opts: Options, jobs: int) -> list[Result]:
     """Run them all; what fails is shown."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
         results = []
         for future in concurrent.futures.as_completed(
-                [pool.submit(check.run_suite, s) for s in suites]):
+                [pool.submit(check.run_suite, s, opts) for s in some]):
             results.append(future.result())
             check.show(results[-1])
     return results
@@ -122,13 +124,12 @@ def main() -> int:
 
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
-    opts = check.Options(kernel=image("coverage"), next_kernel=image("coverage"),
-                         memory="2G",
-                         prefix="coverage-", debug=False, append="luo_gcov=1", gcov=DATA)
-    suites = [replace(s, name=f"coverage-{s.name}")
-              for s in check.chosen(check.suites(opts), "check", args.test)
-              if s.name not in ("user", "style", "coverage")]
-    results = run(suites, args.jobs)
+    opts = Options(kernel=image("coverage"), next_kernel=image("coverage"), memory="2G",
+                   prefix="coverage-", debug=False, append="luo_gcov=1", gcov=DATA)
+    some = [replace(s, name=f"coverage-{s.name}")
+            for s in check.chosen(suites(), Tier.CHECK, args.test)
+            if s.name not in ("user", "style", "coverage")]
+    results = run(some, opts, args.jobs)
 
     lines: Lines = defaultdict(dict)
     for stream in sorted(DATA.glob("*.gcov")):

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import check
 import guest
+from checks.guests import run_programs
+from checks.result import Options, Result
+from checks.suites import MEMFD_V2
 
 TESTS = guest.ROOT / "kernel/liveupdate/tests"
 
@@ -56,11 +59,11 @@ def main() -> int:
     kernel, name = Path(sys.argv[1]), sys.argv[2]
     if not kernel.exists():
         kernel = guest.image(sys.argv[1])
-    opts = check.Options(kernel=kernel, next_kernel=guest.image("interop"), memory="2G",
-                         prefix="", debug=False, append="")
-    res = check.Result("golden")
-    check.run_programs(res, opts, ["luo_kexec"], 2, "luo_stage=1 luo_test=golden " + ("luo_golden=extent" if sys.argv[3:]
-                                                           else check.MEMFD_V2))
+    opts = Options(kernel=kernel, next_kernel=guest.image("interop"), memory="2G",
+                   prefix="", debug=False, append="")
+    res = Result("golden")
+    run_programs(res, opts, ["luo_kexec"], 2, "luo_stage=1 luo_test=golden "
+                 + ("luo_golden=extent" if sys.argv[3:] else MEMFD_V2))
     check.show(res)
     log = (guest.LOGS / "golden.log").read_text(errors="replace")
     release = re.search(r"Linux version (\S+)", log)

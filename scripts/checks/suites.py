@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0
+"""suites.py - the table of all suites
+
+    To add one: a row in the list of its kind. A case in one of the programs of
+    tools/testing/selftests/liveupdate needs nothing here.
+"""
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import guest
+
+from .demos import run_demo_vm, run_shell
+from .files import (first_kernel_again, kexec_tool, modules, shell_files, stock_programs,
+                    systemd_end, systemd_host)
+from .guests import run_calls, run_kunit, run_programs
+from .host import run_bench, run_coverage, run_fuzz, run_script, run_user
+from .kcsan import run_racy
+from .luoctl import run_formats, run_luoctl, run_preflight
+from .result import DEBUG, EVERYWHERE, LEAN, Suite, Tier
+
+# They take minutes, and begin first: at the end nothing would run beside them
+LONG = ("style", "kexec-repeat", "preflight")
+
+# Damages in kexec_hostile.c
+HOSTILE = 67
+# What other kernels read, too
+MEMFD_V2 = "liveupdate.memfd_format=v2"
+# A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
+FAULT_NOISE = "Call Trace:"
+# Three objects, for one handler's files
+FAULT_OBJECTS = "luo_flb_test.links=7"
+# Which objects the base's own test hangs on every handler, and what its kernel's log must say of
+# each exactly once on the way from one kernel to the next.
+STOCK_OBJECTS = {f"liveupdate-test-flb-v{i}: {what}": 1 for i in range(3) for what in (
+    "preserve was triggered", "found flb data from the previous boot", "finish was triggered")}
+
+
+def programs(name: str, tiers: Tier, what: str, progs: str, **kw) -> Suite:
+    """Programs for one kernel, in one guest."""
+    return Suite(name, tiers, what, run_programs, {"programs": progs.split(), **kw})
+
+
+def jump(name: str, kernels: int, what: str, tiers: Tier = EVERYWHERE, args: str = "",
+         **kw) -> Suite:
+    """Scenarios of that name, over so many kernels."""
+    env = f"luo_stage=1 luo_test={name} {args}".rstrip()
+    return programs(f"kexec-{name}", tiers, what, "luo_kexec", kernels=kernels, env=env, **kw)
+
+
+def v2(name: str, what: str, tiers: Tier = EVERYWHERE, args: str = "", **kw) -> Suite:
+    """The same with the other format of memfds."""
+    return replace(jump(name, 2, what, tiers, f"{args} {MEMFD_V2}", **kw),
+                   name=f"kexec-{name}-v2")
+
+
+def hostile(name: str, tiers: Tier, what: str, damages: int) -> Suite:
+    """Each kernel but the last damages what it hands over, and says so. Of all that there are
+    the program is not told the number, so that it notices if there are more."""
+    return replace(jump("hostile", damages + 1, what, tiers,
+                        f"luo_flb_test.links=3 luo_damages={damages % HOSTILE}",
+                        in_log={"luo: the handover is damaged, as was asked for": damages}),
+                   name=f"kexec-{name}")
+
+
+def user_suites() -> list[Suite]:
+    """Pure code, on this machine."""
+    return [
+        Suite("user", LEAN | Tier.USER, "pure code under sanitizers", run_user),
+        Suite("fuzz-wire", LEAN, "handovers, damaged with their structure in mind", run_fuzz,
+              {"target": "fuzz-wire"}),
+        Suite("fuzz-extent", LEAN, "lists of extents, the same way", run_fuzz,
+              {"target": "fuzz-extent"}),
+        Suite("fuzz-image", LEAN, "memfds in the older format, the same way", run_fuzz,
+              {"target": "fuzz-image"}),
+    ]
+
+
+def program_suites() -> list[Suite]:
+    """One kernel."""
+    return [
+        Suite("kunit", EVERYWHERE | Tier.KUNIT, "KUnit suites luo*", run_kunit, {"glob": "luo*"}),
+        programs("ioctl", LEAN, "every ioctl, every size", "luo_ioctl"),
+        programs("session", LEAN, "device, names, preserve", "luo_session"),
+        programs("memfd", EVERYWHERE, "a memfd while it is preserved", "luo_memfd"),
+        programs("freeze", EVERYWHERE, "FREEZE and THAW", "luo_freeze", files=modules),
+        programs("refuse", EVERYWHERE, "memfds that cannot be carried", "luo_refuse"),
+        programs("policy", LEAN, "what a session allows, and what not", "luo_policy"),
+        programs("race", LEAN, "many threads at once", "luo_race"),
+        Suite("calls", EVERYWHERE, "calls at random", run_calls),
+        programs("reboot", EVERYWHERE, "reboots that are refused", "luo_reboot", image=True),
+    ]
+
+
+def kexec_suites() -> list[Suite]:
+    """Two kernels, or more."""
+    return [
+        jump("memfd", 2, "memfds of every shape in the next kernel"),
+        jump("session", 3, "sessions over three kernels", in_log={"unwanted": 1, "half-done": 1}),
+        jump("fd", 2, "retrieving files", LEAN),
+        jump("write", 2, "writing until the jump", LEAN),
+        # Either kernel asks early whether each page is preserved: the first one finds none, the
+        # second one all that there are.
+        jump("extent", 2, "mode, owner, how it was opened; many extents",
+             args="luo_every_page.ask=1",
+             in_log={r"luo: of 0 preserved pages 0 are found": 1,
+                     r"luo: of ([1-9]\d*) preserved pages \1 are found": 1}),
+        jump("extent-damage", 2, "lists of extents damaged before they are read"),
+        jump("extent-page", 2, "the page of small objects damaged before it is read"),
+        jump("extent-address", 2, "wrong addresses of small objects"),
+        jump("extent-dropped", 2, "extents that nobody retrieves"),
+        v2("memfd", "memfds of every shape, as memfd-v2"),
+        v2("write", "writing until the jump, as memfd-v2"),
+        # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
+        programs("programs", DEBUG, "ioctl, session, policy and race in one guest",
+                 "luo_ioctl luo_session luo_policy luo_race"),
+        replace(jump("fd,write", 2, "fd and write in one guest", DEBUG), name="kexec-fd-write"),
+        jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
+        jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",
+             args=MEMFD_V2),
+        jump("unchecked", 2, "memory of files damaged, and there are no checksums",
+             args=MEMFD_V2),
+        *flb_suites(),
+        hostile("hostile", Tier.CHECK | DEBUG,
+                "six handovers damaged by the kernel that writes them", 6),
+        hostile("hostile-all", Tier.ALL, "the same with every field, in every way", HOSTILE),
+        jump("off", 3, "live update off in the next kernel", LEAN),
+        jump("kho-off", 3, "handover off in the next kernel", LEAN),
+        programs("status", EVERYWHERE, "what /sys and /proc say", "luo_status", image=True),
+        jump("status", 3, "the same over three kernels"),
+        replace(jump("parallel", 2, "sessions retrieved by many threads at once"), cpus=4),
+        jump("published", 3, "what KHO's debugfs shows stays what it was"),
+        # Ten of twelve are named, on a line each whatever their names are.
+        jump("unwanted", 3, "sessions that no program wants, named in the log", LEAN,
+             in_log={r"luo: session 'unwanted\\012\d\d' was not finished": 10,
+                     r"luo: 2 more sessions were not finished": 1}),
+        jump("trace", 2, "the tracepoints", DEBUG),
+        jump("repeat", 51, "fifty live updates in a row", LEAN),
+        jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
+        jump("stress", 2, "many threads until the jump, while reboots are refused"),
+        # On a slow machine the kernel shows where the test has waited long for memory.
+        jump("pressure", 2, "swap, groups with a limit, no memory left", DEBUG,
+             args="brd.rd_size=131072", allow="luo_kexec: page allocation stall"),
+    ]
+
+
+def flb_suites() -> list[Suite]:
+    """Objects that files share, over two and three kernels."""
+    # Linux 7.2 has no kho_memory_init_early(): nothing can be asked before slab.
+    early = "luo_flb_test_early" + " luo_early=late" * (guest.BASE == "7.2")
+    panics = "flb_sample: cannot read what was preserved: -(EPROTONOSUPPORT|93)"
+    policy = "flb_sample.panic_on_unreadable=1"
+
+    def flb(name: str, kernels: int, what: str, tiers: Tier = LEAN, **kw) -> Suite:
+        return jump(f"flb-{name}", kernels, what, tiers, **kw)
+
+    return [
+        flb("same", 2, "the sample, same version, panic asked for in vain", EVERYWHERE,
+            args=f"flb_sample.version=1 {policy}"),
+        flb("versions", 3, "the sample, to a newer version, to an older one",
+            args="flb_sample.version=1"),
+        flb("panic", 2, "the sample, to an older version that is to panic", EVERYWHERE,
+            args=f"flb_sample.version=2 {policy}", panics=panics),
+        flb("unload", 2, "unloading the sample while something of it is owned"),
+        flb("ten", 2, "ten objects on three handlers", EVERYWHERE,
+            args="luo_flb_test.links=0x3ff,0x155,0x2aa"),
+        flb("gone", 3, "to a kernel that does not know the object",
+            args="luo_flb_test.links=3", in_log={"luo_test-flb0-v1": 1, "luo_test-flb1-v1": 1}),
+        flb("absent", 3, "from a kernel that did not preserve the object", args=early),
+        flb("early", 2, "asked before slab and at early_initcall", args=early),
+        flb("off", 3, "live update off in the next kernel", args=early),
+        flb("kho-off", 3, "handover off in the next kernel", args=early),
+        flb("kho-version", 3, "handover of an unknown version", args=early),
+        flb("kho-node", 3, "handover whose FDT is broken", args=early),
+        flb("damage", 3, "memory of objects damaged before it is read"),
+        flb("stock", 2, "the base's own test hangs objects on every handler", DEBUG,
+            in_log=STOCK_OBJECTS),
+    ]
+
+
+def fault_suites() -> list[Suite]:
+    """What needs the debug kernel's fault injection."""
+    return [
+        programs("charged", DEBUG, "who pays for what is preserved", "luo_charged",
+                 allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
+        jump("fault", 2, "retrieving and finishing with faults injected", DEBUG,
+             args=FAULT_OBJECTS, allow=FAULT_NOISE),
+        v2("fault", "the same as memfd-v2", DEBUG, FAULT_OBJECTS, allow=FAULT_NOISE),
+        programs("fail-nth", DEBUG, "every allocation and user copy fails once", "luo_fail_nth",
+                 image=True, allow=FAULT_NOISE),
+        programs("fail-nth-v2", DEBUG, "the same as memfd-v2", "luo_fail_nth", env=MEMFD_V2,
+                 image=True, allow=FAULT_NOISE),
+    ]
+
+
+def x86_suites() -> list[Suite]:
+    """What needs programs of this machine in a guest, or what only a PC has."""
+    panics = "Kernel panic - not syncing: luo_flb_test: as was asked for"
+    return [
+        Suite("kvm", Tier.KVM, "a virtual CPU that waits for frozen memory", run_programs,
+              {"programs": ["luo_kvm"]}, (guest.image("kvm"),)),
+        *kcsan_suites(),
+        # The kernel shows where who cannot be stopped waits.
+        programs("back", DEBUG, "images that come back", "luo_back", allow="task:luo_back"),
+        # The guest begins with a part of its memory, and a test adds the rest.
+        replace(programs("refuse-added", LEAN, "memory that was added after boot", "luo_refuse",
+                         env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M"),
+                memory="1G"),
+        # The crash kernel goes on in memory set aside for it. KHO would take that for memory
+        # that the kernel needs, and make its scratch areas too large.
+        replace(jump("crash", 2, "a panic between freeze and jump", LEAN,
+                     args="crashkernel=256M kho_scratch=16M,128M,64M",
+                     allow=f"{FAULT_NOISE}|{panics}", in_log={panics: 1}), memory="3G"),
+        Suite("shell", LEAN, "make shell, typed into", run_shell),
+        Suite("preflight", LEAN, "which kernels can take over", run_preflight),
+        Suite("kexec-luoctl", EVERYWHERE, "the tool, in a shell", run_luoctl,
+              {"test": "luoctl", "load": "luoctl"}),
+        # Nobody goes unwarned to a kernel with live update off.
+        Suite("kexec-luoctl-off", EVERYWHERE, "the tool, in a shell", run_luoctl,
+              {"test": "luoctl-off", "load": "force"}),
+        programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
+                 "luo_systemd", kernels=2, files=systemd_end,
+                 env="luo_stage=1 luo_place=1 printk.devkmsg=on"),
+        systemd_suite(),
+        Suite("demo-vm", EVERYWHERE, "a virtual machine in QEMU", run_demo_vm, {"memory": 16}),
+        Suite("demo-vm-back", LEAN, "its reboot fails first, its agent dies after", run_demo_vm,
+              {"memory": 16, "append": "vm_refuse=1 vm_die=1",
+               "happened": ("reboot: Invalid argument", "the agent dies")}),
+        Suite("demo-vm-large", Tier.ALL, "one with 256 MiB", run_demo_vm, {"memory": 256}),
+    ]
+
+
+def systemd_suite() -> Suite:
+    """Process 1 is systemd in all three kernels."""
+    unfinished = "was not finished and is dropped by this reboot"
+    return replace(
+        programs("systemd", Tier.SYSTEMD, "systemd as process 1 of three kernels", "luo_service",
+                 kernels=3, files=systemd_host,
+                 env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
+                     "systemd.show_status=no TERM=dumb printk.devkmsg=on",
+                 in_log={"luo-hijack.service.* infringes systemd's namespace": 2,
+                         f"luo: session '[^']*' {unfinished}": 3,
+                         f"luo: session 'luo-sessions[^']*' {unfinished}": 1,
+                         f"luo: session 'luo-names[^']*' {unfinished}": 2}),
+        kernels=(guest.image("systemd"),))
+
+
+def kcsan_suites() -> list[Suite]:
+    """What is concurrent, on the kernel that notices data races."""
+    def racy(name: str, what: str, program: str, **kw) -> Suite:
+        return Suite(f"kcsan-{name}", Tier.KCSAN, what, run_racy, {"programs": [program], **kw},
+                     (guest.image("kcsan"),))
+
+    def racy_jump(name: str, what: str, kernels: int = 2) -> Suite:
+        return racy(name, what, "luo_kexec", kernels=kernels, env=f"luo_stage=1 luo_test={name}")
+
+    return [
+        racy("race", "many threads at once", "luo_race"),
+        racy("freeze", "FREEZE and THAW", "luo_freeze"),
+        racy("status", "what /sys and /proc say", "luo_status", image=True),
+        racy("calls", "calls at random", "luo_fuzz", env="luo_calls=10000"),
+        racy_jump("session", "sessions over three kernels", 3),
+        racy_jump("parallel", "sessions retrieved by many threads at once"),
+        racy_jump("stress", "many threads until the jump, while reboots are refused"),
+    ]
+
+
+def stock_suites() -> list[Suite]:
+    """The base's own five programs on our kernel."""
+    kw = {"files": stock_programs, "env": "luo_stage=1 luo_test=stock"}
+    return [
+        programs("stock", LEAN | Tier.STOCK, "the base's own selftest, one kernel", "liveupdate",
+                 **kw),
+        programs("stock-kexec", LEAN | Tier.STOCK, "the base's own selftests, two kernels",
+                 "luo_kexec", kernels=2, **kw),
+    ]
+
+
+def interop_suites() -> list[Suite]:
+    """Live updates between kernels that were not built from the same source. All of them have
+    the base's own test of objects."""
+    ours = guest.image("interop")
+    stock = guest.image("stock-interop")
+    older = guest.image("interop", base="7.2")
+
+    def way(name: str, what: str, *kernels, args: str = "") -> Suite:
+        return Suite(f"interop-{name}", Tier.INTEROP, what, run_programs, {
+            "programs": ["luo_kexec"], "kernels": 2, "in_log": STOCK_OBJECTS,
+            "env": f"luo_stage=1 luo_test=memfd-interop,interop {args}".rstrip()}, kernels)
+
+    def back(name: str, what: str, *kernels) -> Suite:
+        return Suite(f"interop-{name}", Tier.INTEROP, what, run_programs, {
+            "programs": ["luo_kexec"], "kernels": 3, "files": first_kernel_again,
+            "env": f"luo_stage=1 luo_test=interop-back {MEMFD_V2}"}, kernels)
+
+    return [
+        Suite("interop-plain", Tier.INTEROP, "to a kernel without handover, and on", run_programs,
+              {"programs": ["luo_kexec"], "kernels": 3, "env": "luo_stage=1 luo_test=plain",
+               "files": shell_files}, (ours, guest.image("plain"))),
+        Suite("preflight-stock", Tier.INTEROP, "can the stock kernel take over", run_preflight,
+              {"stock": stock}, (ours,)),
+        # The stock kernel fills holes with pages when it preserves a memfd.
+        way("from-stock", "from the stock kernel to ours", stock, ours, args="luo_holes=filled"),
+        way("to-stock", "from our kernel to the stock one", ours, stock, args=MEMFD_V2),
+        way("ours-v2", "from our kernel to the same, memfd-v2", ours, args=MEMFD_V2),
+        way("ours", "from our kernel to the same", ours),
+        way("from-7.2", "from ours on Linux 7.2 to ours on 7.3", older, ours),
+        way("to-7.2", "from ours on Linux 7.3 to ours on 7.2", ours, older),
+        back("stock-back", "from the stock kernel to ours and back", stock, ours),
+        back("ours-back", "from our kernel to the stock one and back", ours, stock),
+    ]
+
+
+def source_suites() -> list[Suite]:
+    """What does not depend on the machine that is emulated, nor on the base."""
+    return [
+        Suite("bench", LEAN, "what measures can be built", run_bench),
+        Suite("memblock", LEAN, "the base's tests of memblock", run_script,
+              {"name": "memblock.sh"}),
+        Suite("coverage", Tier.ALL, "lines of kernel/liveupdate that tests run", run_coverage),
+        Suite("style", LEAN, "checkpatch, kernel-doc, originality", run_script,
+              {"name": "style.sh"}),
+        Suite("uapi", LEAN, "our uapi header offers all that the base's does", run_script,
+              {"name": "uapi.py"}),
+    ]
+
+
+def suites() -> list[Suite]:
+    """Every suite there is for this architecture and this base."""
+    x86 = guest.ARCH == "x86_64"
+    some = user_suites() if x86 else user_suites()[1:]
+    some += program_suites() + kexec_suites() + fault_suites()
+    some.append(Suite("formats", EVERYWHERE, "what luoctl finds in the image", run_formats))
+    # The tool is a program of this machine.
+    if x86 and shutil.which("kexec"):
+        some.append(jump("legacy", 2, "an image of kexec_load(2)", args="luo_load=legacy",
+                         files=kexec_tool))
+    if x86:
+        some += x86_suites()
+    some += stock_suites() + interop_suites()
+    # The checkers of another base have other rules.
+    return some + source_suites() if x86 and guest.BASE == "7.3" else some
