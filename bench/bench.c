@@ -29,7 +29,7 @@
 
 #include <linux/membarrier.h>
 
-#include "luo_util.h"
+#include "lib/util.h"
 
 #define SPARSE		64	/* one page in so many */
 

@@ -62,7 +62,7 @@ def main() -> int:
     opts = Options(kernel=kernel, next_kernel=guest.image("interop"), memory="2G",
                    prefix="", debug=False, append="")
     res = Result("golden")
-    run_programs(res, opts, ["luo_kexec"], 2, "luo_stage=1 luo_test=golden "
+    run_programs(res, opts, ["kexec_test"], 2, "luo_stage=1 luo_test=golden "
                  + ("luo_golden=extent" if sys.argv[3:] else MEMFD_V2))
     check.show(res)
     log = (guest.LOGS / "golden.log").read_text(errors="replace")

@@ -16,7 +16,7 @@ What goes into which patch is in series/NN-*.txt, one file per patch: the messag
     link                that all they call is there now
     option NAME...      entries of kernel/liveupdate/Kconfig
 
-Four files grow from patch to patch, see PARTS: a Makefile names what is there already, Kconfig
+Three files grow from patch to patch, see PARTS: a Makefile names what is there already, Kconfig
 has the entries said so far. All other contents are those of build/linux, and after the last
 patch nothing may differ from it: the series cannot drift from what is tested.
 """
@@ -39,8 +39,7 @@ STOCK = TREES / "stock"
 STATE = TREES / ".tree"
 KCONFIG = "kernel/liveupdate/Kconfig"
 MAKEFILE = "kernel/liveupdate/Makefile"
-PARTS = (KCONFIG, MAKEFILE, "kernel/liveupdate/tests/Makefile",
-         "tools/testing/selftests/liveupdate/Makefile")
+PARTS = (KCONFIG, MAKEFILE, "kernel/liveupdate/tests/Makefile")
 OPTIONS = re.compile(r"(?:LIVEUPDATE|SAMPLE_LIVEUPDATE)")
 
 

@@ -19,7 +19,7 @@ BUSYBOX = ("sh", "cat", "cmp", "grep", "ln", "ls", "mkdir", "mount", "rm", "slee
 
 
 def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:
-    files: dict[str, Path | bytes | str] = {"init": SELFTESTS_OUT / "luo_init"}
+    files: dict[str, Path | bytes | str] = {"init": SELFTESTS_OUT / "init"}
     for prog in programs:
         if (SELFTESTS_OUT / prog).exists():
             files[f"bin/{prog}"] = SELFTESTS_OUT / prog

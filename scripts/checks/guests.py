@@ -28,7 +28,7 @@ class Part:
 
 
 def split_parts(lines: list[str]) -> tuple[list[Part], bool]:
-    """Cut a guest's output at the marks that luo_init makes; did it come to its end?"""
+    """Cut a guest's output at the marks that init makes; did it come to its end?"""
     parts: list[Part] = []
     for line in lines:
         m = re.match(r"# luo: (begin|end) (\S+) (\d+)", line)
@@ -156,13 +156,13 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
 
 def run_calls(res: Result, opts: Options) -> None:
     """Random ones find more where something looks on."""
-    run_programs(res, opts, ["luo_fuzz"], env=f"luo_calls={50000 if opts.debug else 10000}")
+    run_programs(res, opts, ["fuzz_test"], env=f"luo_calls={50000 if opts.debug else 10000}")
 
 
 def run_kunit(res: Result, opts: Options, glob: str) -> None:
     """The kernel's own unit tests: KTAP in its log, before it looks for an init."""
     build_selftests()
-    out = boot(res, opts, {"init": SELFTESTS_OUT / "luo_init"},
+    out = boot(res, opts, {"init": SELFTESTS_OUT / "init"},
                f"kunit.enable=1 kunit.autorun=1 kunit.filter_glob={glob}"
                + (" luo_kmemleak=1" if opts.debug else ""))
     lines = [re.sub(r"^\[ *[\d.]+\](?:\[ *[TC]\d+\])? ?", "", ln) for ln in out.kernel]

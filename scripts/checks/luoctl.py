@@ -66,14 +66,14 @@ def run_preflight(res: Result, opts: Options, **more: Path) -> None:
     files |= {f"images/{name}": path for name, path in (made | more).items()}
     files |= images.make_modules(BUILD / "images", out / "samples/liveupdate/flb_sample.ko")
     # Of its own accord KHO takes twice the size of an initramfs for scratch memory.
-    run_programs(res, opts, ["luo_preflight"], image=True, files=lambda _: files,
+    run_programs(res, opts, ["preflight_test"], image=True, files=lambda _: files,
                  env="kho_scratch=16M,256M,16M")
     check_json(res, opts)
 
 
 def run_luoctl(res: Result, opts: Options, test: str, load: str) -> None:
     """luoctl in a shell, before and after a jump that it makes itself."""
-    run_programs(res, opts, ["luo_kexec"], kernels=2, files=shell_files,
+    run_programs(res, opts, ["kexec_test"], kernels=2, files=shell_files,
                  env=f"luo_stage=1 luo_test={test} luo_load={load}")
     check_json(res, opts)
 

@@ -46,7 +46,7 @@ def jump(name: str, kernels: int, what: str, tiers: Tier = EVERYWHERE, args: str
          **kw) -> Suite:
     """Scenarios of that name, over so many kernels."""
     env = f"luo_stage=1 luo_test={name} {args}".rstrip()
-    return programs(f"kexec-{name}", tiers, what, "luo_kexec", kernels=kernels, env=env, **kw)
+    return programs(f"kexec-{name}", tiers, what, "kexec_test", kernels=kernels, env=env, **kw)
 
 
 def v2(name: str, what: str, tiers: Tier = EVERYWHERE, args: str = "", **kw) -> Suite:
@@ -81,15 +81,15 @@ def program_suites() -> list[Suite]:
     """One kernel."""
     return [
         Suite("kunit", EVERYWHERE | Tier.KUNIT, "KUnit suites luo*", run_kunit, {"glob": "luo*"}),
-        programs("ioctl", LEAN, "every ioctl, every size", "luo_ioctl"),
-        programs("session", LEAN, "device, names, preserve", "luo_session"),
-        programs("memfd", EVERYWHERE, "a memfd while it is preserved", "luo_memfd"),
-        programs("freeze", EVERYWHERE, "FREEZE and THAW", "luo_freeze", files=modules),
-        programs("refuse", EVERYWHERE, "memfds that cannot be carried", "luo_refuse"),
-        programs("policy", LEAN, "what a session allows, and what not", "luo_policy"),
-        programs("race", LEAN, "many threads at once", "luo_race"),
+        programs("ioctl", LEAN, "every ioctl, every size", "ioctl_test"),
+        programs("session", LEAN, "device, names, preserve", "session_test"),
+        programs("memfd", EVERYWHERE, "a memfd while it is preserved", "memfd_test"),
+        programs("freeze", EVERYWHERE, "FREEZE and THAW", "freeze_test", files=modules),
+        programs("refuse", EVERYWHERE, "memfds that cannot be carried", "refuse_test"),
+        programs("policy", LEAN, "what a session allows, and what not", "policy_test"),
+        programs("race", LEAN, "many threads at once", "race_test"),
         Suite("calls", EVERYWHERE, "calls at random", run_calls),
-        programs("reboot", EVERYWHERE, "reboots that are refused", "luo_reboot", image=True),
+        programs("reboot", EVERYWHERE, "reboots that are refused", "reboot_test", image=True),
     ]
 
 
@@ -114,7 +114,7 @@ def kexec_suites() -> list[Suite]:
         v2("write", "writing until the jump, as memfd-v2"),
         # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
         programs("programs", DEBUG, "ioctl, session, policy and race in one guest",
-                 "luo_ioctl luo_session luo_policy luo_race"),
+                 "ioctl_test session_test policy_test race_test"),
         replace(jump("fd,write", 2, "fd and write in one guest", DEBUG), name="kexec-fd-write"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",
@@ -127,7 +127,7 @@ def kexec_suites() -> list[Suite]:
         hostile("hostile-all", Tier.ALL, "the same with every field, in every way", HOSTILE),
         jump("off", 3, "live update off in the next kernel", LEAN),
         jump("kho-off", 3, "handover off in the next kernel", LEAN),
-        programs("status", EVERYWHERE, "what /sys and /proc say", "luo_status", image=True),
+        programs("status", EVERYWHERE, "what /sys and /proc say", "status_test", image=True),
         jump("status", 3, "the same over three kernels"),
         replace(jump("parallel", 2, "sessions retrieved by many threads at once"), cpus=4),
         jump("published", 3, "what KHO's debugfs shows stays what it was"),
@@ -141,7 +141,7 @@ def kexec_suites() -> list[Suite]:
         jump("stress", 2, "many threads until the jump, while reboots are refused"),
         # On a slow machine the kernel shows where the test has waited long for memory.
         jump("pressure", 2, "swap, groups with a limit, no memory left", DEBUG,
-             args="brd.rd_size=131072", allow="luo_kexec: page allocation stall"),
+             args="brd.rd_size=131072", allow="kexec_test: page allocation stall"),
     ]
 
 
@@ -182,14 +182,14 @@ def flb_suites() -> list[Suite]:
 def fault_suites() -> list[Suite]:
     """What needs the debug kernel's fault injection."""
     return [
-        programs("charged", DEBUG, "who pays for what is preserved", "luo_charged",
-                 allow=f"{FAULT_NOISE}|luo_charged invoked oom-killer"),
+        programs("charged", DEBUG, "who pays for what is preserved", "memcg_test",
+                 allow=f"{FAULT_NOISE}|memcg_test invoked oom-killer"),
         jump("fault", 2, "retrieving and finishing with faults injected", DEBUG,
              args=FAULT_OBJECTS, allow=FAULT_NOISE),
         v2("fault", "the same as memfd-v2", DEBUG, FAULT_OBJECTS, allow=FAULT_NOISE),
-        programs("fail-nth", DEBUG, "every allocation and user copy fails once", "luo_fail_nth",
+        programs("fail-nth", DEBUG, "every allocation and user copy fails once", "fail_nth_test",
                  image=True, allow=FAULT_NOISE),
-        programs("fail-nth-v2", DEBUG, "the same as memfd-v2", "luo_fail_nth", env=MEMFD_V2,
+        programs("fail-nth-v2", DEBUG, "the same as memfd-v2", "fail_nth_test", env=MEMFD_V2,
                  image=True, allow=FAULT_NOISE),
     ]
 
@@ -199,12 +199,13 @@ def x86_suites() -> list[Suite]:
     panics = "Kernel panic - not syncing: luo_flb_test: as was asked for"
     return [
         Suite("kvm", Tier.KVM, "a virtual CPU that waits for frozen memory", run_programs,
-              {"programs": ["luo_kvm"]}, (guest.image("kvm"),)),
+              {"programs": ["kvm_test"]}, (guest.image("kvm"),)),
         *kcsan_suites(),
         # The kernel shows where who cannot be stopped waits.
-        programs("back", DEBUG, "images that come back", "luo_back", allow="task:luo_back"),
+        programs("back", DEBUG, "images that come back", "kexec_jump_test",
+                 allow="task:kexec_jump_test"),
         # The guest begins with a part of its memory, and a test adds the rest.
-        replace(programs("refuse-added", LEAN, "memory that was added after boot", "luo_refuse",
+        replace(programs("refuse-added", LEAN, "memory that was added after boot", "refuse_test",
                          env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M"),
                 memory="1G"),
         # The crash kernel goes on in memory set aside for it. KHO would take that for memory
@@ -220,7 +221,7 @@ def x86_suites() -> list[Suite]:
         Suite("kexec-luoctl-off", EVERYWHERE, "the tool, in a shell", run_luoctl,
               {"test": "luoctl-off", "load": "force"}),
         programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
-                 "luo_systemd", kernels=2, files=systemd_end,
+                 "shutdown_test", kernels=2, files=systemd_end,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on"),
         systemd_suite(),
         Suite("demo-vm", EVERYWHERE, "a virtual machine in QEMU", run_demo_vm, {"memory": 16}),
@@ -235,7 +236,7 @@ def systemd_suite() -> Suite:
     """Process 1 is systemd in all three kernels."""
     unfinished = "was not finished and is dropped by this reboot"
     return replace(
-        programs("systemd", Tier.SYSTEMD, "systemd as process 1 of three kernels", "luo_service",
+        programs("systemd", Tier.SYSTEMD, "systemd as process 1 of three kernels", "systemd_test",
                  kernels=3, files=systemd_host,
                  env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
                      "systemd.show_status=no TERM=dumb printk.devkmsg=on",
@@ -253,13 +254,13 @@ def kcsan_suites() -> list[Suite]:
                      (guest.image("kcsan"),))
 
     def racy_jump(name: str, what: str, kernels: int = 2) -> Suite:
-        return racy(name, what, "luo_kexec", kernels=kernels, env=f"luo_stage=1 luo_test={name}")
+        return racy(name, what, "kexec_test", kernels=kernels, env=f"luo_stage=1 luo_test={name}")
 
     return [
-        racy("race", "many threads at once", "luo_race"),
-        racy("freeze", "FREEZE and THAW", "luo_freeze"),
-        racy("status", "what /sys and /proc say", "luo_status", image=True),
-        racy("calls", "calls at random", "luo_fuzz", env="luo_calls=10000"),
+        racy("race", "many threads at once", "race_test"),
+        racy("freeze", "FREEZE and THAW", "freeze_test"),
+        racy("status", "what /sys and /proc say", "status_test", image=True),
+        racy("calls", "calls at random", "fuzz_test", env="luo_calls=10000"),
         racy_jump("session", "sessions over three kernels", 3),
         racy_jump("parallel", "sessions retrieved by many threads at once"),
         racy_jump("stress", "many threads until the jump, while reboots are refused"),
@@ -273,7 +274,7 @@ def stock_suites() -> list[Suite]:
         programs("stock", LEAN | Tier.STOCK, "the base's own selftest, one kernel", "liveupdate",
                  **kw),
         programs("stock-kexec", LEAN | Tier.STOCK, "the base's own selftests, two kernels",
-                 "luo_kexec", kernels=2, **kw),
+                 "kexec_test", kernels=2, **kw),
     ]
 
 
@@ -286,17 +287,17 @@ def interop_suites() -> list[Suite]:
 
     def way(name: str, what: str, *kernels, args: str = "") -> Suite:
         return Suite(f"interop-{name}", Tier.INTEROP, what, run_programs, {
-            "programs": ["luo_kexec"], "kernels": 2, "in_log": STOCK_OBJECTS,
+            "programs": ["kexec_test"], "kernels": 2, "in_log": STOCK_OBJECTS,
             "env": f"luo_stage=1 luo_test=memfd-interop,interop {args}".rstrip()}, kernels)
 
     def back(name: str, what: str, *kernels) -> Suite:
         return Suite(f"interop-{name}", Tier.INTEROP, what, run_programs, {
-            "programs": ["luo_kexec"], "kernels": 3, "files": first_kernel_again,
+            "programs": ["kexec_test"], "kernels": 3, "files": first_kernel_again,
             "env": f"luo_stage=1 luo_test=interop-back {MEMFD_V2}"}, kernels)
 
     return [
         Suite("interop-plain", Tier.INTEROP, "to a kernel without handover, and on", run_programs,
-              {"programs": ["luo_kexec"], "kernels": 3, "env": "luo_stage=1 luo_test=plain",
+              {"programs": ["kexec_test"], "kernels": 3, "env": "luo_stage=1 luo_test=plain",
                "files": shell_files}, (ours, guest.image("plain"))),
         Suite("preflight-stock", Tier.INTEROP, "can the stock kernel take over", run_preflight,
               {"stock": stock}, (ours,)),

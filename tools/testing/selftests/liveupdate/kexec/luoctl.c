@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/* luoctl, as scripts use it: in a shell, before and after a live update. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "scenario.h"
+#include "../lib/shell.h"
+
+static void usage(void)
+{
+	static const char *const commands[] = {
+		"status", "formats", "preflight", "kexec", "timeline", "save", "restore", "finish",
+		"hold",
+	};
+	char line[64];
+
+	expect_shell(2, "luoctl");
+	expect_shell(0, "luoctl --help");
+	expect_shell(2, "luoctl unknown");
+	expect_err("unknown command 'unknown'");
+	for (int i = 0; i < ARRAY_SIZE(commands); i++) {
+		snprintf(line, sizeof(line), "luoctl %s --help", commands[i]);
+		expect_shell(0, line);
+		expect_out("Usage: luoctl");
+		snprintf(line, sizeof(line), "luoctl %s --nonsense", commands[i]);
+		expect_shell(2, line);
+	}
+	expect_shell(2, "luoctl status more");
+	expect_shell(2, "luoctl save one");
+	expect_shell(2, "luoctl save one two three");
+	expect_shell(2, "luoctl hold session");
+	expect_shell(2, "luoctl hold --fd 1 session true");
+	expect_shell(2, "luoctl save session 1x </dev/null");
+	expect_err("invalid token '1x'");
+	expect_shell(2, "luoctl save '' 1 </dev/null");
+	expect_err("invalid session name");
+}
+
+/* systemd leaves it alone by its name, and it keeps nothing open that its caller had. */
+static void expect_holder(int pid)
+{
+	char path[128], name[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	require_true(luo_read_text(path, name, sizeof(name)));
+	check_eq('@', name[0]);
+	snprintf(path, sizeof(path), "test $(ls /proc/%d/fd | wc -l) = 4", pid);
+	for (int i = 0; i < 100 && luo_shell(path); i++)
+		usleep(100000);
+	expect_shell(0, path);
+}
+
+static void luoctl_1(void)
+{
+	int memfd = test_memfd(PAGE);
+
+	usage();
+	expect_shell(0, "luoctl status");
+	expect_out("Live update is on");
+	expect_shell(2, "luoctl timeline");
+	expect_out("blackout: unknown");
+
+	/* The first one of a session leaves a process behind that holds it. */
+	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
+	expect_holder(atoi(luo_out));
+	expect_shell(0, "luoctl save script 0xffffffffffffffff </bin/kexec_test");
+	check_eq(0, strcmp("", luo_out));
+	expect_shell(1, "echo again | luoctl save script 1");
+	expect_err("session 'script': token 1 is in use");
+	expect_shell(0, "echo gone | luoctl save given-up 1");
+	check_eq(0, kill(atoi(luo_out), SIGTERM));
+	expect_shell(0, "while luoctl status | grep -q given-up; do sleep 0.1; done");
+
+	/* A command with a session: it can preserve by itself, and the session is over with it. */
+	dup2(memfd, 9);
+	expect_shell(0, "luoctl hold --fd 9:5 held luoctl status");
+	expect_out("held ");
+	expect_out(" 5 ");
+	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
+	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
+	expect_err("no handler for the file of token 1");
+	expect_shell(1, "luoctl hold held /no/such/command");
+	expect_err("/no/such/command");
+
+	expect_shell(1, "luoctl restore script 1");
+	expect_err("not handed over by the previous kernel");
+	expect_shell(0, "luoctl status --json");
+	luo_print_json();
+}
+
+/* With the device held open by another program it gives up in the end. */
+static void busy(void)
+{
+	int dev = test_open();
+
+	expect_shell(1, "luoctl finish script");
+	expect_err("opened by another program");
+	close(dev);
+}
+
+static void where_time_went(void)
+{
+	expect_shell(0, "luoctl timeline");
+	expect_out("blackout: ");
+	expect_out("  boot ");
+	expect_shell(0, "luoctl timeline --json");
+	luo_print_json();
+	expect_shell(0, "luoctl timeline --svg=/tmp/picture && grep -c rect /tmp/picture");
+	expect_shell(1, "luoctl timeline --svg=/no/such/folder");
+}
+
+static void luoctl_2(void)
+{
+	int s;
+
+	expect_shell(0, "luoctl status");
+	expect_out("From the previous kernel: present");
+	expect_out("script ");
+	expect_out("unclaimed: 2 sessions, ");
+	expect_out("memory left: ");
+	expect_out("Last live update: ");
+	expect_shell(0, "luoctl status --json");
+	luo_print_json();
+	busy();
+	for (int i = 0; i < 2; i++) {
+		expect_shell(0, "luoctl restore script 1");
+		check_eq(0, strcmp("what was saved", luo_out));
+	}
+	expect_shell(0, "luoctl restore script 18446744073709551615 | cmp - /bin/kexec_test");
+	expect_shell(1, "luoctl restore script 2");
+	expect_err("session 'script' has no token 2");
+
+	where_time_went();
+	expect_shell(0, "luoctl preflight /boot/kernel");
+	expect_out("lost     session 'script' of the previous kernel, which is not finished");
+	s = retrieve("script");
+	expect_shell(1, "luoctl restore script 1");
+	expect_err("retrieved by another program");
+	/* One for the next kernel of the same name is another session. */
+	expect_shell(0, "echo new | luoctl save script 1");
+	expect_holder(atoi(luo_out));
+	close(s);
+	expect_gone("script");
+}
+
+static void finish_1(void)
+{
+	expect_shell(0, "echo 'what was saved' | luoctl save finished 1");
+}
+
+static void finish_2(void)
+{
+	expect_shell(0, "luoctl finish finished");
+	expect_shell(1, "luoctl finish finished");
+	expect_gone("finished");
+}
+
+/* Live update is off: each command says so, none of them hangs. */
+static void off_1(void)
+{
+	expect_shell(0, "echo lost | luoctl save off 1");
+}
+
+static void off_2(void)
+{
+	expect_shell(1, "luoctl status");
+	expect_out("Live update is off");
+	expect_shell(1, "luoctl status --json");
+	luo_print_json();
+	expect_shell(1, "luoctl timeline");
+	expect_shell(1, "luoctl restore off 1");
+	expect_err("live update is off; boot with kho=on liveupdate=on");
+	expect_shell(1, "luoctl save off 1 </dev/null");
+	expect_shell(1, "luoctl finish off");
+	expect_shell(1, "luoctl hold off true");
+	expect_shell(0, "luoctl formats");
+	expect_shell(0, "luoctl formats /boot/kernel");
+	expect_shell(1, "luoctl preflight -c 'liveupdate=on kho=on' /boot/kernel");
+	expect_out("live update is off in this kernel");
+	expect_shell(1, "luoctl preflight --json /boot/kernel");
+	luo_print_json();
+	expect_shell(1, "luoctl kexec -c liveupdate=on /boot/kernel");
+	expect_err("not started");
+}
+
+static const struct scenario luoctl_scenarios[] = {
+	{ "scripts", { luoctl_1, luoctl_2 } },
+	{ "finish", { finish_1, finish_2 } },
+	{ }
+};
+
+SCENARIOS("luoctl", luoctl_scenarios)
+
+static const struct scenario luoctl_off_scenarios[] = {
+	{ "switched off", { off_1, off_2 } },
+	{ }
+};
+
+SCENARIOS("luoctl-off", luoctl_off_scenarios, .more = { NULL, "liveupdate=off" })

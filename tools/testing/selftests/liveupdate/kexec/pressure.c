@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is short: pages that are swapped out when they are preserved, groups that
+ * may not have what they retrieve, memory that is used up. A debug kernel has all of it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/mman.h>
+#include <sys/swap.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "../lib/memcg.h"
+#include "scenario.h"
+
+#define MIB		(1024 * 1024)
+#define SIZE		(8 * MIB)
+#define SWAP_DEVICE	"/dev/ram0"
+#define SEED		1200
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
+
+/* See include/linux/swap.h: all but the version and the last page is zero. */
+static bool make_swap(void)
+{
+	int fd = open(SWAP_DEVICE, O_RDWR | O_CLOEXEC);
+	struct sysinfo info;
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	char page[PAGE] = {};
+	__u32 header[2];
+
+	if (size < 2 * SIZE) {
+		close(fd);
+		return false;
+	}
+	require_eq(0, sysinfo(&info));
+	if (info.totalswap) {
+		close(fd);
+		return true;
+	}
+	header[0] = 1;
+	header[1] = size / PAGE - 1;
+	memcpy(page + 1024, header, sizeof(header));
+	memcpy(page + PAGE - 10, "SWAPSPACE2", 10);
+	require_eq(PAGE, pwrite(fd, page, PAGE, 0));
+	require_eq(0, fsync(fd));
+	close(fd);
+	return !swapon(SWAP_DEVICE, 0);
+}
+
+static long long swapped(void)
+{
+	struct sysinfo info;
+
+	require_eq(0, sysinfo(&info));
+	return (long long)(info.totalswap - info.freeswap) * info.mem_unit;
+}
+
+/* Only what is mapped is paged out; a hole that is touched is none any more. */
+static long long page_out(int fd)
+{
+	char *map = luo_map(fd, SIZE);
+	long long before;
+
+	require_ne(NULL, map);
+	for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0; at = lseek(fd, at + PAGE, SEEK_DATA))
+		require_eq(0, madvise(map + at, PAGE, MADV_POPULATE_READ));
+	before = swapped();
+	for (int i = 0; i < 5; i++)
+		madvise(map, SIZE, MADV_PAGEOUT);
+	munmap(map, SIZE);
+	return swapped() - before;
+}
+
+/*
+ * Its pages are clean when it is preserved, and written afterwards. If the next kernel
+ * took them for clean, swapping would lose what was written.
+ */
+static void preserve_clean(int session, unsigned int token)
+{
+	int fd = test_memfd(SIZE);
+	char *map = luo_map(fd, SIZE);
+
+	require_ne(NULL, map);
+	require_eq(0, madvise(map, SIZE, MADV_POPULATE_READ));
+	test_preserve(session, fd, token);
+	require_true(luo_fill(fd, SEED + token, 0, SIZE));
+	munmap(map, SIZE);
+	close(fd);
+}
+
+static void swap_1(void)
+{
+	int s = create("swapped"), all = test_memfd(SIZE), some = test_memfd(SIZE);
+
+	if (!make_swap())
+		luo_skip("no " SWAP_DEVICE " to swap to");
+	require_true(luo_fill(all, SEED, 0, SIZE));
+	require_ge(page_out(all), SIZE / 2);
+	test_preserve(s, all, 1);
+
+	/* Every third page in memory, every third a hole, the rest swapped out */
+	for (int i = 0; i < SIZE / PAGE; i += 3)
+		require_true(luo_fill(some, SEED + 1, (off_t)i * PAGE, PAGE));
+	require_ge(page_out(some), SIZE / 8);
+	for (int i = 1; i < SIZE / PAGE; i += 3)
+		require_true(luo_fill(some, SEED + 1, (off_t)i * PAGE, PAGE));
+	test_preserve(s, some, 2);
+
+	/* They stay in memory from now on. */
+	check_ge(PAGE, page_out(all));
+	check_ge(PAGE, page_out(some));
+
+	preserve_clean(s, 3);
+	require_true(luo_memfd_format("v2"));
+	preserve_clean(s, 4);
+	require_true(luo_memfd_format("extent-v1"));
+}
+
+static void expect_swappable(int fd, __u64 seed)
+{
+	check_ge(page_out(fd), SIZE / 2);
+	check_true(luo_holds(fd, seed, 0, SIZE));
+}
+
+static void swap_2(void)
+{
+	int s, all, some, late, late_v2, dev = test_open();
+
+	s = luo_retrieve(dev, "swapped", 0);
+	close(dev);
+	if (s == -ENOENT)
+		luo_skip("nothing could be swapped out in the kernel before");
+	all = test_retrieve_fd(s, 1);
+	some = test_retrieve_fd(s, 2);
+	late = test_retrieve_fd(s, 3);
+	late_v2 = test_retrieve_fd(s, 4);
+	check_true(luo_holds(all, SEED, 0, SIZE));
+	for (int i = 0; i < SIZE / PAGE; i++) {
+		if (i % 3 < 2)
+			check_true(luo_holds(some, SEED + 1, (off_t)i * PAGE, PAGE));
+		else
+			check_true(luo_is_hole(some, (off_t)i * PAGE, PAGE));
+	}
+
+	/* And are like all others: they can be swapped out. */
+	test_finish(s);
+	require_true(make_swap());
+	expect_swappable(all, SEED);
+	expect_swappable(late, SEED + 3);
+	expect_swappable(late_v2, SEED + 4);
+}
+
+static void group_1(void)
+{
+	int s = create("group"), fd = test_memfd(SIZE);
+
+	require_true(luo_fill(fd, SEED + 2, 0, SIZE));
+	test_preserve(s, fd, 1);
+}
+
+/*
+ * A group that may have a quarter of it: the memory is in use already, so it is charged
+ * past the limit, to whom it belongs now, and is whole. What it holds is given back.
+ */
+static void group_2(void)
+{
+	int s = retrieve("group"), fd;
+
+	if (!luo_group_make())
+		luo_skip("no memory groups");
+	require_true(luo_group_limit("2M"));
+	require_true(luo_group_enter());
+	fd = luo_retrieve_fd(s, 1);
+	require_true(luo_group_limit("max"));
+	require_true(luo_group_leave());
+	require_ge(fd, 0);
+	check_ge(luo_group_used(), SIZE);
+	check_true(luo_holds(fd, SEED + 2, 0, SIZE));
+	test_finish(s);
+	close(s);
+	close(fd);
+	for (int i = 0; i < 50 && luo_group_used() > SIZE / 2; i++)
+		usleep(100000);
+	check_ge(SIZE / 2, luo_group_used());
+}
+
+/*
+ * A group that is throttled above a part of it: a sleep of up to two seconds for each
+ * 128 pages would be more than four minutes. What is retrieved was in use before.
+ */
+#define THROTTLED	(64L << 20)
+
+static void high_1(void)
+{
+	int s = create("high"), fd = test_memfd(THROTTLED);
+
+	require_true(luo_fill(fd, SEED + 5, 0, THROTTLED));
+	test_preserve(s, fd, 1);
+}
+
+static void high_2(void)
+{
+	int s = retrieve("high"), fd;
+	time_t begin;
+
+	luo_group_remove();
+	if (!luo_group_make())
+		luo_skip("no memory groups");
+	require_true(luo_group_high("2M"));
+	require_true(luo_group_enter());
+	begin = time(NULL);
+	fd = luo_retrieve_fd(s, 1);
+	/* The issue's own bound, fifty times less than it took */
+	check_ge(5, time(NULL) - begin);
+	require_true(luo_group_high("max"));
+	require_true(luo_group_leave());
+	require_ge(fd, 0);
+	check_ge(luo_group_used(), THROTTLED);
+	check_true(luo_holds(fd, SEED + 5, 0, THROTTLED));
+	test_finish(s);
+	close(s);
+	close(fd);
+	luo_group_remove();
+}
+
+/*
+ * A task that goes from one group to another while it retrieves pages one by one: each is
+ * charged to one group, and that one counts it.
+ */
+#define MOVED		(32L << 20)
+
+static void moves_1(void)
+{
+	int s = create("moves"), fd = test_memfd(MOVED), between = test_memfd(MOVED);
+
+	/* In turn, so that no two pages of a memfd are neighbours */
+	for (off_t at = 0; at < MOVED; at += PAGE) {
+		require_true(luo_fill(fd, SEED + 6, at, PAGE));
+		require_true(luo_fill(between, SEED + 7, at, PAGE));
+	}
+	test_preserve(s, fd, 1);
+	test_preserve(s, between, 2);
+}
+
+static atomic_bool moves_end;
+static atomic_int moves;
+
+static void *move_about(void *arg)
+{
+	while (!moves_end) {
+		require_true(luo_group_enter());
+		require_true(luo_group_leave());
+		moves++;
+	}
+	return NULL;
+}
+
+/* Retrieve, and be in and out of the group meanwhile. */
+static int retrieve_moving(int session, unsigned int token)
+{
+	const int before = moves;
+	int fd = test_retrieve_fd(session, token);
+
+	luo_say("%d moves in the course of it", moves - before);
+	check_ge(moves - before, 1);
+	return fd;
+}
+
+/* What the group says to have in files of this kind, once all has been counted */
+static long long settled_shmem(long long expected)
+{
+	for (int i = 0; i < 50 && luo_group_stat("shmem") != expected; i++)
+		usleep(100000);
+	return luo_group_stat("shmem");
+}
+
+static void moves_2(void)
+{
+	int s = retrieve("moves"), fds[2];
+	pthread_t mover;
+
+	luo_group_remove();
+	if (!luo_group_make())
+		luo_skip("no memory groups");
+	require_eq(0, pthread_create(&mover, NULL, move_about, NULL));
+	for (int i = 0; i < 2; i++)
+		fds[i] = retrieve_moving(s, 1 + i);
+	moves_end = true;
+	require_eq(0, pthread_join(mover, NULL));
+	for (int i = 0; i < 2; i++) {
+		check_true(luo_holds(fds[i], SEED + 6 + i, 0, MOVED));
+		close(fds[i]);
+	}
+	test_finish(s);
+	close(s);
+
+	/* A group that counts too little shows nothing before it has something. */
+	check_eq(0, settled_shmem(0));
+	require_true(luo_group_enter());
+	fds[0] = test_memfd(MOVED);
+	require_true(luo_fill(fds[0], 1, 0, MOVED));
+	require_true(luo_group_leave());
+	check_eq(MOVED, settled_shmem(MOVED));
+	close(fds[0]);
+}
+
+/*
+ * Take memory until some of it is swapped out: so much that there is always room left, and
+ * more than what is waited for, as some of it may be swapped in again.
+ */
+static void hog(void *arg)
+{
+	while (swapped() < 2 * SIZE) {
+		if (mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			return;
+	}
+	pause();
+}
+
+/* All memory is in use, and what is preserved takes more, again and again. */
+static void short_1(void)
+{
+	int fd = test_memfd(SIZE), between = test_memfd(SIZE), s;
+	struct luo_child c;
+
+	if (!make_swap())
+		luo_skip("no " SWAP_DEVICE " to swap to");
+
+	/* A page each, so that there is much to write down */
+	for (off_t at = 0; at < SIZE; at += PAGE) {
+		require_true(luo_fill(fd, SEED + 3, at, PAGE));
+		require_true(luo_fill(between, SEED + 4, at, PAGE));
+	}
+	require_true(luo_child_start(&c, hog, NULL));
+	/* It sleeps when it is done, and may sleep in between where memory is reclaimed. */
+	do
+		require_true(luo_child_sleeps(&c));
+	while (swapped() < SIZE);
+	s = create("short");
+	for (int i = 0; i < 3; i++) {
+		test_preserve(s, fd, 1);
+		test_preserve(s, between, 2);
+		close(s);
+		s = create("short");
+	}
+	test_preserve(s, fd, 1);
+	test_preserve(s, between, 2);
+	check_true(luo_child_kill(&c));
+}
+
+static void short_2(void)
+{
+	int s = retrieve("short");
+
+	for (int i = 0; i < 2; i++) {
+		int fd = test_retrieve_fd(s, 1 + i);
+
+		check_true(luo_holds(fd, SEED + 3 + i, 0, SIZE));
+		close(fd);
+	}
+	test_finish(s);
+}
+
+static const struct scenario pressure_scenarios[] = {
+	{ "swap", { swap_1, swap_2 } },
+	{ "group", { group_1, group_2 } },
+	{ "high", { high_1, high_2 } },
+	{ "moves", { moves_1, moves_2 } },
+	{ "short", { short_1, short_2 } },
+	{ }
+};
+
+SCENARIOS("pressure", pressure_scenarios)
