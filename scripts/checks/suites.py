@@ -317,6 +317,8 @@ def source_suites() -> list[Suite]:
     """What does not depend on the machine that is emulated, nor on the base."""
     return [
         Suite("bench", LEAN, "what measures can be built", run_bench),
+        Suite("vmtest", LEAN, "the selftests as a kernel tree alone has them", run_script,
+              {"name": "intree.sh"}),
         Suite("memblock", LEAN, "the base's tests of memblock", run_script,
               {"name": "memblock.sh"}),
         Suite("coverage", Tier.ALL, "lines of kernel/liveupdate that tests run", run_coverage),
