@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Two kernels in one. See luo_fake.h. */
+#include <linux/delay.h>
 #include <linux/anon_inodes.h>
 #include <linux/completion.h>
 #include <linux/file.h>
@@ -215,6 +216,38 @@ void luo_fake_expect_in_use(struct kunit *test, int warnings)
 	if (!warned || warnings)
 		KUNIT_EXPECT_EQ(test, warnings, 1);
 	warned = true;
+}
+
+/* How many tasks wait for an op of another */
+unsigned long luo_fake_nr_waiting(struct luo *luo)
+{
+	guard(spinlock)(&luo->state_lock);
+	return list_count_nodes(&luo->waiters);
+}
+
+/* Wait for that many to wait */
+void luo_fake_expect_waiting(struct kunit *test, struct luo *luo, unsigned long count)
+{
+	for (int i = 0; i < 1000 && luo_fake_nr_waiting(luo) != count; i++)
+		usleep_range(1000, 2000);
+	KUNIT_ASSERT_EQ(test, luo_fake_nr_waiting(luo), count);
+}
+
+/* How many FLBs are registered */
+unsigned long luo_fake_nr_flbs(struct luo_fake *fake)
+{
+	return list_count_nodes(&fake->luo->flbs);
+}
+
+/* As if there had been no memory to count unfinished files with */
+void luo_fake_fail_counting(struct luo_fake *fake)
+{
+	fake->luo->unfinished.failed = true;
+}
+
+bool luo_fake_is_finished(struct liveupdate_session *session)
+{
+	return session->key.side == LUO_FINISHED;
 }
 
 static void luo_fake_shutdown(void *arg)

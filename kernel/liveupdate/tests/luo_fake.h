@@ -175,6 +175,11 @@ void *luo_fake_published(struct luo_fake *fake, const char *name);
 void luo_fake_forget_name(struct luo_fake *fake, const char *name);
 void luo_fake_expect_freed(struct kunit *test, struct luo_fake *fake);
 void luo_fake_expect_in_use(struct kunit *test, int warnings);
+unsigned long luo_fake_nr_waiting(struct luo *luo);
+void luo_fake_expect_waiting(struct kunit *test, struct luo *luo, unsigned long count);
+unsigned long luo_fake_nr_flbs(struct luo_fake *fake);
+void luo_fake_fail_counting(struct luo_fake *fake);
+bool luo_fake_is_finished(struct liveupdate_session *session);
 
 void luo_script_init(struct luo_script *script, const char *compatible, unsigned int kind);
 struct file *luo_script_file(struct kunit *test, unsigned int kind, unsigned int nr);

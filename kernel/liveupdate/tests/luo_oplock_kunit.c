@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Turns: one task has it, the others wait, and no one waits for itself */
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
@@ -72,19 +71,6 @@ static struct task_struct *taker_start(struct kunit *test, struct taker *taker)
 	return task;
 }
 
-static unsigned long waiting(struct luo *luo)
-{
-	guard(spinlock)(&luo->state_lock);
-	return list_count_nodes(&luo->waiters);
-}
-
-static void wait_for_waiters(struct kunit *test, struct luo *luo, unsigned long count)
-{
-	for (int i = 0; i < 1000 && waiting(luo) != count; i++)
-		usleep_range(1000, 2000);
-	KUNIT_ASSERT_EQ(test, waiting(luo), count);
-}
-
 static void taken_and_given(struct kunit *test)
 {
 	struct luo *luo = luo_fake_boot_bare(test)->luo;
@@ -101,7 +87,7 @@ static void taken_and_given(struct kunit *test)
 		give(luo, &oplock);
 	}
 	KUNIT_EXPECT_NULL(test, oplock.owner);
-	KUNIT_EXPECT_EQ(test, waiting(luo), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_nr_waiting(luo), 0);
 }
 
 static void second_one_waits(struct kunit *test)
@@ -118,14 +104,14 @@ static void second_one_waits(struct kunit *test)
 		taker_start(test, &taker[i]);
 		complete(&taker[i].go);
 	}
-	wait_for_waiters(test, luo, 2);
+	luo_fake_expect_waiting(test, luo, 2);
 	give(luo, &oplock);
 	for (int i = 0; i < 2; i++) {
 		wait_for_completion(&taker[i].done);
 		KUNIT_EXPECT_EQ(test, taker[i].ret, 0);
 	}
 	KUNIT_EXPECT_NULL(test, oplock.owner);
-	KUNIT_EXPECT_EQ(test, waiting(luo), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_nr_waiting(luo), 0);
 }
 
 /* The killed one is told, the other one waits on */
@@ -144,13 +130,13 @@ static void waiting_ends_if_killed(struct kunit *test)
 		task[i] = taker_start(test, &taker[i]);
 		complete(&taker[i].go);
 	}
-	wait_for_waiters(test, luo, 2);
+	luo_fake_expect_waiting(test, luo, 2);
 	for (int i = 0; i < 2; i++)
 		send_sig(SIGKILL, task[i], 1);
 	wait_for_completion(&taker[1].done);
 	KUNIT_EXPECT_EQ(test, taker[1].ret, -EINTR);
 	KUNIT_EXPECT_PTR_EQ(test, oplock.owner, current);
-	KUNIT_EXPECT_EQ(test, waiting(luo), 1);
+	KUNIT_EXPECT_EQ(test, luo_fake_nr_waiting(luo), 1);
 	give(luo, &oplock);
 	wait_for_completion(&taker[0].done);
 	KUNIT_EXPECT_EQ(test, taker[0].ret, 0);
@@ -173,7 +159,7 @@ static void a_cycle_of_any_length(struct kunit *test)
 	}
 	for (int i = 0; i < LENGTH - 1; i++)
 		complete(&taker[i].go);
-	wait_for_waiters(test, luo, LENGTH - 1);
+	luo_fake_expect_waiting(test, luo, LENGTH - 1);
 	for (int i = 0; i < LENGTH; i++) {
 		KUNIT_EXPECT_EQ(test, take(luo, &oplock[i], false), -EDEADLK);
 		KUNIT_EXPECT_EQ(test, take(luo, &oplock[i], true), -EDEADLK);
@@ -199,7 +185,7 @@ static void a_wait_that_is_no_cycle(struct kunit *test)
 	taker_start(test, &holder);
 	taker_start(test, &waiter);
 	complete(&waiter.go);
-	wait_for_waiters(test, luo, 1);
+	luo_fake_expect_waiting(test, luo, 1);
 	complete(&holder.go);
 	wait_for_completion(&holder.done);
 	KUNIT_EXPECT_EQ(test, holder.ret, -EDEADLK);	/* its own, twice */

@@ -161,7 +161,7 @@ static struct liveupdate_session *finished(struct kunit *test, struct luo_fake *
 	*fake = luo_fake_kexec(test, from);
 	session = luo_fake_retrieved(test, *fake, "a");
 	KUNIT_ASSERT_EQ(test, luo_session_finish(session), 0);
-	KUNIT_EXPECT_EQ(test, session->key.side, LUO_FINISHED);
+	KUNIT_EXPECT_TRUE(test, luo_fake_is_finished(session));
 	return session;
 }
 
@@ -230,7 +230,7 @@ static void finished_session_without_files_is_not_handed_over(struct kunit *test
 	fake->script.fail_nr = 2;
 	fake->script.fail_with = -EIO;
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, session, 2), -EIO);
-	KUNIT_EXPECT_EQ(test, session->key.side, LUO_FINISHED);
+	KUNIT_EXPECT_TRUE(test, luo_fake_is_finished(session));
 
 	next = luo_fake_kexec(test, fake);
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(next->luo, "a", false, &other), -ENOENT);
@@ -248,7 +248,7 @@ static void reactivating_without_memory_changes_nothing(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, luo_session_finish(session), 0);
 	fake->store.fail_at = 1;
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, session, 1), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, session->key.side, LUO_FINISHED);
+	KUNIT_EXPECT_TRUE(test, luo_fake_is_finished(session));
 
 	KUNIT_EXPECT_EQ(test, luo_session_create(fake->luo, "a", &other), 0);
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, session, 1), -EINVAL);

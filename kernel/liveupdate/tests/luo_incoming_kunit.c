@@ -370,14 +370,14 @@ static void root_that_is_no_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(fake->luo, "a", false, &session), -EUCLEAN);
 }
 
-static struct kunit_case luo_refusal_cases[] = {
+static struct kunit_case luo_incoming_cases[] = {
 	KUNIT_CASE(nothing_was_handed_over),
 	KUNIT_CASE(empty_handover),
 	KUNIT_CASE(kho_refused),
 	KUNIT_CASE_PARAM(unknown_version, version_gen_params),
 	KUNIT_CASE(any_bit_of_the_root),
-	KUNIT_CASE(any_bit_of_the_sessions),
-	KUNIT_CASE(any_bit_of_the_files),
+	KUNIT_CASE_SLOW(any_bit_of_the_sessions),
+	KUNIT_CASE_SLOW(any_bit_of_the_files),
 	KUNIT_CASE(without_checksums),
 	KUNIT_CASE(checksums_of_another_version),
 	KUNIT_CASE(damaged_checksums_damage_nothing),
@@ -397,9 +397,9 @@ static struct kunit_case luo_refusal_cases[] = {
 	{}
 };
 
-static struct kunit_suite luo_refusal_suite = {
-	.name = "luo_handover_refused",
-	.test_cases = luo_refusal_cases,
+static struct kunit_suite luo_incoming_suite = {
+	.name = "luo_incoming",
+	.test_cases = luo_incoming_cases,
 };
 
-kunit_test_suite(luo_refusal_suite);
+kunit_test_suite(luo_incoming_suite);
