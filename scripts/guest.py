@@ -104,10 +104,17 @@ def image(name: str, base: str = BASE) -> Path:
 LUOCTL = BUILD / "luoctl/luoctl"
 
 
+def kernel_version() -> str:
+    """That of the tree that kernels are built from."""
+    text = (TREES / "linux/Makefile").read_text()
+    return ".".join(re.findall(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", text, re.M))
+
+
 def luoctl_arguments() -> list[str]:
     """For make, to have it built."""
     LUOCTL.parent.mkdir(parents=True, exist_ok=True)
-    return ["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL.parent}", "STATIC=1"]
+    return ["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL.parent}", "STATIC=1",
+            f"VERSION={kernel_version()}"]
 
 
 def complaint(lines: list[str], i: int) -> str:

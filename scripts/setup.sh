@@ -25,7 +25,7 @@ packages=(
 	# what luoctl says in JSON
 	python3-jsonschema
 	# our pages of the manual
-	mandoc man-db
+	python3-docutils man-db
 	# fuzzers
 	clang libclang-rt-dev xxd
 	# sources from other suites

@@ -60,11 +60,12 @@ kernel-doc() {
 	}
 }
 
-# Pages of the manual, by those who show them.
+# Pages of the manual, by what makes them and by what shows them.
 manuals() {
-	local f found=0
-	for f in tools/liveupdate/*.[1-9]; do
-		mandoc -Tlint "$f" || found=1
+	local f found=0 out=$build/.style/manuals
+	rm -rf "$out"
+	make -s -C tools/liveupdate O="$out" man || return
+	for f in "$out"/*.[1-9]; do
 		! MANWIDTH=80 man --warnings -l "$f" 2>&1 > /dev/null | grep . || found=1
 	done
 	return $found
@@ -143,7 +144,7 @@ what() {
 	case $1 in
 	checkpatch) echo "checkpatch --strict has nothing to say" ;;
 	kernel-doc) echo "kernel-doc has nothing to say" ;;
-	manuals) echo "mandoc -Tlint and man --warnings have nothing to say" ;;
+	manuals) echo "rst2man --strict and man --warnings have nothing to say" ;;
 	spdx) echo "every file names its licence" ;;
 	circles) echo "no file calls one that calls it" ;;
 	originality) echo "nothing repeats the stock sources" ;;

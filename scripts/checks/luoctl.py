@@ -52,6 +52,30 @@ def run_formats(res: Result, opts: Options) -> None:
         res.judge(good, f"{what}: {said.stdout}")
 
 
+# Words on the line, the last one to be completed, and what it may become
+COMPLETIONS = (
+    (("",), "status formats preflight kexec timeline save restore finish hold help --json "
+            "--version"),
+    (("s",), "status save"),
+    (("--json", "st"), "status"),
+    (("help", "k"), "kexec"),
+    (("kexec", "--"), "--initrd= --modules= --command-line= --reuse-cmdline --force --dry-run "
+                      "--help"),
+    (("preflight", str(ROOT / "READ")), str(ROOT / "README.md")),
+)
+
+
+def run_completion(res: Result, _opts: Options) -> None:
+    """Bash completes what luoctl takes. The one for guests is of this machine as well."""
+    build_luoctl()
+    script = (f'. {ROOT}/tools/liveupdate/bash-completion/luoctl; COMP_WORDS=("$@"); '
+              'COMP_CWORD=$(($# - 1)); _luoctl; echo "${COMPREPLY[*]}"')
+    for words, want in COMPLETIONS:
+        said = subprocess.run(["bash", "-c", script, "bash", LUOCTL, *words],
+                              capture_output=True, text=True, check=False)
+        res.judge(said.stdout.strip() == want, f"{' '.join(words)}: {said.stdout}{said.stderr}")
+
+
 def run_preflight(res: Result, opts: Options, **more: Path) -> None:
     """What luoctl says of kernels that are not started."""
     need_kernel(opts.kernel)

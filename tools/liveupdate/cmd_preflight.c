@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* luoctl preflight: what is asked, and what was judged, for people and for programs */
 #define _GNU_SOURCE
-#include <argp.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,93 +58,59 @@ void preflight_print(struct json_object *said)
 	}
 }
 
-static error_t parse_ask(int key, char *arg, struct argp_state *state)
-{
-	struct preflight *ask = state->input;
-
-	switch (key) {
-	case 'm':
-		ask->modules = arg;
-		return 0;
-	case 'i':
-		ask->initrd = arg;
-		return 0;
-	case 'c':
-		ask->command_line = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (ask->image)
-			argp_usage(state);
-		ask->image = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!ask->image)
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_SUCCESS:
-		if (!ask->command_line)
-			ask->command_line = cmdline_read();
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option ask_options[] = {
-	{ "initrd", 'i', "FILE", 0, "Its initramfs", 0 },
-	{ "modules", 'm', "DIR", 0, "Its modules: their formats count as well", 0 },
-	{ "command-line", 'c', "LINE", 0, "Its command line, else that of this kernel", 0 },
+const struct choice preflight_choices[] = {
+	{ "initrd", 'i', "FILE", "its initramfs" },
+	{ "modules", 'm', "DIR", "its modules: their formats count as well" },
+	{ "command-line", 'c', "LINE", "its command line, else that of this kernel" },
 	{ }
 };
 
-const struct argp preflight_argp = { .options = ask_options, .parser = parse_ask };
-
-struct request {
-	struct preflight ask;
-	bool json;
-};
-
-static error_t parse_preflight(int key, char *arg, struct argp_state *state)
+bool preflight_option(struct preflight *ask, int key)
 {
-	struct request *request = state->input;
-
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &request->ask;
-		return 0;
-	case 'j':
-		request->json = true;
-		return 0;
+	case 'm':
+		ask->modules = optarg;
+		return true;
+	case 'i':
+		ask->initrd = optarg;
+		return true;
+	case 'c':
+		ask->command_line = optarg;
+		return true;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return false;
 	}
 }
 
-static const char preflight_doc[] =
-	"Does the kernel in IMAGE read everything that this one preserves?\n"
-	"\vThe exit status is 0 for yes, 1 for no, 2 if it cannot be told.";
-
-int cmd_preflight(int argc, char **argv)
+static int run_preflight(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "For programs", 0 },
-		{ }
-	};
-	const struct argp_child children[] = { { &preflight_argp }, { } };
-	const struct argp argp = {
-		.options = options, .parser = parse_preflight, .args_doc = "IMAGE",
-		.doc = preflight_doc, .children = children,
-	};
-	struct request request = { };
+	struct preflight ask = { };
 	struct json_object *said;
-	int ret;
+	int ret, key;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	ret = preflight(&request.ask, &said);
-	if (request.json)
+	while ((key = next_option(argc, argv, &cmd_preflight)) != -1)
+		preflight_option(&ask, key);
+	ask.image = argv[optind];
+	if (!ask.command_line)
+		ask.command_line = cmdline_read();
+	ret = preflight(&ask, &said);
+	if (json_wanted)
 		print_json(said);
 	else
 		preflight_print(said);
 	json_object_put(said);
 	return ret;
 }
+
+const struct command cmd_preflight = {
+	.name = "preflight",
+	.what = "check whether another kernel reads what is preserved",
+	.words = "IMAGE",
+	.min = 1,
+	.max = 1,
+	.choices = (const struct choice[]) { JSON_CHOICE, { } },
+	.shared = preflight_choices,
+	.help = "Does the kernel in IMAGE read everything that this one preserves?\n"
+		"The exit status is 0 for yes, 1 for no, 2 if it cannot be told.",
+	.run = run_preflight,
+};

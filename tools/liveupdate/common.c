@@ -13,25 +13,6 @@
 
 #include "luoctl.h"
 
-error_t parse_words(int key, char *arg, struct argp_state *state)
-{
-	struct words *words = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (words->nr == words->max)
-			argp_usage(state);
-		words->word[words->nr++] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (words->nr < words->min)
-			argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 __u64 parse_token(const char *word)
 {
 	char *end;

@@ -2,6 +2,7 @@
 /* luoctl formats: what a kernel takes over, and whether two take over from each other */
 #define _GNU_SOURCE
 #include <err.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,6 @@
 #include "image.h"
 #include "luoctl.h"
 #include "state.h"
-
-struct request {
-	struct words words;
-	bool json;
-	const char *modules;
-};
 
 static void read_or_exit(struct image *image, const char *path, const char *modules)
 {
@@ -171,11 +166,11 @@ static void print_lost(struct json_object *lost, const char *way)
 	printf("\n");
 }
 
-static int do_one(const struct image *image, const char *path, bool json)
+static int do_one(const struct image *image, const char *path)
 {
 	struct json_object *said;
 
-	if (!json) {
+	if (!json_wanted) {
 		print_image(image, path);
 		return 0;
 	}
@@ -185,7 +180,7 @@ static int do_one(const struct image *image, const char *path, bool json)
 	return 0;
 }
 
-static int do_two(const struct image *images, char **paths, bool json)
+static int do_two(const struct image *images, char **paths)
 {
 	struct json_object *all = json_object_new_object(), *both = json_object_new_array();
 	struct json_object *there = json_lost(&images[0], &images[1]);
@@ -197,7 +192,7 @@ static int do_two(const struct image *images, char **paths, bool json)
 	json_object_object_add(all, "images", both);
 	json_object_object_add(all, "not_read", there);
 	json_object_object_add(all, "not_read_back", back);
-	if (json) {
+	if (json_wanted) {
 		print_json(all);
 	} else {
 		print_head(&images[0], paths[0]);
@@ -210,59 +205,41 @@ static int do_two(const struct image *images, char **paths, bool json)
 	return ret;
 }
 
-static error_t parse_formats(int key, char *arg, struct argp_state *state)
+static int run_formats(int argc, char **argv)
 {
-	struct request *request = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &request->words;
-		return 0;
-	case 'j':
-		request->json = true;
-		return 0;
-	case 'm':
-		request->modules = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const char formats_doc[] =
-	"What the kernel in IMAGE takes over, or the one that runs; of two: is what the\n"
-	"first hands over read by the second?\n"
-	"\vThe exit status is 0; 1 if the second does not read all that the first writes;\n"
-	"2 if it cannot be told.";
-
-int cmd_formats(int argc, char **argv)
-{
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "For programs", 0 },
-		{ "modules", 'm', "DIR", 0, "Also with these modules, of the last of the images",
-		  0 },
-		{ }
-	};
-	const struct argp words_argp = { .parser = parse_words };
-	const struct argp_child children[] = { { &words_argp }, { } };
-	const struct argp argp = {
-		.options = options, .parser = parse_formats, .args_doc = "[IMAGE [IMAGE]]",
-		.doc = formats_doc, .children = children,
-	};
+	const char *modules = NULL;
 	struct image images[2];
-	char *paths[2] = { };
-	struct request request = { .words = { .word = paths, .max = 2 } };
+	char **paths;
 	int nr, ret;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	nr = request.words.nr ?: 1;
+	while (next_option(argc, argv, &cmd_formats) != -1)
+		modules = optarg;
+	/* After the last one there is a NULL: the kernel that runs. */
+	paths = argv + optind;
+	nr = argc - optind ?: 1;
 	for (int i = 0; i < nr; i++) {
-		read_or_exit(&images[i], paths[i], i == nr - 1 ? request.modules : NULL);
+		read_or_exit(&images[i], paths[i], i == nr - 1 ? modules : NULL);
 		sort(&images[i]);
 	}
-	ret = nr == 1 ? do_one(&images[0], paths[0], request.json) :
-	      do_two(images, paths, request.json);
+	ret = nr == 1 ? do_one(&images[0], paths[0]) : do_two(images, paths);
 	for (int i = 0; i < nr; i++)
 		image_put(&images[i]);
 	return ret;
 }
+
+const struct command cmd_formats = {
+	.name = "formats",
+	.what = "list the formats that a kernel reads and writes",
+	.words = "[IMAGE [IMAGE]]",
+	.max = 2,
+	.choices = (const struct choice[]) {
+		JSON_CHOICE,
+		{ "modules", 'm', "DIR", "also with these modules, of the last of the images" },
+		{ }
+	},
+	.help = "What the kernel in IMAGE takes over, or the one that runs; of two: is what the\n"
+		"first hands over read by the second?\n"
+		"The exit status is 0; 1 if the second does not read all that the first writes;\n"
+		"2 if it cannot be told.",
+	.run = run_formats,
+};

@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <stdio.h>
@@ -14,13 +15,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmdline.h"
 #include "luoctl.h"
 #include "preflight.h"
 #include "state.h"
 
 struct request {
 	struct preflight ask;
-	bool reuse;
 	bool force;
 	bool dry_run;
 };
@@ -80,32 +81,6 @@ static void go(void)
 	say_who(errno);
 }
 
-static error_t parse_kexec(int key, char *arg, struct argp_state *state)
-{
-	struct request *request = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &request->ask;
-		return 0;
-	case 'r':
-		request->reuse = true;
-		return 0;
-	case 'f':
-		request->force = true;
-		return 0;
-	case 'n':
-		request->dry_run = true;
-		return 0;
-	case ARGP_KEY_END:
-		if (request->reuse && request->ask.command_line)
-			argp_error(state, "either --reuse-cmdline or --command-line");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static int run(struct request *request)
 {
 	int kernel, initrd = -1, answer;
@@ -130,28 +105,44 @@ static int run(struct request *request)
 	return EXIT_NO;
 }
 
-static const char kexec_doc[] =
-	"Start the kernel in IMAGE, which takes over what this one holds.\n"
-	"\vThe exit status is that of preflight if nothing was started, 1 if the reboot was\n"
-	"refused.";
-
-int cmd_kexec(int argc, char **argv)
+static int run_kexec(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "reuse-cmdline", 'r', NULL, 0, "With that of this kernel: the default", 0 },
-		{ "force", 'f', NULL, 0, "Whatever preflight says", 0 },
-		{ "dry-run", 'n', NULL, 0, "Preflight, and say what would be done", 0 },
-		{ }
-	};
-	const struct argp_child children[] = { { &preflight_argp }, { } };
-	const struct argp argp = {
-		.options = options, .parser = parse_kexec, .args_doc = "IMAGE",
-		.doc = kexec_doc, .children = children,
-	};
 	struct request request = { .ask = { .loading = true } };
+	bool reuse = false;
+	int key;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
+	while ((key = next_option(argc, argv, &cmd_kexec)) != -1) {
+		if (preflight_option(&request.ask, key))
+			continue;
+		reuse |= key == 'r';
+		request.force |= key == 'f';
+		request.dry_run |= key == 'n';
+	}
+	if (reuse && request.ask.command_line)
+		bad_usage(&cmd_kexec, "either --reuse-cmdline or --command-line");
+	if (!request.ask.command_line)
+		request.ask.command_line = cmdline_read();
 	if (!request.ask.command_line)
 		err(EXIT_UNKNOWN, "/proc/cmdline");
+	request.ask.image = argv[optind];
 	return run(&request);
 }
+
+const struct command cmd_kexec = {
+	.name = "kexec",
+	.what = "start another kernel, after a preflight",
+	.words = "IMAGE",
+	.min = 1,
+	.max = 1,
+	.choices = (const struct choice[]) {
+		{ "reuse-cmdline", 'r', NULL, "with that of this kernel: the default" },
+		{ "force", 'f', NULL, "whatever preflight says" },
+		{ "dry-run", 'n', NULL, "preflight, and say what would be done" },
+		{ }
+	},
+	.shared = preflight_choices,
+	.help = "Start the kernel in IMAGE, which takes over what this one holds.\n"
+		"The exit status is that of preflight if nothing was started, 1 if the reboot was\n"
+		"refused.",
+	.run = run_kexec,
+};

@@ -8,46 +8,12 @@
 #ifndef LUOCTL_H
 #define LUOCTL_H
 
-#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "libluo.h"
+#include "options.h"
 
-#define EXIT_NO		1
-#define EXIT_UNKNOWN	2
-
-/**
- * struct command - one of them
- * @name: what it is called
- * @what: one line on it
- * @run: does it; argv[0] is for usage messages. The exit status.
- */
-struct command {
-	const char *name;
-	const char *what;
-	int (*run)(int argc, char **argv);
-};
-
-int cmd_status(int argc, char **argv);
-int cmd_formats(int argc, char **argv);
-int cmd_preflight(int argc, char **argv);
-int cmd_kexec(int argc, char **argv);
-int cmd_timeline(int argc, char **argv);
-int cmd_save(int argc, char **argv);
-int cmd_restore(int argc, char **argv);
-int cmd_finish(int argc, char **argv);
-int cmd_hold(int argc, char **argv);
-
-/* The arguments that are no options, in a row */
-struct words {
-	char **word;
-	int nr;
-	int min;
-	int max;
-};
-
-error_t parse_words(int key, char *arg, struct argp_state *state);
 __u64 parse_token(const char *word);
 
 /* The device, as soon as nobody else has it open, for up to a second; or it exits */

@@ -5,47 +5,77 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "luoctl.h"
+#include "options.h"
 
-static const struct command commands[] = {
-	{ "status", "show what is preserved and what was handed over", cmd_status },
-	{ "formats", "list the formats that a kernel reads and writes", cmd_formats },
-	{ "preflight", "check whether another kernel reads what is preserved", cmd_preflight },
-	{ "kexec", "start another kernel, after a preflight", cmd_kexec },
-	{ "timeline", "show how long the phases of the last live update took", cmd_timeline },
-	{ "save", "preserve standard input in a session", cmd_save },
-	{ "restore", "write a file of a retrieved session to standard output", cmd_restore },
-	{ "finish", "finish a session of the previous kernel", cmd_finish },
-	{ "hold", "run a command with a session", cmd_hold },
+#ifndef LUOCTL_VERSION
+#define LUOCTL_VERSION	"unknown"
+#endif
+
+static const struct command *const commands[] = {
+	&cmd_status, &cmd_formats, &cmd_preflight, &cmd_kexec, &cmd_timeline, &cmd_save,
+	&cmd_restore, &cmd_finish, &cmd_hold,
 };
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	errx(EXIT_UNKNOWN, "unknown command '%s', try 'luoctl help'", name);
+}
 
 static void list_commands(FILE *out)
 {
-	fprintf(out, "usage: luoctl COMMAND [ARGUMENT...]\n\n");
+	fprintf(out, "usage: luoctl [--json] COMMAND [ARGUMENT...]\n"
+		     "       luoctl help [COMMAND]\n"
+		     "       luoctl --version\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(out, "  %-11s%s\n", commands[i].name, commands[i].what);
-	fprintf(out, "\nSee 'luoctl COMMAND --help'.\n");
+		fprintf(out, "  %-11s%s\n", commands[i]->name, commands[i]->what);
+}
+
+static int help(const char *name)
+{
+	if (name)
+		print_help(find(name));
+	else
+		list_commands(stdout);
+	return 0;
+}
+
+static bool knows_json(const struct command *command)
+{
+	for (const struct choice *c = command->choices; c && c->name; c++)
+		if (c->letter == 'j')
+			return true;
+	return false;
+}
+
+static bool is(const char *word, const char *name, const char *letter)
+{
+	return !strcmp(word, name) || !strcmp(word, letter);
 }
 
 int main(int argc, char **argv)
 {
-	char name[64];
+	const struct command *command;
 
-	argp_err_exit_status = EXIT_UNKNOWN;
+	if (argc > 1 && is(argv[1], "--version", "-V")) {
+		printf("luoctl %s\n", LUOCTL_VERSION);
+		return 0;
+	}
+	if (argc > 1 && (is(argv[1], "--help", "-h") || !strcmp(argv[1], "help")))
+		return help(argv[2]);
+	if (argc > 1 && is(argv[1], "--json", "-j")) {
+		json_wanted = true;
+		argc--;
+		argv++;
+	}
 	if (argc < 2) {
 		list_commands(stderr);
 		return EXIT_UNKNOWN;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		list_commands(stdout);
-		return 0;
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (strcmp(argv[1], commands[i].name))
-			continue;
-		snprintf(name, sizeof(name), "luoctl %s", commands[i].name);
-		argv[1] = name;
-		return commands[i].run(argc - 1, argv + 1);
-	}
-	errx(EXIT_UNKNOWN, "unknown command '%s', try 'luoctl --help'", argv[1]);
+	command = find(argv[1]);
+	if (json_wanted && !knows_json(command))
+		bad_usage(command, "says nothing in JSON");
+	return command->run(argc - 1, argv + 1);
 }

@@ -2,10 +2,11 @@
 #ifndef PREFLIGHT_H
 #define PREFLIGHT_H
 
-#include <argp.h>
 #include <stdbool.h>
 
 #include <json-c/json.h>
+
+#include "options.h"
 
 /**
  * struct preflight - what is asked
@@ -23,8 +24,9 @@ struct preflight {
 	bool loading;
 };
 
-/* Its options and the image, for a child of a command's parser; without -c this kernel's line */
-extern const struct argp preflight_argp;
+/* Options of those who ask it, and whether one was one of them */
+extern const struct choice preflight_choices[];
+bool preflight_option(struct preflight *ask, int key);
 
 /* The exit status, and what luoctl preflight --json says, to be put */
 int preflight(const struct preflight *ask, struct json_object **said);

@@ -11,6 +11,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,23 +223,16 @@ static void hold_on(char *argv0, int session)
 		pause();
 }
 
-static const char save_doc[] =
-	"Put standard input into SESSION, as TOKEN, for the next kernel.\n"
-	"\vIf no process holds the session yet, one in the background does from now on,\n"
-	"and its number is printed. The session ends with that process.";
-
-int cmd_save(int argc, char **argv)
+static int run_save(int argc, char **argv)
 {
-	char *word[2];
-	struct words words = { .word = word, .min = 2, .max = 2 };
-	const struct argp argp = {
-		.parser = parse_words, .args_doc = "SESSION TOKEN", .doc = save_doc,
-	};
 	int session, memfd;
+	char **word;
 	__u64 token;
 	bool made;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	while (next_option(argc, argv, &cmd_save) != -1)
+		;
+	word = argv + optind;
 	token = parse_token(word[1]);
 	check_name(word[0]);
 	memfd = memfd_create(word[0], MFD_CLOEXEC);
@@ -252,21 +246,27 @@ int cmd_save(int argc, char **argv)
 	return 0;
 }
 
-static const char restore_doc[] =
-	"Write what SESSION of the previous kernel has as TOKEN to standard output.\n"
-	"\vThe session stays as it is, and can be restored from again until it is finished.";
+const struct command cmd_save = {
+	.name = "save",
+	.what = "preserve standard input in a session",
+	.words = "SESSION TOKEN",
+	.min = 2,
+	.max = 2,
+	.help = "Put standard input into SESSION, as TOKEN, for the next kernel.\n"
+		"If no process holds the session yet, one in the background does from now on,\n"
+		"and its number is printed. The session ends with that process.",
+	.run = run_save,
+};
 
-int cmd_restore(int argc, char **argv)
+static int run_restore(int argc, char **argv)
 {
-	char *word[2];
-	struct words words = { .word = word, .min = 2, .max = 2 };
-	const struct argp argp = {
-		.parser = parse_words, .args_doc = "SESSION TOKEN", .doc = restore_doc,
-	};
 	int session, fd;
+	char **word;
 	__u64 token;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	while (next_option(argc, argv, &cmd_restore) != -1)
+		;
+	word = argv + optind;
 	token = parse_token(word[1]);
 	session = session_retrieve(word[0]);
 	fd = luo_retrieve_fd(session, token);
@@ -283,19 +283,25 @@ int cmd_restore(int argc, char **argv)
 	return 0;
 }
 
-static const char finish_doc[] =
-	"Finish SESSION of the previous kernel. Files that were not retrieved are freed.";
+const struct command cmd_restore = {
+	.name = "restore",
+	.what = "write a file of a retrieved session to standard output",
+	.words = "SESSION TOKEN",
+	.min = 2,
+	.max = 2,
+	.help = "Write what SESSION of the previous kernel has as TOKEN to standard output.\n"
+		"The session stays as it is, and can be restored from again until it is finished.",
+	.run = run_restore,
+};
 
-int cmd_finish(int argc, char **argv)
+static int run_finish(int argc, char **argv)
 {
-	char *word[1];
-	struct words words = { .word = word, .min = 1, .max = 1 };
-	const struct argp argp = {
-		.parser = parse_words, .args_doc = "SESSION", .doc = finish_doc,
-	};
 	int session, err;
+	char **word;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &words);
+	while (next_option(argc, argv, &cmd_finish) != -1)
+		;
+	word = argv + optind;
 	session = session_retrieve(word[0]);
 	err = luo_finish(session);
 	if (err == -EBUSY)
@@ -305,80 +311,68 @@ int cmd_finish(int argc, char **argv)
 	return 0;
 }
 
+const struct command cmd_finish = {
+	.name = "finish",
+	.what = "finish a session of the previous kernel",
+	.words = "SESSION",
+	.min = 1,
+	.max = 1,
+	.help = "Finish SESSION of the previous kernel. Files that were not retrieved are freed.",
+	.run = run_finish,
+};
+
 struct hold {
-	const char *session;
-	char **command;
 	int nr;
 	int fd[MAX_FDS];
 	__u64 token[MAX_FDS];
 };
 
-static void parse_fd(struct hold *hold, const char *arg, struct argp_state *state)
+static void parse_fd(struct hold *hold, const char *arg)
 {
 	char *end;
 	long fd = strtol(arg, &end, 10);
 
 	if (end == arg || *end != ':' || fd < 0 || fd > 0xffffff)
-		argp_error(state, "'%s' is not N:TOKEN", arg);
+		bad_usage(&cmd_hold, "'%s' is not N:TOKEN", arg);
 	if (hold->nr == MAX_FDS)
-		argp_error(state, "no more than %d times --fd", MAX_FDS);
+		bad_usage(&cmd_hold, "no more than %d times --fd", MAX_FDS);
 	hold->fd[hold->nr] = fd;
 	hold->token[hold->nr++] = parse_token(end + 1);
 }
 
-static error_t parse_hold(int key, char *arg, struct argp_state *state)
+static int run_hold(int argc, char **argv)
 {
-	struct hold *hold = state->input;
-
-	switch (key) {
-	case 'f':
-		parse_fd(hold, arg, state);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (!hold->session) {
-			hold->session = arg;
-			return 0;
-		}
-		/* The rest is the command, options and all. */
-		hold->command = &state->argv[state->next - 1];
-		state->next = state->argc;
-		return 0;
-	case ARGP_KEY_END:
-		if (!hold->command)
-			argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const char hold_doc[] =
-	"Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
-	"\vThe session ends when the last process that has the descriptor ends.";
-
-int cmd_hold(int argc, char **argv)
-{
-	static const struct argp_option options[] = {
-		{ "fd", 'f', "N:TOKEN", 0, "Preserve descriptor N in it, as TOKEN", 0 },
-		{ }
-	};
-	const struct argp argp = {
-		.options = options, .parser = parse_hold,
-		.args_doc = "SESSION COMMAND [ARGUMENT...]", .doc = hold_doc,
-	};
 	struct hold hold = { };
+	const char *name;
+	char **command;
 	char text[16];
 	int session;
 	bool made;
 
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &hold);
-	session = session_get(hold.session, &made);
+	while (next_option(argc, argv, &cmd_hold) != -1)
+		parse_fd(&hold, optarg);
+	name = argv[optind];
+	command = &argv[optind + 1];
+	session = session_get(name, &made);
 	for (int i = 0; i < hold.nr; i++)
-		put_in(session, hold.session, hold.fd[i], hold.token[i]);
+		put_in(session, name, hold.fd[i], hold.token[i]);
 	snprintf(text, sizeof(text), "%d", session);
 	if (fcntl(session, F_SETFD, 0) || setenv("LUO_SESSION", text, 1))
-		errx(EXIT_NO, "session '%s': cannot be passed on: %s", hold.session,
-		     strerror(errno));
-	execvp(hold.command[0], hold.command);
-	errx(EXIT_NO, "%s: %s", hold.command[0], strerror(errno));
+		errx(EXIT_NO, "session '%s': cannot be passed on: %s", name, strerror(errno));
+	execvp(command[0], command);
+	errx(EXIT_NO, "%s: %s", command[0], strerror(errno));
 }
+
+const struct command cmd_hold = {
+	.name = "hold",
+	.what = "run a command with a session",
+	.words = "SESSION COMMAND [ARGUMENT...]",
+	.min = 2,
+	.max = -1,
+	.choices = (const struct choice[]) {
+		{ "fd", 'f', "N:TOKEN", "preserve descriptor N in it, as TOKEN" }, { }
+	},
+	.help = "Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
+		"The session ends when the last process that has the descriptor ends.",
+	.run = run_hold,
+};

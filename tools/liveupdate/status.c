@@ -124,43 +124,17 @@ static void print_view(struct json_object *view)
 	print_side(json_object_object_get(view, "next_kernel"), "memory preserved");
 }
 
-static error_t parse_status(int key, char *arg, struct argp_state *state)
+static int run_status(int argc, char **argv)
 {
-	bool *json = state->input;
-
-	switch (key) {
-	case 'j':
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const char status_doc[] =
-	"What is preserved for the next kernel, and what the previous one handed over.\n"
-	"\vThe exit status is 0 if live update is on, 1 if it is off or not built in.";
-
-int cmd_status(int argc, char **argv)
-{
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "For programs", 0 },
-		{ }
-	};
-	const struct argp argp = {
-		.options = options, .parser = parse_status, .doc = status_doc,
-	};
 	struct json_object *view;
-	bool json = false, on;
+	bool on;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	while (next_option(argc, argv, &cmd_status) != -1)
+		;
 	view = state_read();
 	if (!view)
 		errx(EXIT_NO, "this kernel was built without live update");
-	if (json)
+	if (json_wanted)
 		print_json(view);
 	else
 		print_view(view);
@@ -168,3 +142,13 @@ int cmd_status(int argc, char **argv)
 	json_object_put(view);
 	return on ? 0 : EXIT_NO;
 }
+
+const struct command cmd_status = {
+	.name = "status",
+	.what = "show what is preserved and what was handed over",
+	.words = "",
+	.choices = (const struct choice[]) { JSON_CHOICE, { } },
+	.help = "What is preserved for the next kernel, and what the previous one handed over.\n"
+		"The exit status is 0 if live update is on, 1 if it is off or not built in.",
+	.run = run_status,
+};

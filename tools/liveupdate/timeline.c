@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +29,6 @@ struct timeline {
 	struct phase_time phases[PHASES];
 	struct phase_time blackout;
 	double longest;
-};
-
-struct request {
-	bool json;
-	const char *svg;
 };
 
 static const char *what(const char *name)
@@ -230,54 +226,25 @@ static void write_svg(const struct timeline *t, const char *path)
 		errx(EXIT_NO, "%s: %s", path, strerror(errno));
 }
 
-static error_t parse_timeline(int key, char *arg, struct argp_state *state)
+static int run_timeline(int argc, char **argv)
 {
-	struct request *request = state->input;
-
-	switch (key) {
-	case 'j':
-		request->json = true;
-		return 0;
-	case 's':
-		request->svg = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const char timeline_doc[] =
-	"Where the time of the last live update went.\n"
-	"\vThe exit status is 2 if it cannot be told how long the blackout was: nothing was\n"
-	"handed over, no program has asked yet, or the processor's counter began anew.";
-
-int cmd_timeline(int argc, char **argv)
-{
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "For programs", 0 },
-		{ "svg", 's', "FILE", 0, "As a picture", 0 },
-		{ }
-	};
-	const struct argp argp = {
-		.options = options, .parser = parse_timeline, .doc = timeline_doc,
-	};
-	struct request request = { };
 	struct json_object *said;
+	const char *svg = NULL;
 	struct timeline t = { };
+	int key;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
+	while ((key = next_option(argc, argv, &cmd_timeline)) != -1)
+		if (key == 's')
+			svg = optarg;
 	if (!read_timeline(&t)) {
 		if (errno == ENOENT)
 			errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted",
 			     FILE_NAME);
 		err(EXIT_NO, "%s", FILE_NAME);
 	}
-	if (request.svg) {
-		write_svg(&t, request.svg);
-	} else if (request.json) {
+	if (svg) {
+		write_svg(&t, svg);
+	} else if (json_wanted) {
 		said = json_phases(&t);
 		print_json(said);
 		json_object_put(said);
@@ -286,3 +253,16 @@ int cmd_timeline(int argc, char **argv)
 	}
 	return t.blackout.known ? 0 : EXIT_UNKNOWN;
 }
+
+const struct command cmd_timeline = {
+	.name = "timeline",
+	.what = "show how long the phases of the last live update took",
+	.words = "",
+	.choices = (const struct choice[]) {
+		JSON_CHOICE, { "svg", 's', "FILE", "as a picture" }, { }
+	},
+	.help = "Where the time of the last live update went.\n"
+		"The exit status is 2 if it cannot be told how long the blackout was: nothing was\n"
+		"handed over, no program has asked yet, or the processor's counter began anew.",
+	.run = run_timeline,
+};

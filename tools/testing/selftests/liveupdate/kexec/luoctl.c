@@ -10,7 +10,7 @@
 #include "scenario.h"
 #include "../lib/shell.h"
 
-static void usage(void)
+static void command_lines(void)
 {
 	static const char *const commands[] = {
 		"status", "formats", "preflight", "kexec", "timeline", "save", "restore", "finish",
@@ -20,17 +20,35 @@ static void usage(void)
 
 	expect_shell(2, "luoctl");
 	expect_shell(0, "luoctl --help");
+	expect_shell(0, "luoctl --version");
+	expect_out("luoctl 7.");
 	expect_shell(2, "luoctl unknown");
 	expect_err("unknown command 'unknown'");
+	expect_shell(2, "luoctl help unknown");
+	expect_err("unknown command 'unknown'");
 	for (int i = 0; i < ARRAY_SIZE(commands); i++) {
-		snprintf(line, sizeof(line), "luoctl %s --help", commands[i]);
+		snprintf(line, sizeof(line), "luoctl help | grep -q '^  %s '", commands[i]);
 		expect_shell(0, line);
-		expect_out("Usage: luoctl");
+		snprintf(line, sizeof(line), "luoctl %s --help >/tmp/help", commands[i]);
+		expect_shell(0, line);
+		snprintf(line, sizeof(line), "luoctl help %s | cmp - /tmp/help", commands[i]);
+		expect_shell(0, line);
+		snprintf(line, sizeof(line), "grep 'usage: luoctl %s ' /tmp/help", commands[i]);
+		expect_shell(0, line);
 		snprintf(line, sizeof(line), "luoctl %s --nonsense", commands[i]);
 		expect_shell(2, line);
+		expect_err("invalid option '--nonsense'");
 	}
+	expect_shell(0, "luoctl --json status | grep previous_kernel");
+	expect_shell(2, "luoctl --json finish session");
+	expect_err("says nothing in JSON");
+	expect_shell(2, "luoctl -j");
 	expect_shell(2, "luoctl status more");
+	expect_err("unexpected argument 'more'");
+	expect_shell(2, "luoctl formats --modules");
+	expect_err("option '--modules' wants an argument");
 	expect_shell(2, "luoctl save one");
+	expect_err("want SESSION TOKEN");
 	expect_shell(2, "luoctl save one two three");
 	expect_shell(2, "luoctl hold session");
 	expect_shell(2, "luoctl hold --fd 1 session true");
@@ -58,7 +76,7 @@ static void luoctl_1(void)
 {
 	int memfd = test_memfd(PAGE);
 
-	usage();
+	command_lines();
 	expect_shell(0, "luoctl status");
 	expect_out("Live update is on");
 	expect_shell(2, "luoctl timeline");

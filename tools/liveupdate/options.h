@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* luoctl: what a command takes on its line, and what --help says of that */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stdnoreturn.h>
+
+#define EXIT_NO		1
+#define EXIT_UNKNOWN	2
+
+/**
+ * struct choice - an option
+ * @name: after "--"
+ * @letter: after "-"
+ * @argument: what it wants; NULL: nothing
+ * @what: half a line on it
+ */
+struct choice {
+	const char *name;
+	char letter;
+	const char *argument;
+	const char *what;
+};
+
+/* Of each command that knows it; see json_wanted */
+#define JSON_CHOICE	{ "json", 'j', NULL, "for programs" }
+
+#define MAX_CHOICES	8	/* with --help */
+
+/**
+ * struct command - one of them
+ * @name: what it is called
+ * @what: one line on it
+ * @words: what it takes besides options
+ * @min: at least so many of these
+ * @max: and at most; -1: another command, with its options, whose options are not ours
+ * @choices: its options, without --help; ends with one without a name
+ * @shared: the same, which another command has too
+ * @help: what it does and what its exit status says
+ * @run: does it; the exit status
+ */
+struct command {
+	const char *name;
+	const char *what;
+	const char *words;
+	int min;
+	int max;
+	const struct choice *choices;
+	const struct choice *shared;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct command cmd_status, cmd_formats, cmd_preflight, cmd_kexec, cmd_timeline,
+			    cmd_save, cmd_restore, cmd_finish, cmd_hold;
+
+/* --json was said, before the command or after it */
+extern bool json_wanted;
+
+/*
+ * The letter of the next option, with its argument in optarg, or -1: the words begin at
+ * argv[optind], and there are as many as there may be. --json and --help are seen to; what is
+ * wrong with the line is said, and the program ends.
+ */
+int next_option(int argc, char **argv, const struct command *command);
+
+/* "luoctl NAME: " and that, and the program ends with EXIT_UNKNOWN */
+noreturn void bad_usage(const struct command *command, const char *fmt, ...);
+
+void print_help(const struct command *command);
+
+#endif /* OPTIONS_H */
