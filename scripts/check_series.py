@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """check_series.py - is the series of `make series` one that can be sent?
 
-    check_series.py [--from N]      begin the builds at patch N, for trying things out
+    check_series.py [--from N]      begin the builds at the Nth patch, for trying things out
 
-Each patch is applied to the untouched base with git am, looked at by checkpatch, and built with
-live update on, up to a linked vmlinux, and off, at W=1: nothing may be said about a file that
-the series touches. What comes out must be build/linux, file by file; it is built with clang, its
+Each patch is applied to the untouched base with git am, after those that come before it, looked at
+by checkpatch, and built with live update on, up to a linked vmlinux, and off, at W=1: nothing may
+be said about a file that the series touches. A fix applies to the base by itself as well. No series
+has more than MOST_PATCHES, and no patch is larger than LARGEST, but what cannot be cut. What comes out must be build/linux, file by file; it is built with clang, its
 kernel-doc and documents are read, and each of its files must have an entry in MAINTAINERS.
 
 The last line is "N passed, N failed".
@@ -29,6 +30,10 @@ from guest import BUILD, LOGS, ROOT, TREES
 
 OUT = TREES / "series"
 TREE = BUILD / "series-tree"
+MOST_PATCHES = 30
+LARGEST = 60 * 1024
+# The removal of what is there: half of it would not build
+UNCUT = ("liveupdate-Remove-the-current-orchestrator",)
 FOLDERS = ["arch/x86/kernel/cpu/", "kernel/", "lib/", "mm/", "samples/"]
 ON = ("base", "x86_64", "lean", "series")
 OFF = ("base", "x86_64", "lean", "off")
@@ -127,13 +132,35 @@ def checkpatch(res: Result, patch: Path) -> None:
     ignore = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID" + ",CAMELCASE" * libelf
     status, said = run(["scripts/checkpatch.pl", "--strict", "--no-signoff", "--ignore", ignore,
                         "--terse", "--no-summary", "--show-types", str(patch)],
-                       f"{patch.name[:4]}-checkpatch")
+                       f"{number(patch)}-checkpatch")
     judge(res, not status and not said, "checkpatch", said)
+
+
+def number(patch: Path) -> str:
+    """With the series that it is in, for names of logs."""
+    return f"{patch.parent.name}-{patch.name[:4]}"
+
+
+def check_sizes(res: Result, patches: list[Path]) -> None:
+    for name in series.SERIES:
+        some = [p for p in patches if p.parent.name == name and not series.is_letter(p)]
+        judge(res, 0 < len(some) <= MOST_PATCHES, f"{name} has {len(some)} patches", [])
+        for patch in some:
+            size = patch.stat().st_size
+            judge(res, size <= LARGEST or patch.stem[5:] in UNCUT,
+                  f"{number(patch)} has {size} bytes", [])
+
+
+def check_alone(res: Result, patches: list[Path]) -> None:
+    """Each fix can be sent by itself."""
+    for patch in [p for p in patches if p.parent.name == "fixes"]:
+        status, said = run(["git", "apply", "--check", str(patch)], f"{number(patch)}-alone")
+        judge(res, not status, f"{number(patch)} does not apply by itself", said)
 
 
 def check_patch(res: Result, patch: Path, configs: list[Config], touched: set[str],
                 builds: bool) -> bool:
-    status, said = run([*GIT, "am", "-q", "--empty=drop", str(patch)], f"{patch.name[:4]}-am")
+    status, said = run([*GIT, "am", "-q", "--empty=drop", str(patch)], f"{number(patch)}-am")
     if not judge(res, not status, "git am", said):
         return False
     checkpatch(res, patch)
@@ -144,7 +171,7 @@ def check_patch(res: Result, patch: Path, configs: list[Config], touched: set[st
         if any(Path(p).name.startswith("Kconfig") for p in changed) or not config.out.exists():
             config.configure()
         targets = ["vmlinux"] if config.name == "on" else FOLDERS
-        judge(res, *named(config.build(targets, touched, patch.name[:4]),
+        judge(res, *named(config.build(targets, touched, number(patch)),
                           f"with live update {config.name}"))
     return True
 
@@ -225,9 +252,11 @@ def main() -> int:
     for out in BUILD.glob("out/series-*"):
         shutil.rmtree(out)
     configs = [Config("on", ON, GCC), Config("off", OFF, GCC)]
-    for i, patch in enumerate(patches):
-        suite(patch.name[:38], check_patch, patch, configs, touched,
-              i > 0 and i >= args.first)
+    suite("sizes", check_sizes, patches)
+    suite("fixes, each by itself", check_alone, patches)
+    for i, patch in enumerate(patches, 1):
+        suite(f"{patch.parent.name}/{patch.name[:30]}", check_patch, patch, configs, touched,
+              i >= args.first and not series.is_letter(patch))
     suite("equal to build/linux", check_equal)
     suite("all options, clang", check_last, touched)
     suite("documents", check_docs, touched)

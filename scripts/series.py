@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""series.py - write the repository as a patch series against the untouched base
+"""series.py - write the repository as patch series against the untouched base
 
     series.py [OUT]         OUT is build/series
 
-What goes into which patch is in series/NN-*.txt, one file per patch: the message, a line
-"---", then what the patch does, a line each:
+There is a folder in series/ for each one to be sent, in the order of SERIES, and each is written
+to a folder of OUT. What goes into which patch is in NN-*.txt, one file per patch, and cover.txt is
+the letter; patches of a folder without one are to be sent each by itself. A text is the message,
+a line "---", then what the patch does, a line each:
 
     base NNNN           patches/NNNN-*.patch as it is; alone, it brings its own message
-    remove              take out what of the base we replace
-    diff NAME           series/NAME, for what only stands between two patches
+    remove [PATTERN]    take out what of the base we replace
+    diff NAME           NAME in that folder, for what only stands between two patches
     file PATTERN...     our files and patched ones, as they are in build/linux
     rest PATTERN...     the same, those that no other text names
     early PATTERN...    the same, compiled but not linked before a later patch says
@@ -34,6 +36,7 @@ from pathlib import Path
 from guest import ROOT, TREES
 
 TEXTS = ROOT / "series"
+SERIES = ("fixes", "kho", "liveupdate", "tools")
 LINUX = TREES / "linux"
 STOCK = TREES / "stock"
 STATE = TREES / ".tree"
@@ -49,7 +52,7 @@ class SeriesError(Exception):
 
 @dataclass
 class Text:
-    """One file of series/."""
+    """One file of a folder of series/, named with it."""
     name: str
     message: str
     verbs: list[list[str]]
@@ -151,9 +154,9 @@ def refresh_parts(tree: Tree) -> None:
 def read_text(path: Path) -> Text:
     message, sep, rest = f"\n{path.read_text()}".partition("\n---\n")
     if not sep:
-        raise SeriesError(f"series/{path.name}: no line --- before what the patch does")
+        raise SeriesError(f"{path}: no line --- before what the patch does")
     verbs = [line.split() for line in rest.splitlines() if line and not line.startswith("#")]
-    return Text(path.name, message.strip(), verbs)
+    return Text(str(path.relative_to(TEXTS)), message.strip(), verbs)
 
 
 def base_patch(number: str) -> Path:
@@ -207,10 +210,10 @@ def place(tree: Tree, text: Text, verb: str, patterns: list[str]) -> None:
         shutil.copy(LINUX / path, target)
 
 
-def remove_stock(tree: Tree) -> None:
-    for path in stock_files():
-        (tree.repo / path).unlink()
-    tree.cleared = True
+def remove_stock(tree: Tree, pattern: str = "*") -> None:
+    for path in fnmatch.filter(stock_files(), pattern):
+        (tree.repo / path).unlink(missing_ok=True)
+    tree.cleared = not any(tree.there(path) for path in stock_files())
 
 
 def carry_out(tree: Tree, text: Text) -> None:
@@ -219,9 +222,9 @@ def carry_out(tree: Tree, text: Text) -> None:
             case "base":
                 tree.git("apply", str(base_patch(args[0])))
             case "diff":
-                tree.git("apply", str(TEXTS / args[0]))
+                tree.git("apply", str((TEXTS / text.name).parent / args[0]))
             case "remove":
-                remove_stock(tree)
+                remove_stock(tree, *args)
             case "file" | "early" | "rest":
                 place(tree, text, verb, args)
             case "link":
@@ -286,9 +289,9 @@ def compare(tree: Tree) -> None:
             raise SeriesError(f"{path} is not after the series what it is in build/linux")
 
 
-def cover(out: Path) -> None:
+def cover(words: Path, out: Path) -> None:
     """Put our words into the letter that git has prepared."""
-    head, _, body = (TEXTS / "cover.txt").read_text().partition("\n\n")
+    head, _, body = words.read_text().partition("\n\n")
     letter = out / "0000-cover-letter.patch"
     # Which files come and go is said by each patch, in lines as long as their names.
     text = re.sub(r"^ (create|delete) mode .*\n", "", letter.read_text(), flags=re.M)
@@ -296,24 +299,41 @@ def cover(out: Path) -> None:
                       .replace("*** BLURB HERE ***", body.strip()))
 
 
-def write(out: Path) -> list[Path]:
-    """The series, and nothing else, in that folder."""
-    texts = [read_text(p) for p in sorted(TEXTS.glob("[0-9][0-9]-*.txt"))]
-    tree = start(out / ".git-series", assign(texts, touched()))
-    env = identity()
-    for text in texts:
-        carry_out(tree, text)
-        tree.git("add", "-A", "-f")
-        tree.git("commit", "-q", "--cleanup=verbatim", "-m", subject(text), env=env)
-    compare(tree)
-    for old in out.glob("*.patch"):
-        old.unlink()
+def is_letter(patch: Path) -> bool:
+    return patch.name.startswith("0000-")
+
+
+def format_patches(tree: Tree, name: str, count: int, out: Path) -> list[Path]:
+    """The last commits, as a series of that name, in a folder of its own."""
+    letter = TEXTS / name / "cover.txt"
+    how = ["--cover-letter"] if letter.exists() else ["--no-numbered"]
     # Mails out of a repository of any size: as many digits of each hash as in the kernel's
-    tree.git("-c", "core.abbrev=12", "format-patch", "-q", "--cover-letter", "--no-renames",
-             "--no-signature", "--no-base", "-o", str(out), f"HEAD~{len(texts)}", env=env)
+    tree.git("-c", "core.abbrev=12", "format-patch", "-q", *how, "--no-renames",
+             "--no-signature", "--no-base", "-o", str(out / name), f"HEAD~{count}",
+             env=identity())
+    if letter.exists():
+        cover(letter, out / name)
+    return sorted((out / name).glob("*.patch"))
+
+
+def write(out: Path) -> list[Path]:
+    """All series, and nothing else, in that folder; their patches in the order to apply them."""
+    texts = {name: [read_text(p) for p in sorted((TEXTS / name).glob("[0-9][0-9]-*.txt"))]
+             for name in SERIES}
+    tree = start(out / ".git-series", assign([t for some in texts.values() for t in some],
+                                             touched()))
+    for old in out.glob("**/*.patch"):
+        old.unlink()
+    patches = []
+    for name, some in texts.items():
+        for text in some:
+            carry_out(tree, text)
+            tree.git("add", "-A", "-f")
+            tree.git("commit", "-q", "--cleanup=verbatim", "-m", subject(text), env=identity())
+        patches += format_patches(tree, name, len(some), out)
+    compare(tree)
     shutil.rmtree(tree.repo)
-    cover(out)
-    return sorted(out.glob("*.patch"))
+    return patches
 
 
 def main() -> int:
@@ -325,7 +345,9 @@ def main() -> int:
     except (SeriesError, OSError) as err:
         print(f"series.py: {err}", file=sys.stderr)
         return 1
-    print(f"{len(patches) - 1} patches and a cover letter in {os.path.relpath(out, ROOT)}")
+    letters = sum(is_letter(patch) for patch in patches)
+    print(f"{len(patches) - letters} patches and {letters} cover letters in "
+          f"{os.path.relpath(out, ROOT)}: {', '.join(SERIES)}")
     return 0
 
 

@@ -81,7 +81,8 @@ pack() {
 	cp "$kernel" "$root/boot/kernel"
 	[ -z "$next" ] || cp "$next" "$root/boot/kernel-2"
 	built=$(dirname "$(realpath "$kernel")")/../../..
-	cp "$built"/{samples/liveupdate,kernel/liveupdate/tests}/*.ko "$root/lib/modules/" 2> /dev/null || true
+	cp "$built"/{samples/liveupdate,kernel/liveupdate/tests}/*.ko "$root/lib/modules/" \
+		2> /dev/null || true
 	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) > "$work/initramfs"
 	rm -rf "$root"
 }
