@@ -23,8 +23,8 @@ from .result import DEBUG, EVERYWHERE, LEAN, Suite, Tier
 # They take minutes, and begin first: at the end nothing would run beside them
 LONG = ("style", "kexec-repeat", "preflight")
 
-# Damages in kexec_hostile.c
-HOSTILE = 67
+# Fields in kexec/corrupt.c, and ways to corrupt them
+CORRUPTIONS = 67
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
@@ -55,11 +55,11 @@ def v2(name: str, what: str, tiers: Tier = EVERYWHERE, args: str = "", **kw) -> 
                    name=f"kexec-{name}-v2")
 
 
-def hostile(name: str, tiers: Tier, what: str, damages: int) -> Suite:
+def corrupt(name: str, tiers: Tier, what: str, damages: int) -> Suite:
     """Each kernel but the last damages what it hands over, and says so. Of all that there are
     the program is not told the number, so that it notices if there are more."""
-    return replace(jump("hostile", damages + 1, what, tiers,
-                        f"luo_flb_test.links=3 luo_damages={damages % HOSTILE}",
+    return replace(jump("corrupt", damages + 1, what, tiers,
+                        f"luo_flb_test.links=3 luo_damages={damages % CORRUPTIONS}",
                         in_log={"luo: the handover is damaged, as was asked for": damages}),
                    name=f"kexec-{name}")
 
@@ -72,8 +72,8 @@ def user_suites() -> list[Suite]:
               {"target": "fuzz-wire"}),
         Suite("fuzz-extent", LEAN, "lists of extents, the same way", run_fuzz,
               {"target": "fuzz-extent"}),
-        Suite("fuzz-image", LEAN, "memfds in the older format, the same way", run_fuzz,
-              {"target": "fuzz-image"}),
+        Suite("fuzz-v2", LEAN, "memfds in the older format, the same way", run_fuzz,
+              {"target": "fuzz-v2"}),
     ]
 
 
@@ -122,9 +122,9 @@ def kexec_suites() -> list[Suite]:
         jump("unchecked", 2, "memory of files damaged, and there are no checksums",
              args=MEMFD_V2),
         *flb_suites(),
-        hostile("hostile", Tier.CHECK | DEBUG,
+        corrupt("corrupt", Tier.CHECK | DEBUG,
                 "six handovers damaged by the kernel that writes them", 6),
-        hostile("hostile-all", Tier.ALL, "the same with every field, in every way", HOSTILE),
+        corrupt("corrupt-all", Tier.ALL, "the same with every field, in every way", CORRUPTIONS),
         jump("off", 3, "live update off in the next kernel", LEAN),
         jump("kho-off", 3, "handover off in the next kernel", LEAN),
         programs("status", EVERYWHERE, "what /sys and /proc say", "status_test", image=True),

@@ -8,7 +8,7 @@
 #include <linux/string.h>
 #include <stdlib.h>
 
-#include "image.h"
+#include "handover_build.h"
 
 struct random {
 	u64 state;

@@ -6,7 +6,7 @@
 #ifndef _LUO_FUZZ_MEMORY_H
 #define _LUO_FUZZ_MEMORY_H
 
-#include "seam/mm.h"
+#include "stubs/mm.h"
 
 #define MAX_BLOCKS	64
 

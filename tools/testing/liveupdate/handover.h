@@ -6,7 +6,7 @@
 #ifndef _LUO_HANDOVER_H
 #define _LUO_HANDOVER_H
 
-#include "image.h"
+#include "handover_build.h"
 
 /* No folio is longer in memory; one that says it is preserved as more cannot be had. */
 #define HANDOVER_MAX_ROOM	3

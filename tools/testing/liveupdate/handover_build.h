@@ -3,8 +3,8 @@
  * A whole handover in made-up memory, and a reader that goes through all of it as the
  * kernel does, but trusts the code under test in nothing.
  */
-#ifndef _LUO_IMAGE_H
-#define _LUO_IMAGE_H
+#ifndef _LUO_HANDOVER_BUILD_H
+#define _LUO_HANDOVER_BUILD_H
 
 #include <kunit/test.h>
 
@@ -87,4 +87,4 @@ void image_read(struct image *image, struct image_facts *facts);
 struct image_page *image_find(struct image *image, u64 phys);
 void image_resize(u8 **blob, size_t *size, size_t new_size);
 
-#endif /* _LUO_IMAGE_H */
+#endif /* _LUO_HANDOVER_BUILD_H */

@@ -2,7 +2,7 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 
-#include "image.h"
+#include "handover_build.h"
 #include "luo_compat.h"
 
 /*

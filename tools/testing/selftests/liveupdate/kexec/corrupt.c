@@ -3,7 +3,7 @@
  * One kernel after the other is handed something that is damaged: each looks at what it
  * got, makes the same again and has other damage done to it on the way to the next one.
  *
- * The damage is done by the kernel, when all is written: see tests/kexec/devmem.c there.
+ * The damage is done by the kernel, when all is written: see kernel/liveupdate/tests/luo_damage.c.
  * Checksums are left as they were, so that they notice; or made right again or dropped, so
  * that nothing but a look at the fields does.
  */
@@ -22,7 +22,7 @@
  * In each kernel: the sessions "one" and "two", each with three memfds, and "flb", with a
  * file that depends on two FLBs. Damage is to "one".
  */
-struct hostile {
+struct corruption {
 	const char *what;	/* as the knob wants it */
 	int sessions;		/* why none can be retrieved */
 	int files;		/* why no file of "one" can be */
@@ -40,7 +40,7 @@ struct hostile {
 #define NOTHING		.sessions = 0
 
 /* Those that the debug kernel goes through come first. */
-static const struct hostile hostile[] = {
+static const struct corruption corruptions[] = {
 	{ "ser.compatible - 0 set 3 right", ALL_UNKNOWN },
 	{ "file.data one 1 add 1000 wrong", FILES },
 	{ "sessions.next - 0 self 0 right", SESSIONS },
@@ -118,11 +118,11 @@ static const struct hostile hostile[] = {
 };
 
 /* luo_damages=N: only the first N of them */
-static int hostile_kernels(void)
+static int corrupt_kernels(void)
 {
 	int wanted = atoi(getenv("luo_damages") ?: "0");
 
-	return 1 + (wanted ?: (int)ARRAY_SIZE(hostile));
+	return 1 + (wanted ?: (int)ARRAY_SIZE(corruptions));
 }
 
 /* Every field that there is has its damage above. */
@@ -138,8 +138,8 @@ static void expect_no_field_left(void)
 		int found = 0;
 
 		field[len] = ' ';
-		for (int i = 0; i < (int)ARRAY_SIZE(hostile); i++)
-			found += !strncmp(hostile[i].what, field, len + 1);
+		for (int i = 0; i < (int)ARRAY_SIZE(corruptions); i++)
+			found += !strncmp(corruptions[i].what, field, len + 1);
 		check_ne(0, found)
 			luo_say("nothing is done to %s", field);
 		fields++;
@@ -176,7 +176,7 @@ static void expect_no_sessions(int err)
 	close(dev);
 }
 
-static void expect_one(const struct hostile *h)
+static void expect_one(const struct corruption *h)
 {
 	int s = retrieve("one");
 
@@ -212,7 +212,7 @@ static void expect_rest(void)
 }
 
 /* Memory of what could not be retrieved is nobody else's. */
-static void expect_sessions(const struct hostile *h)
+static void expect_sessions(const struct corruption *h)
 {
 	long long before = luo_free_memory(), more;
 	bool kept = h->sessions || h->files || h->file;
@@ -231,7 +231,7 @@ static void expect_sessions(const struct hostile *h)
 
 static int expect_harm(void *arg)
 {
-	const struct hostile *h = arg;
+	const struct corruption *h = arg;
 
 	luo_say("%s", h->what);
 	expect_flbs(h->flbs);
@@ -242,7 +242,7 @@ static int expect_harm(void *arg)
 }
 
 /* What fails in one kernel is not to be in the way of the next. */
-static void hostile_every(void)
+static void corrupt_every(void)
 {
 	int stage = luo_stage();
 
@@ -251,15 +251,15 @@ static void hostile_every(void)
 		expect_no_field_left();
 		test_flb("register");
 	} else {
-		check_eq(0, luo_in_child(expect_harm, (void *)&hostile[stage - 2]));
+		check_eq(0, luo_in_child(expect_harm, (void *)&corruptions[stage - 2]));
 	}
-	if (stage < hostile_kernels())
-		hand_over(hostile[stage - 1].what);
+	if (stage < corrupt_kernels())
+		hand_over(corruptions[stage - 1].what);
 }
 
-static const struct scenario hostile_scenarios[] = {
-	{ "damage after freeze", .every = hostile_every, .kernels = hostile_kernels },
+static const struct scenario corrupt_scenarios[] = {
+	{ "damage after freeze", .every = corrupt_every, .kernels = corrupt_kernels },
 	{ }
 };
 
-SCENARIOS("hostile", hostile_scenarios)
+SCENARIOS("corrupt", corrupt_scenarios)
