@@ -66,8 +66,8 @@ static void know(struct known *known, const struct choice *c)
 
 int next_option(int argc, char **argv, const struct command *command)
 {
-	/* ":" tells an argument that is missing, "+" stops at the first word */
-	struct known known = { .shorts = { command->max < 0 ? '+' : ':', ':' } };
+	/* ":" tells an argument that is missing, "-" words in their order, as options 1 */
+	struct known known = { .shorts = { command->max < 0 ? '-' : ':', ':' } };
 	int key;
 
 	know(&known, command->shared);

@@ -34,7 +34,7 @@ struct choice {
  * @what: one line on it
  * @words: what it takes besides options
  * @min: at least so many of these
- * @max: and at most; -1: another command, with its options, whose options are not ours
+ * @max: and at most; -1: the last ones are a command, whose options are its own
  * @choices: its options, without --help; ends with one without a name
  * @shared: the same, which another command has too
  * @help: what it does and what its exit status says
@@ -60,8 +60,9 @@ extern bool json_wanted;
 
 /*
  * The letter of the next option, with its argument in optarg, or -1: the words begin at
- * argv[optind], and there are as many as there may be. --json and --help are seen to; what is
- * wrong with the line is said, and the program ends.
+ * argv[optind], and there are as many as there may be. If the last ones are a command, each word
+ * comes where it stands, as option 1. --json and --help are seen to; what is wrong with the line
+ * is said, and the program ends.
  */
 int next_option(int argc, char **argv, const struct command *command);
 

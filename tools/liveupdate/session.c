@@ -343,16 +343,21 @@ static void parse_fd(struct hold *hold, const char *arg)
 static int run_hold(int argc, char **argv)
 {
 	struct hold hold = { };
-	const char *name;
-	char **command;
+	const char *name = NULL;
+	char **command = NULL;
 	char text[16];
 	int session;
 	bool made;
 
-	while (next_option(argc, argv, &cmd_hold) != -1)
-		parse_fd(&hold, optarg);
-	name = argv[optind];
-	command = &argv[optind + 1];
+	while (!command) {
+		/* Does not come to the end of the words without having said so */
+		if (next_option(argc, argv, &cmd_hold) == 'f')
+			parse_fd(&hold, optarg);
+		else if (!name)
+			name = optarg;
+		else
+			command = &argv[optind - 1];
+	}
 	session = session_get(name, &made);
 	for (int i = 0; i < hold.nr; i++)
 		put_in(session, name, hold.fd[i], hold.token[i]);

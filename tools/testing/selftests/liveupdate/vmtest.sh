@@ -67,7 +67,8 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || die "which test? A NAME_test of $here, or a group of: kexec_test --list"
 kernel=${kernel:-$top/$image}
 [ -f "$kernel" ] || die "no kernel at $kernel: build one with the options in $here/config"
-[ -x "$out/init" ] || die "no programs in $out: make -C tools/testing/selftests TARGETS=liveupdate"
+[ -x "$out/init" ] ||
+	die "no programs in $out: make -C tools/testing/selftests TARGETS=liveupdate"
 command -v "${qemu[0]}" > /dev/null || die "${qemu[0]} is missing"
 command -v cpio > /dev/null || die "cpio is missing"
 failed=()

@@ -52,6 +52,8 @@ static void command_lines(void)
 	expect_shell(2, "luoctl save one two three");
 	expect_shell(2, "luoctl hold session");
 	expect_shell(2, "luoctl hold --fd 1 session true");
+	expect_shell(2, "luoctl hold session --fd 1 true");
+	expect_err("'1' is not N:TOKEN");
 	expect_shell(2, "luoctl save session 1x </dev/null");
 	expect_err("invalid token '1x'");
 	expect_shell(2, "luoctl save '' 1 </dev/null");
@@ -99,6 +101,8 @@ static void luoctl_1(void)
 	expect_out("held ");
 	expect_out(" 5 ");
 	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
+	expect_shell(0, "luoctl hold held --fd 9:6 luoctl status");
+	expect_out(" 6 ");
 	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
 	expect_err("no handler for the file of token 1");
 	expect_shell(1, "luoctl hold held /no/such/command");
