@@ -13,7 +13,7 @@
 #include "scenario.h"
 
 #define SESSIONS	64		/* in each round */
-#define PAGES		768
+#define PAGES		(768 * 4096 / PAGE)	/* 576 MiB in all, whatever their size */
 #define AT_ONCE		8
 #define MAX_THREADS	4
 
