@@ -109,19 +109,20 @@ judge() {
 run() {
 	local test=$1 program=$1 args="luo_required=1 $more"
 	if [ ! -x "$out/$test" ]; then
-		"$out/kexec_test" --list | grep -q "^$test\\." ||
+		"$out/kexec_test" --list | grep "^$test\\." > /dev/null ||
 			die "no test $test: a NAME_test of $here, or a group of: kexec_test --list"
 		program=kexec_test
 		args+=" luo_test=$test luo_stage=1"
 	fi
+	args="retain_initrd luo_run=$program $args"
 	pack "$program"
+	rm -f "$work/results"
 	echo "=== $test" | tee -a "$log"
 	timeout 3600 "${qemu[@]}" -accel "${QEMU_ACCEL:-tcg,thread=multi}" -cpu max \
-		-m "$memory" -smp 2 \
-		-nodefaults -nographic -no-reboot \
+		-m "$memory" -smp 2 -nodefaults -nographic -no-reboot \
 		-chardev "file,id=log,path=$log,append=on" -serial chardev:log "${results[@]}" \
 		-kernel "$kernel" -initrd "$work/initramfs" \
-		-append "$console kho=on liveupdate=on panic=-1 retain_initrd luo_run=$program $args" \
+		-append "$console kho=on liveupdate=on panic=-1 $args" \
 		< /dev/null >> "$log" 2>&1 || true
 	judge || failed+=("$test")
 }
