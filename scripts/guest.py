@@ -114,7 +114,7 @@ def luoctl_arguments() -> list[str]:
     """For make, to have it built."""
     LUOCTL.parent.mkdir(parents=True, exist_ok=True)
     return ["-C", str(ROOT / "tools/liveupdate"), f"O={LUOCTL.parent}", "STATIC=1",
-            f"VERSION={kernel_version()}"]
+            f"LUOCTL_VERSION={kernel_version()}"]
 
 
 def complaint(lines: list[str], i: int) -> str:

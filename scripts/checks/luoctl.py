@@ -44,6 +44,7 @@ def run_formats(res: Result, opts: Options) -> None:
             "as it should be": not problems_of(json.dumps(found)),
             "the machine": found["machine"] == machine,
             "the size of pages": found["page_size"] == pages,
+            "is it on by default": isinstance(found["kho_default"], bool),
             "sessions": ("luo", "luo-v5") in strings,
             "both formats of memfds": {("file", "memfd-extent-v1"),
                                        ("file", "memfd-v2")} <= strings,
@@ -62,16 +63,21 @@ COMPLETIONS = (
     (("kexec", "--"), "--initrd= --modules= --command-line= --reuse-cmdline --force --dry-run "
                       "--help"),
     (("preflight", str(ROOT / "READ")), str(ROOT / "README.md")),
+    # Bash cuts at the "=", and the folder that this runs in has one file.
+    (("kexec", "--initrd", "=", str(ROOT / "READ")), str(ROOT / "README.md")),
+    (("kexec", "--initrd", "="), "luoctl"),
+    (("hold", "--"), "--fd= --help"),
+    (("hold", "session", "ls", "--"), ""),
 )
 
 
 def run_completion(res: Result, _opts: Options) -> None:
     """Bash completes what luoctl takes. The one for guests is of this machine as well."""
     build_luoctl()
-    script = (f'. {ROOT}/tools/liveupdate/bash-completion/luoctl; COMP_WORDS=("$@"); '
-              'COMP_CWORD=$(($# - 1)); _luoctl; echo "${COMPREPLY[*]}"')
+    script_folder = ROOT / "tools/liveupdate/bash-completion"
+    script = ('. ./luoctl; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _luoctl; echo "${COMPREPLY[*]}"')
     for words, want in COMPLETIONS:
-        said = subprocess.run(["bash", "-c", script, "bash", LUOCTL, *words],
+        said = subprocess.run(["bash", "-c", script, "bash", LUOCTL, *words], cwd=script_folder,
                               capture_output=True, text=True, check=False)
         res.judge(said.stdout.strip() == want, f"{' '.join(words)}: {said.stdout}{said.stderr}")
 
@@ -118,7 +124,13 @@ def problems_of(text: str) -> list[str]:
     said = subprocess.run([ROOT / "scripts/json_schema.py", SCHEMA], input=text + "\n", text=True,
                           stdout=subprocess.PIPE, check=False)
     return (said.stdout.splitlines() or ["json_schema.py fails"] if said.returncode
-            else timeline_problems(json.loads(text)))
+            else timeline_problems(json.loads(text)) + token_problems(text))
+
+
+def token_problems(text: str) -> list[str]:
+    """A pattern of digits does not say how large a number is."""
+    return [f"token {token} has more than 64 bits"
+            for token in re.findall(r'"token": ?"(\d+)"', text) if int(token) >= 1 << 64]
 
 
 def timeline_problems(view: dict) -> list[str]:

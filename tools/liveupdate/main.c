@@ -59,17 +59,17 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (argc > 1 && is(argv[1], "--json", "-j")) {
+		json_wanted = true;
+		argc--;
+		argv++;
+	}
 	if (argc > 1 && is(argv[1], "--version", "-V")) {
 		printf("luoctl %s\n", LUOCTL_VERSION);
 		return 0;
 	}
 	if (argc > 1 && (is(argv[1], "--help", "-h") || !strcmp(argv[1], "help")))
 		return help(argv[2]);
-	if (argc > 1 && is(argv[1], "--json", "-j")) {
-		json_wanted = true;
-		argc--;
-		argv++;
-	}
 	if (argc < 2) {
 		list_commands(stderr);
 		return EXIT_UNKNOWN;

@@ -84,13 +84,19 @@ int next_option(int argc, char **argv, const struct command *command)
 	case ':':
 		bad_usage(command, "option '%s' wants an argument", argv[optind - 1]);
 	case '?':
+		if (optopt == '?') {
+			print_help(command);
+			exit(0);
+		}
 		if (strncmp(argv[optind - 1], "--", 2))
 			bad_usage(command, "invalid option '-%c'", optopt);
 		bad_usage(command, "invalid option '%s'", argv[optind - 1]);
 	case -1:
+		if (command->max < 0)
+			break;
 		if (argc - optind < command->min)
 			bad_usage(command, "want %s", command->words);
-		if (command->max >= 0 && argc - optind > command->max)
+		if (argc - optind > command->max)
 			bad_usage(command, "unexpected argument '%s'",
 				  argv[optind + command->max]);
 	}

@@ -34,7 +34,8 @@ struct choice {
  * @what: one line on it
  * @words: what it takes besides options
  * @min: at least so many of these
- * @max: and at most; -1: the last ones are a command, whose options are its own
+ * @max: and at most; -1: the last ones are a command, whose options are its own, and how many
+ *	there are is for @run to check
  * @choices: its options, without --help; ends with one without a name
  * @shared: the same, which another command has too
  * @help: what it does and what its exit status says

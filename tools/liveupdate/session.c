@@ -346,18 +346,24 @@ static int run_hold(int argc, char **argv)
 	const char *name = NULL;
 	char **command = NULL;
 	char text[16];
-	int session;
+	int key, session;
 	bool made;
 
-	while (!command) {
-		/* Does not come to the end of the words without having said so */
-		if (next_option(argc, argv, &cmd_hold) == 'f')
+	while (!command && (key = next_option(argc, argv, &cmd_hold)) != -1) {
+		if (key == 'f')
 			parse_fd(&hold, optarg);
 		else if (!name)
 			name = optarg;
 		else
 			command = &argv[optind - 1];
 	}
+	/* What stands behind "--" */
+	if (!name && optind < argc)
+		name = argv[optind++];
+	if (!command && optind < argc)
+		command = &argv[optind];
+	if (!command)
+		bad_usage(&cmd_hold, "want %s", cmd_hold.words);
 	session = session_get(name, &made);
 	for (int i = 0; i < hold.nr; i++)
 		put_in(session, name, hold.fd[i], hold.token[i]);
@@ -372,7 +378,6 @@ const struct command cmd_hold = {
 	.name = "hold",
 	.what = "run a command with a session",
 	.words = "SESSION COMMAND [ARGUMENT...]",
-	.min = 2,
 	.max = -1,
 	.choices = (const struct choice[]) {
 		{ "fd", 'f', "N:TOKEN", "preserve descriptor N in it, as TOKEN" }, { }

@@ -43,6 +43,8 @@ static void command_lines(void)
 	expect_shell(2, "luoctl --json finish session");
 	expect_err("says nothing in JSON");
 	expect_shell(2, "luoctl -j");
+	expect_shell(0, "luoctl --json help");
+	expect_shell(0, "luoctl save '-?'");
 	expect_shell(2, "luoctl status more");
 	expect_err("unexpected argument 'more'");
 	expect_shell(2, "luoctl formats --modules");
@@ -50,7 +52,10 @@ static void command_lines(void)
 	expect_shell(2, "luoctl save one");
 	expect_err("want SESSION TOKEN");
 	expect_shell(2, "luoctl save one two three");
+	expect_shell(2, "luoctl hold");
 	expect_shell(2, "luoctl hold session");
+	expect_shell(2, "luoctl hold session --");
+	expect_err("want SESSION COMMAND");
 	expect_shell(2, "luoctl hold --fd 1 session true");
 	expect_shell(2, "luoctl hold session --fd 1 true");
 	expect_err("'1' is not N:TOKEN");
@@ -103,6 +108,10 @@ static void luoctl_1(void)
 	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
 	expect_shell(0, "luoctl hold held --fd 9:6 luoctl status");
 	expect_out(" 6 ");
+	expect_shell(0, "luoctl hold held --fd 9:7 -- luoctl status");
+	expect_out(" 7 ");
+	expect_shell(0, "luoctl hold --fd 9:8 -- held luoctl status");
+	expect_out(" 8 ");
 	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
 	expect_err("no handler for the file of token 1");
 	expect_shell(1, "luoctl hold held /no/such/command");
