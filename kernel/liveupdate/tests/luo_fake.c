@@ -218,6 +218,17 @@ void luo_fake_expect_in_use(struct kunit *test, int warnings)
 	warned = true;
 }
 
+/* A driver's module, with the reference of one that is loaded */
+struct module *luo_fake_module(struct kunit *test, enum module_state state)
+{
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mod);
+	mod->state = state;
+	atomic_set(&mod->refcnt, 1);
+	return mod;
+}
+
 /* How many tasks wait for an op of another */
 unsigned long luo_fake_nr_waiting(struct luo *luo)
 {

@@ -7,6 +7,7 @@
 #define _LUO_FAKE_H
 
 #include <kunit/test.h>
+#include <linux/module.h>
 #include <linux/xarray.h>
 
 #include "../luo_internal.h"
@@ -164,6 +165,7 @@ struct luo_fake {
 	struct luo_script_flb flb[LUO_FAKE_FLBS];
 };
 
+struct module *luo_fake_module(struct kunit *test, enum module_state state);
 struct luo_fake *luo_fake_boot(struct kunit *test);
 struct luo_fake *luo_fake_boot_bare(struct kunit *test);
 void luo_fake_start(struct kunit *test, struct luo_fake *fake);

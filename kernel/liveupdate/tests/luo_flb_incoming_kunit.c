@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The life of an FLB in the kernel that it was preserved for, and how it ends */
-#include <linux/module.h>
-
 #include "luo_fake.h"
 
 static void retrieved_when_asked_for(struct kunit *test)
@@ -410,13 +408,10 @@ static void handler_goes_away(struct kunit *test)
 
 static void object_holds_the_module(struct kunit *test)
 {
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_GOING);
 	struct luo_script_flb *flb;
 	struct luo_fake *fake;
 
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = MODULE_STATE_GOING;
-	atomic_set(&mod->refcnt, 1);
 	fake = luo_fake_with_flbs(test, 1, 1);
 	flb = &fake->flb[0];
 	flb->ops.owner = mod;
@@ -434,12 +429,9 @@ static void object_holds_the_module(struct kunit *test)
 
 static void failed_retrieve_lets_go_of_the_module(struct kunit *test)
 {
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_LIVE);
 	struct luo_fake *fake;
 
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = MODULE_STATE_LIVE;
-	atomic_set(&mod->refcnt, 1);
 	fake = luo_fake_with_flbs(test, 1, 1);
 	fake->flb[0].ops.owner = mod;
 	fake->flb[0].fail_op = 'r';

@@ -3,8 +3,6 @@
  * What an FLB is told when it asks for what was handed over: absent is never incompatible,
  * and incompatible is never absent.
  */
-#include <linux/module.h>
-
 #include "luo_fake.h"
 #include "luo_heads.h"
 
@@ -402,13 +400,9 @@ static void retrieve_fails(struct kunit *test)
 /* The other answers do not depend on the module */
 static void module_going_away(struct kunit *test)
 {
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_GOING);
 	struct luo_script_flb *flb;
 	struct luo_fake *fake;
-
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = MODULE_STATE_GOING;
-	atomic_set(&mod->refcnt, 1);
 
 	fake = with_string(test, "luo-x-v1");
 	luo_fake_arrive(test, fake);

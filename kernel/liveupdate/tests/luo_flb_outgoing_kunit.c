@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The life of an FLB in the kernel that preserves it */
-#include <linux/module.h>
-
 #include "luo_fake.h"
 
 static int preserve_other(struct kunit *test, struct liveupdate_session *session, unsigned int nr)
@@ -390,19 +388,9 @@ static void object_may_be_null(struct kunit *test)
 
 /* ---------------------------------------------------------------------- module */
 
-static struct module *some_module(struct kunit *test)
-{
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = MODULE_STATE_LIVE;
-	atomic_set(&mod->refcnt, 1);
-	return mod;
-}
-
 static void object_holds_the_module(struct kunit *test)
 {
-	struct module *mod = some_module(test);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_LIVE);
 	struct luo_fake *fake = luo_fake_boot(test);
 	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
 	struct luo_script_flb *flb = luo_fake_flb(fake, 1);
@@ -425,7 +413,7 @@ static void object_holds_the_module(struct kunit *test)
 /* As if it had been unregistered already: that is what comes next */
 static void module_on_its_way_out(struct kunit *test)
 {
-	struct module *mod = some_module(test);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_LIVE);
 	struct luo_fake *fake = three_flbs(test);
 	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
 

@@ -25,7 +25,7 @@
  * @file: and which file
  * @ret: what came of it
  * @task: the task
- * @done: it has come to its end
+ * @done: completed when it has ended
  */
 struct job {
 	int (*run)(struct job *job);

@@ -2,8 +2,6 @@
 /* What handlers may do, who holds them, and which one is taken */
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/module.h>
-
 #include "luo_fake.h"
 
 static unsigned int holders(struct luo_fake *fake)
@@ -106,11 +104,8 @@ static void files_hold_the_module(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot(test);
 	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct module *mod = luo_fake_module(test, MODULE_STATE_LIVE);
 
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = MODULE_STATE_LIVE;
-	atomic_set(&mod->refcnt, 1);
 	fake->script.ops.owner = mod;
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
 	KUNIT_EXPECT_EQ(test, module_refcount(mod), 1);
