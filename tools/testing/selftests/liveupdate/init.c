@@ -11,8 +11,8 @@
  *   luo_gcov=1              write what code was run to the third serial port, also before
  *                           a jump: luo_jump() runs "/init gcov" then
  *
- * Their output goes to the second serial port, between marks that tell scripts/check.py
- * which of them ran and how they ended.
+ * Their output goes to the second serial port, between marks that tell which of them ran and how
+ * they ended.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -90,7 +90,7 @@ TEST_F(preflight, formats_cannot_tell)
 
 	for (int i = 0; i < ARRAY_SIZE(images); i++) {
 		snprintf(line, sizeof(line), "/images/%s", images[i].name);
-		/* scripts/check.py says so if its package could not be had. */
+		/* Its package could not be had; who runs this says so. */
 		if (!strcmp(images[i].name, "debian") && access(line, R_OK))
 			continue;
 		snprintf(line, sizeof(line), "luoctl formats /images/%s", images[i].name);

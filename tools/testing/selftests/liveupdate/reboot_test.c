@@ -2,8 +2,8 @@
 /*
  * Reboots that do not take place: the system is as it was before, and can try again.
  *
- * Should one take place after all, the next kernel finds a command line that runs nothing,
- * and scripts/check.py misses the end of this program.
+ * Should one take place after all, the next kernel finds a command line that runs nothing, and the
+ * end of this program is missing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -338,9 +338,9 @@ TEST_F(session, page_tagged_later_is_found)
 #endif /* __aarch64__ */
 
 /*
- * Memory that is added is not in the map that the next kernel gets. scripts/check.py starts
- * a guest that is to use less than it has; the rest is taken into use as memory for the
- * kernel, since what is preserved is migrated out of movable memory.
+ * Memory that is added is not in the map that the next kernel gets. For luo_added=FROM-TO the guest
+ * has to be started with a mem= that is less than it has; the rest is taken into use as memory for
+ * the kernel, since what is preserved is migrated out of movable memory.
  */
 #define MEMORY	"/sys/devices/system/memory/"
 

@@ -109,8 +109,8 @@ static void expect_shown(const char *file, const char *line)
 }
 
 /*
- * The next kernel knows nothing of the FLB: its files are retrieved, and the kernel's log
- * names it, which scripts/check.py looks for. It is not carried on to the third.
+ * The next kernel knows nothing of the FLB: its files are retrieved, and the kernel's log has to
+ * name it. It is not carried on to the third.
  */
 static void gone_1(void)
 {

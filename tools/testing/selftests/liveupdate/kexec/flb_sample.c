@@ -159,8 +159,8 @@ SCENARIOS("flb-versions", flb_versions_scenarios,
 	  .more = { NULL, "flb_sample.version=2", "flb_sample.version=1" })
 
 /*
- * As before, and version 1 is asked to panic: scripts/check.py expects that. It is asked in
- * the first kernel, too, where nothing calls for it.
+ * As before, and version 1 is asked to panic: the guest has to end so. It is asked in the first
+ * kernel, too, where nothing calls for it.
  */
 static void panic_1(void)
 {

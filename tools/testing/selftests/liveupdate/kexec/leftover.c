@@ -134,8 +134,8 @@ static const struct scenario published_scenarios[] = {
 SCENARIOS("published", published_scenarios)
 
 /*
- * Two more than the log names; scripts/check.py looks for their names, escaped, and for the
- * number of the others. Nothing in the second kernel asks for them.
+ * Two more than the kernel's log names, which has to have their names, escaped, and the number of
+ * the others. Nothing in the second kernel asks for them.
  */
 static void unwanted_1(void)
 {

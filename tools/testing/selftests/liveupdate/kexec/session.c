@@ -358,8 +358,8 @@ static void wrong_2(void)
 }
 
 /*
- * Nobody wants it: it stays, and is not carried on to the third kernel. The kernel's log
- * says so in one line each, which scripts/check.py looks for.
+ * It is not retrieved: it stays, and is not carried on to the third kernel. The kernel's log has
+ * to say so in one line each.
  */
 static void unwanted_1(void)
 {

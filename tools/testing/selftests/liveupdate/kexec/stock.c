@@ -80,8 +80,8 @@ static const struct scenario stock_scenarios[] = {
 SCENARIOS("stock", stock_scenarios)
 
 /*
- * The base's own objects, CONFIG_LIVEUPDATE_TEST: they hang on every handler and say in the
- * kernel's log what becomes of them, which scripts/check.py looks for.
+ * The base's own FLBs, CONFIG_LIVEUPDATE_TEST: every handler depends on them, and the kernel's log
+ * has to say what becomes of them.
  */
 static void objects_1(void)
 {

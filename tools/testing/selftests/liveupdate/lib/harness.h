@@ -6,7 +6,7 @@
 #include "kselftest_harness.h"
 #include "util.h"
 
-/* An emulated guest with a debug kernel is slow; scripts/guest.py notices a hang. */
+/* An emulated guest with a debug kernel is slow; a hang is for who runs it to notice. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Lines for a shell. What luoctl says with --json is printed, and scripts/check.py has it
- * read by a parser.
+ * Lines for a shell. What luoctl says with --json is printed, for a parser to read.
  */
 #ifndef SHELL_H
 #define SHELL_H
