@@ -254,9 +254,11 @@ def main() -> int:
     configs = [Config("on", ON, GCC), Config("off", OFF, GCC)]
     suite("sizes", check_sizes, patches)
     suite("fixes, each by itself", check_alone, patches)
-    for i, patch in enumerate(patches, 1):
+    number_of = {patch: i for i, patch in enumerate(
+        (p for p in patches if not series.is_letter(p)), 1)}
+    for patch in patches:
         suite(f"{patch.parent.name}/{patch.name[:30]}", check_patch, patch, configs, touched,
-              i >= args.first and not series.is_letter(patch))
+              number_of.get(patch, 0) >= args.first)
     suite("equal to build/linux", check_equal)
     suite("all options, clang", check_last, touched)
     suite("documents", check_docs, touched)
