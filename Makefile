@@ -48,7 +48,7 @@ help:
 #:   make check-user   the pure code in user space, under sanitizers: seconds
 #:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
 #:   make fuzz-extent  damaged lists of a memfd's extents for theirs
-#:   make fuzz-v2   damaged memfds in the older format, memfd-v2
+#:   make fuzz-v2      damaged memfds in the older format, memfd-v2
 #:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
 #:   make fuzz-faults  every allocation and user copy fails, on the debug kernel, in depth
 #:   make kunit        the KUnit suites

@@ -70,8 +70,8 @@ def compile_init() -> Path:
     OUT.mkdir(parents=True, exist_ok=True)
     out = OUT / "init"
     libluo = ROOT / "tools/liveupdate"
-    sources = [ROOT / "bench/bench.c", *(SELFTESTS / f"lib/{name}.c" for name in ("text", "memfd", "kexec")),
-               libluo / "libluo.c"]
+    helpers = [SELFTESTS / f"lib/{name}.c" for name in ("text", "memfd", "kexec")]
+    sources = [ROOT / "bench/bench.c", *helpers, libluo / "libluo.c"]
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{ROOT / 'include/uapi'}",
                     f"-I{SELFTESTS}", f"-I{libluo}", f"-I{BUILD / 'linux/tools/testing/selftests'}",
                     "-o", str(out), *map(str, sources)], check=True)
