@@ -5,7 +5,7 @@
 Runs the suites of the everyday tier that boot a guest, on the kernel of build/out/coverage,
 which counts with the kernel's own gcov support. Each kernel of a guest sends what it has
 counted through a third serial port, before it jumps or ends. A line that any of them has
-run is covered. What runs between that and the jump is not seen.
+run is covered. What runs between that and the kexec is not seen.
 
 Prints a table, writes which lines were not run to build/coverage/missed.txt, and fails if a
 suite does, or if one of FLOORS is not reached.

@@ -94,7 +94,7 @@ class Story:
     said: list[str] = field(default_factory=list)                   # by the guest, not steps
     done: list[str] = field(default_factory=list)                   # by the host
     kernels: int = 0
-    booted: float = 0.0         # how old the last kernel was when it ran the agent
+    booted: float = 0.0         # how old the previous kernel was when it ran the agent
     began: float = 0.0          # when the guest was started
     stopped: float = 0.0        # when the guest was, for the last time
     last: float = 0.0

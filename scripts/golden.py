@@ -5,7 +5,7 @@
     golden.py KERNEL NAME [extent]      writes kernel/liveupdate/tests/luo_golden_NAME.h
 
 Boots that kernel (stock-interop, interop, or a path), has it hand over the small image of
-kexec_golden.c, and writes down what the next kernel, our own, found in memory. Memfds are in
+kexec/golden.c, and keeps what the next kernel, our own, found in memory. Memfds are in
 it as memfd-v2, or as memfd-extent-v1.
 """
 from __future__ import annotations

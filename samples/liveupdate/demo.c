@@ -3,7 +3,7 @@
  * A live update from beginning to end, as a story: `make demo`.
  *
  * This is /init of a small guest. Started by the first kernel, it puts memfds of
- * several kinds into sessions, writes down in one more memfd what it expects to
+ * several kinds into sessions, notes in one more memfd what it expects to
  * find (the ledger), and has kexec-tools load and start the next kernel. Started by
  * that one ("demo=second" on the command line), it gets everything back, compares,
  * finishes, and turns the machine off.

@@ -172,7 +172,7 @@ static int flb_sample_flb_preserve(struct liveupdate_flb_op_args *args)
 	return 0;
 }
 
-/* The last file is given up, there is no update. */
+/* The last file is unpreserved, there is no update. */
 static void flb_sample_flb_unpreserve(struct liveupdate_flb_op_args *args)
 {
 	struct flb_sample_table *table = args->obj;
@@ -252,7 +252,7 @@ static struct liveupdate_flb *flb_sample_flb(void)
 /**
  * struct flb_sample_dev - an open file
  * @lock: protects the rest
- * @frozen: it is written down for the next kernel and must not change any more
+ * @frozen: it is serialized for the next kernel and must not change any more
  * @state: what there is to know of it
  */
 struct flb_sample_dev {

@@ -94,7 +94,7 @@ def panic_line(lines: list[str], panics: str) -> int | None:
 
 
 def check_panic(res: Result, log: list[str], last: list[Part], panics: str) -> bool:
-    """Is that panic there, and did the last kernel come to no result before it?"""
+    """Is that panic there, and did that kernel come to no result before it?"""
     at = panic_line(log, panics)
     if at is None:
         res.fail(f"the kernel was to panic: {panics}")

@@ -99,7 +99,7 @@ def kexec_suites() -> list[Suite]:
         jump("memfd", 2, "memfds of every shape in the next kernel"),
         jump("session", 3, "sessions over three kernels", in_log={"unwanted": 1, "half-done": 1}),
         jump("fd", 2, "retrieving files", LEAN),
-        jump("write", 2, "writing until the jump", LEAN),
+        jump("write", 2, "writing until the kexec", LEAN),
         # Either kernel asks early whether each page is preserved: the first one finds none, the
         # second one all that there are.
         jump("extent", 2, "mode, owner, how it was opened; many extents",
@@ -111,7 +111,7 @@ def kexec_suites() -> list[Suite]:
         jump("extent-address", 2, "wrong addresses of small objects"),
         jump("extent-dropped", 2, "extents that nobody retrieves"),
         v2("memfd", "memfds of every shape, as memfd-v2"),
-        v2("write", "writing until the jump, as memfd-v2"),
+        v2("write", "writing until the kexec, as memfd-v2"),
         # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
         programs("programs", DEBUG, "ioctl, session, policy and race in one guest",
                  "ioctl_test session_test policy_test race_test"),
@@ -138,7 +138,7 @@ def kexec_suites() -> list[Suite]:
         jump("trace", 2, "the tracepoints", DEBUG),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
-        jump("stress", 2, "many threads until the jump, while reboots are refused"),
+        jump("stress", 2, "many threads until the kexec, while reboots are refused"),
         # On a slow machine the kernel shows where the test has waited long for memory.
         jump("pressure", 2, "swap, groups with a limit, no memory left", DEBUG,
              args="brd.rd_size=131072", allow="kexec_test: page allocation stall"),
@@ -263,7 +263,7 @@ def kcsan_suites() -> list[Suite]:
         racy("calls", "calls at random", "fuzz_test", env="luo_calls=10000"),
         racy_jump("session", "sessions over three kernels", 3),
         racy_jump("parallel", "sessions retrieved by many threads at once"),
-        racy_jump("stress", "many threads until the jump, while reboots are refused"),
+        racy_jump("stress", "many threads until the kexec, while reboots are refused"),
     ]
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Damages one field of what is handed over, as it is told, when all has been written and
- * nothing is left but the jump: so that it can be seen what the next kernel makes of it.
+ * nothing is left but the kexec: so that it can be seen what the next kernel makes of it.
  *
  * What is written to liveupdate_damage in debugfs says what to do, once, at the next
  * reboot into another kernel:

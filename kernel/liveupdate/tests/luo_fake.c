@@ -564,7 +564,7 @@ int luo_fake_preserve(struct kunit *test, struct liveupdate_session *session, un
 	return luo_session_preserve(session, luo_script_file(test, 1, nr), nr);
 }
 
-/* Retrieve a file and let go of it: its number, or an errno */
+/* Retrieve a file and put it: its number, or an errno */
 int luo_fake_get(struct liveupdate_session *session, u64 token)
 {
 	struct file *file;

@@ -113,7 +113,7 @@ struct luo_script {
  * @delay: how long its ops take, in microseconds
  * @calls: how often any of them was called
  * @busy: ops under way
- * @out: preserved, and not given up yet
+ * @out: preserved, and not unpreserved yet
  * @in: retrieved, and not finished yet
  * @wrong: an op came while another was under way, or when it was not due, or with what
  *	is not its own

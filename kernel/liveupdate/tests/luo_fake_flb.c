@@ -142,7 +142,7 @@ struct luo_script_flb *luo_fake_flb_called(struct luo_fake *fake, unsigned int n
 	return luo_fake_flb(fake, nr);
 }
 
-/* Ask for what the previous kernel handed over, and let go of it */
+/* Get what the previous kernel handed over, and put it */
 int luo_fake_flb_in(struct luo_script_flb *script)
 {
 	return luo_script_flb_get(script, &script->flb, true);

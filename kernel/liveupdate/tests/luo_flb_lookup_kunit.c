@@ -176,7 +176,7 @@ static void early_getter_knows_no_siblings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_early(v1), -EPROTONOSUPPORT);
 }
 
-/* Asking is as good as being registered, and the verdict is found anew each time */
+/* Asking is as good as being registered, and the result is determined anew each time */
 static void sibling_that_asks_claims_too(struct kunit *test)
 {
 	struct luo_fake *fake = with_string(test, "luo-x-v2");
@@ -670,7 +670,7 @@ static void no_area(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(luo_fake_flb(fake, 1)), -ENODATA);
 }
 
-/* Any number of files, any data: that is for others to judge */
+/* Any number of files, any data: their meaning is not validated */
 static void counts_and_data_are_no_damage(struct kunit *test)
 {
 	static const u64 counts[] = { 0, 1, U64_MAX };

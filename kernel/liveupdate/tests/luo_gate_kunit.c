@@ -23,7 +23,7 @@ static int shutter_run(void *arg)
 	return 0;
 }
 
-/* Somebody is inside, and another task closes the gate and waits */
+/* A call is active, and another task closes the gate and waits */
 static struct task_struct *shut_while_inside(struct kunit *test, struct luo_fake *fake,
 					     struct shutter *shutter)
 {
@@ -89,7 +89,7 @@ static void late_close_run(struct luo_gate_deferred *deferred)
 		late->entering = luo_gate_enter(late->gate);
 }
 
-/* Nobody is let in before they are all carried out. */
+/* No call enters before they have all run. */
 static void closes_come_first(struct kunit *test)
 {
 	struct luo_gate *gate = &luo_fake_boot(test)->luo->gate;
@@ -110,7 +110,7 @@ static void closes_come_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gate->active, 0);
 }
 
-/* Unless somebody is inside, who may wait for one who wants in. */
+/* Unless a call is active, which may wait for one that has yet to enter. */
 static void closes_do_not_keep_others_out(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot(test);

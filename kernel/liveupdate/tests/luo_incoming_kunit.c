@@ -57,7 +57,7 @@ static void expect_refused(struct kunit *test, struct luo_fake *fake, int err)
 	KUNIT_EXPECT_EQ(test, fake->store.nr_in, before);
 }
 
-/* Session "a" is there, but no file of it; "b" is sound */
+/* Session "a" is there, but no file of it; "b" is valid */
 static void expect_files_refused(struct kunit *test, struct luo_fake *fake)
 {
 	struct liveupdate_session *a, *b;
@@ -111,7 +111,7 @@ static void kho_refused(struct kunit *test)
 
 KUNIT_ARRAY_PARAM_DESC(version, version_cases, name);
 
-/* The checksum fits no more either, but the version is judged first */
+/* The checksum does not match either, but the version is validated first */
 static void unknown_version(struct kunit *test)
 {
 	const struct version_case *param = test->param_value;
@@ -296,7 +296,7 @@ static void session_name_without_an_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(fake->luo, "a", false, &session), -EUCLEAN);
 }
 
-static void verdicts_stay(struct kunit *test)
+static void results_stay(struct kunit *test)
 {
 	struct luo_fake *fake = on_its_way(test);
 	struct luo_ser *root = root_of(fake);
@@ -319,7 +319,7 @@ static void verdicts_stay(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_retrieve(fake->luo, "a", false, &session), -EUCLEAN);
 }
 
-/* Sound in itself, but one checksum for two sessions: better none than the wrong one */
+/* Valid in itself, but one checksum for two sessions: better none than the wrong one */
 static void fewer_checksums_than_sessions(struct kunit *test)
 {
 	struct luo_fake *fake = on_its_way(test);
@@ -390,7 +390,7 @@ static struct kunit_case luo_incoming_cases[] = {
 	KUNIT_CASE(chain_without_an_end),
 	KUNIT_CASE(address_of_no_preserved_page),
 	KUNIT_CASE(session_name_without_an_end),
-	KUNIT_CASE(verdicts_stay),
+	KUNIT_CASE(results_stay),
 	KUNIT_CASE(fewer_checksums_than_sessions),
 	KUNIT_CASE(root_stays_while_there_are_flbs),
 	KUNIT_CASE(root_that_is_no_page),

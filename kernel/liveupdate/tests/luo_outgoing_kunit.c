@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is written down for the next kernel, when, and what is undone */
+/* What is serialized for the next kernel, when, and what is undone */
 #include "luo_fake.h"
 
 static void a_kernel_that_dies_hands_over_nothing(struct kunit *test)

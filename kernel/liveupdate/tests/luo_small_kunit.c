@@ -52,7 +52,7 @@ static void expect_page(struct kunit *test, const void *obj, bool used)
 	KUNIT_EXPECT_EQ(test, crc, crc32c(~0U, &ser, sizeof(ser)));
 }
 
-/* Each is its own, whatever is given up in between. */
+/* Each is its own, whatever is freed in between. */
 static void small_objects(struct kunit *test)
 {
 	void **obj;
@@ -77,7 +77,7 @@ static void small_objects(struct kunit *test)
 	}
 }
 
-/* One that is given up is not in use for the next kernel, the others are. */
+/* One that is freed is not in use for the next kernel, the others are. */
 static void small_bitmap(struct kunit *test)
 {
 	void *one, *two;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Chains of blocks: walked when sound, refused when they lead nowhere, hold what they
+ * Chains of blocks: walked if valid, refused if they lead nowhere, hold what they
  * cannot, or do not end.
  *
  * Runs in the kernel, and in user space under tools/testing/liveupdate.

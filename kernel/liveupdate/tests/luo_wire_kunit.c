@@ -206,7 +206,7 @@ static void wire_ext_longer_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, read_ext(test, bytes, sizeof(bytes)));
 }
 
-/* Stamps are written up to the jump: no checksum can cover them */
+/* Timestamps are written up to the kexec: no checksum can cover them */
 static void wire_ext_every_byte_test(struct kunit *test)
 {
 	u8 bytes[sizeof(luo_golden_ext)];

@@ -70,7 +70,7 @@ static void make_memory(const void *data)
 
 /* ---------------------------------------------------------------- reading */
 
-/* How many pages an image that was found sound names: of the file, and on the way there */
+/* How many pages a valid serialized memfd names: of the file, and on the way there */
 struct named {
 	u64 file;
 	u64 way;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Coverage-guided: inputs are handovers as handover.h has them, mutated by mutate.c, read
- * and judged by image_read(). libFuzzer brings main().
+ * and validated by image_read(). libFuzzer brings main().
  */
 #include <linux/errno.h>
 #include <linux/string.h>

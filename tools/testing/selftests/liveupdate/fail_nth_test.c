@@ -141,7 +141,7 @@ TEST_F(fault, get_name)
 			    EXPECT_STREQ("session", name)), 0);
 }
 
-/* Give up all that is preserved. */
+/* Unpreserve everything. */
 static void renew(struct __test_metadata *_metadata, struct scene *s)
 {
 	close(s->session);
@@ -229,7 +229,7 @@ static void make_fresh(struct __test_metadata *_metadata, struct scene *s)
 	ASSERT_TRUE(fill(s->memfd, 3, half, s->pages));
 }
 
-/* Neither frozen nor given up, and it can be tried again. */
+/* Neither frozen nor unpreserved, and it can be tried again. */
 static void is_thawed(struct __test_metadata *_metadata, struct scene *s)
 {
 	test_err_thaw(EINVAL, s->session);

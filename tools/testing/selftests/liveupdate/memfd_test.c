@@ -324,7 +324,7 @@ TEST_F(session, huge_and_empty)
 	EXPECT_ERR(EPERM, ftruncate(memfd, 0));
 }
 
-/* Others write, fault and map while it is preserved and given up. */
+/* Others write, fault and map while it is preserved and unpreserved. */
 struct busy {
 	int memfd;
 	char *map;

@@ -203,7 +203,7 @@ TEST_F(session, name_is_free_after_last_close)
 	self->one = test_create(self->dev, "one");
 }
 
-/* Another process holds it while this one lets go. */
+/* Another process has it open while this one closes it. */
 static void wait_for_parent(void *arg)
 {
 	char byte;

@@ -68,7 +68,7 @@ static const struct corruption corruptions[] = {
 	{ "crcs.next - 0 self 0 right", NOTHING },
 	{ "crcs.count - 0 set ffffffffffffffff wrong", NOTHING },
 	{ "crc one 0 add 1 wrong", NOTHING },
-	/* Checksums that are sound themselves are believed. */
+	/* Checksums that are valid themselves are trusted. */
 	{ "ext.ser_crc - 0 add 1 right", ALL },
 	{ "ext.sessions_crc - 0 add 1 right", SESSIONS },
 	{ "ext.flbs_crc - 0 add 1 right", FLBS },

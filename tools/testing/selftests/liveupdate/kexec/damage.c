@@ -8,7 +8,7 @@
  * freed: nobody knows whose memory it is.
  *
  * Every session here has three memfds, with the tokens 0 to 2. Number 1 is for damage
- * and large enough for its memory to be seen when it is freed; the others are sound.
+ * and large enough for its memory to be seen when it is freed; the others are valid.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -166,7 +166,7 @@ static void check_all(const struct damage *d)
 
 /*
  * Sessions. Every name is refused, also one that never was, and new sessions are made as
- * if nothing had been handed over. A second look does not come to another verdict.
+ * if nothing had been handed over. Validating again has the same result.
  */
 #define SESSIONS	20
 
@@ -235,7 +235,7 @@ static void files_3(void)
 }
 
 /*
- * Two memfds with the same pages: each is sound, and the first to be retrieved gets them.
+ * Two memfds with the same pages: each is valid, and the first to be retrieved gets them.
  * Memory is used once whatever is said about it.
  */
 static void shared_2(void)

@@ -113,7 +113,7 @@ static __u64 first_block(const char *session)
 	return luo_memory_read(at + offsetof(struct luo_session_entry, files), 8);
 }
 
-/* The way there must be sound still. */
+/* What leads there must be valid still. */
 __u64 luo_memory_file(const char *session, unsigned int nr, const char *compatible)
 {
 	struct luo_file_entry file;

@@ -5,7 +5,7 @@
  * tell that is looked for.
  *
  * Every session has one memfd that lies scattered, so that its list is on two pages more, and a
- * sound one beside it. What is damaged must be refused, twice, and stay where it is.
+ * valid one beside it. What is damaged must be refused, twice, and stay where it is.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>

@@ -295,7 +295,7 @@ static int split_ops(const char *text, struct op *ops, int most)
 }
 
 /*
- * What has been preserved has been given up, last one first, but for one that may have
+ * What has been preserved has been unpreserved, last one first, but for one that may have
  * failed itself, which is then the last that was preserved.
  */
 static bool is_balanced(const char *text)
@@ -326,7 +326,7 @@ static void objects_are(int err)
 	}
 }
 
-/* A second try works, and all of it is given up again. */
+/* A second try works, and all of it is unpreserved again. */
 static void preserve_device(int device)
 {
 	int s = create("again");

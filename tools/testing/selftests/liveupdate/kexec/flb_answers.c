@@ -341,7 +341,7 @@ static void damage_2(void)
 	expect_shown("incoming", "FLBs: damaged");
 	test_finish(s);
 	test_err_flb(EUCLEAN, "get_incoming 0");
-	/* What is new is sound. */
+	/* What is new is valid. */
 	test_preserve(s, test_flb_open(0), 1);
 	expect_ops("file0.retrieve file0.finish flb0.preserve file0.preserve");
 }

@@ -27,7 +27,7 @@ static void preserve_device(int session, int handler, __u64 token)
 	close(fd);
 }
 
-/* FLB @failing cannot be preserved: those before it are given up, in reverse. */
+/* FLB @failing cannot be preserved: those before it are unpreserved, in reverse. */
 static void check_failure(int session, int failing)
 {
 	char want[FLB_WORDS] = "";
@@ -63,7 +63,7 @@ static void failure_1(void)
 	test_flb("fail nothing");
 }
 
-/* Each FLB is preserved for the first file that depends on it, given up with the last. */
+/* Each FLB is preserved for the first file that depends on it, unpreserved with the last. */
 static void given_up_1(void)
 {
 	int a = create("given up"), b = create("given up too");

@@ -25,7 +25,7 @@ static void refused_1(void)
 	close(s);
 	check_eq(-EOPNOTSUPP, luo_jump());
 	close(again);
-	/* Only an empty session is left when the jump comes. */
+	/* Only an empty session is left at the kexec. */
 	create("legacy empty");
 }
 

@@ -339,7 +339,7 @@ static void short_1(void)
 	if (!make_swap())
 		luo_skip("no " SWAP_DEVICE " to swap to");
 
-	/* A page each, so that there is much to write down */
+	/* A page each, so that there is much to serialize */
 	for (off_t at = 0; at < SIZE; at += PAGE) {
 		require_true(luo_fill(fd, SEED + 3, at, PAGE));
 		require_true(luo_fill(between, SEED + 4, at, PAGE));

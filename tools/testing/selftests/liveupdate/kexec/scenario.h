@@ -4,7 +4,7 @@
  *
  * A scenario has one function per kernel, or one for all of as many as it says. Each runs
  * in a process of its own. Unless it is the last one, that process stays after its function
- * has returned, with all that it has open and its threads running, until the jump to the
+ * has returned, with all that it has open and its threads running, until the kexec into the
  * next kernel.
  *
  * What the next kernel must find is worked out from the same constants there.

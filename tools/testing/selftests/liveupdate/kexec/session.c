@@ -431,7 +431,7 @@ static void name_2(void)
 	test_finish(s);
 }
 
-/* A session whose last descriptor was closed before the jump is not handed over. */
+/* A session whose last descriptor was closed before the kexec is not handed over. */
 static void closed_1(void)
 {
 	close(make("closed", 2, 13000));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once, until the jump: threads create sessions, preserve memfds, pass the
+ * Everything at once, until the kexec: threads create sessions, preserve memfds, pass the
  * sessions on, write, close, begin again, while reboots are refused and at last one is not.
  * Of each step that the kernel has said yes to a thread makes a note, in memory that is
  * preserved too. The next kernel finds all that is noted.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writing until the jump: what was said to be written is there. */
+/* Writing until the kexec: what was said to be written is there. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -119,7 +119,7 @@ static void mmap_2(void)
 	check_diary("diary by mmap");
 }
 
-/* What changed between preserve and the jump is what comes over. */
+/* What changed between preserve and the kexec is handed over. */
 static void later_1(void)
 {
 	int s = create("later"), fd = test_memfd(4 * PAGE), sealed = test_memfd(PAGE);
@@ -189,7 +189,7 @@ static void many_2(void)
 	test_finish(s);
 }
 
-/* Frozen by FREEZE, pages that are there are still written to, up to the jump. */
+/* Frozen by FREEZE, pages that are there are still written to, up to the kexec. */
 static void frozen_1(void)
 {
 	int s = create("frozen writes"), fd = test_memfd(4 * PAGE);
@@ -217,7 +217,7 @@ static void frozen_2(void)
 	test_finish(s);
 }
 
-/* Threads that wait at a hole when the jump comes: it comes, and the hole is one. */
+/* Threads that wait at a hole do not hinder the kexec, and it stays a hole. */
 static void touch(void *arg)
 {
 	luo_touch(arg);
@@ -253,9 +253,9 @@ static const struct scenario write_scenarios[] = {
 	{ "many after preserve", { many_1, many_2 } },
 	{ "after freeze", { frozen_1, frozen_2 } },
 	{ "waiting at a hole", { sleep_1, sleep_2 } },
-	/* Last, so that the jump comes while holes are left. */
-	{ "pwrite until the jump", { pwrite_1, pwrite_2 } },
-	{ "mmap until the jump", { mmap_1, mmap_2 } },
+	/* Last, so that holes are left at the kexec. */
+	{ "pwrite until the kexec", { pwrite_1, pwrite_2 } },
+	{ "mmap until the kexec", { mmap_1, mmap_2 } },
 	{ }
 };
 
@@ -308,7 +308,7 @@ static void lock_2(void)
 
 /*
  * A sleeper that holds the lock of a device, which the reboot wants for shutting that down.
- * Nothing will be thawed any more, so it is let go without what it waits for.
+ * Nothing will be thawed any more, so it is woken without what it waits for.
  */
 static void under_device_lock(void *arg)
 {
@@ -336,7 +336,7 @@ static void device_1(void)
 	require_true(luo_child_sleeps(&child));
 }
 
-/* And one that comes on its own feet, so to speak, goes on waiting until the jump. */
+/* A fault in user mode goes on waiting until the kexec. */
 static void touch_hole(void *arg)
 {
 	struct copy *c = arg;
