@@ -135,15 +135,21 @@ struct liveupdate_flb_op_args {
  * @unpreserve: required. Undo preserve(), once the last file that depends on it is
  *	unpreserved and the last reference is put. Cannot fail.
  * @retrieve: required. Make the object from what was handed over, at the first get or just
- *	before finish(). An error is final and returned by each get, but -ENODATA,
- *	-EOPNOTSUPP and -ENODEV, which would mean that there is nothing, become -EUCLEAN.
+ *	before finish(). An error is final and returned by each get, but see @retrieve_retry;
+ *	-ENODATA, -EOPNOTSUPP and -ENODEV, which would mean that there is nothing, become
+ *	-EUCLEAN.
  * @finish: required. Free what was handed over, and the object. Called once the last file
  *	that depends on it is finished, at the latest when all sessions of the previous
  *	kernel are, and the last reference is put. Cannot fail.
  * @owner: the module of the ops, NULL if built in. The object holds a reference.
+ * @retrieve_retry: after any error other than those that become -EUCLEAN, -EUCLEAN itself and
+ *	-EIO retrieve() has consumed nothing and is called again by the next get. Without this,
+ *	an error is still not final if it is the transient errno of another FLB, which
+ *	retrieve() passes on.
  *
  * Context: all may sleep, and may get and put other FLBs, but not register any. Each is
- * called at most once in the life of an object, and the ops of one object are serialized.
+ * called at most once in the life of an object, but for a retrieve() that is retried, and the
+ * ops of one object are serialized.
  * The previous kernel's object and the one for the next kernel are independent.
  */
 struct liveupdate_flb_ops {
@@ -152,6 +158,7 @@ struct liveupdate_flb_ops {
 	int (*retrieve)(struct liveupdate_flb_op_args *args);
 	void (*finish)(struct liveupdate_flb_op_args *args);
 	struct module *owner;
+	bool retrieve_retry;
 };
 
 /**

@@ -300,8 +300,8 @@ EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
  * * -EINVAL - an op is missing, or a string is malformed
  * * -ENOMEM - no memory to read the handover; can be retried
  * * -EINTR - killed while waiting for another task's call
- * * other - the errno of retrieve(); the same each time, and never one of the above that
- *   mean that there is nothing
+ * * other - the errno of retrieve(); the same each time unless the FLB sets retrieve_retry,
+ *   and never one of the above that mean that there is nothing
  */
 int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
 {

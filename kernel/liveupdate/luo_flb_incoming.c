@@ -48,23 +48,36 @@ static int call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb
 	return retrieve_errno(err);
 }
 
+/* As for files, see file_may_retry(). */
+static bool entry_may_retry(struct luo_flb_entry *entry, struct liveupdate_flb *flb, int err)
+{
+	if (luo_oplock_met_transient(&entry->oplock, err))
+		return true;
+	return flb->ops->retrieve_retry && err != -EUCLEAN && err != -EIO;
+}
+
 /*
- * Called with the op lock held; drops state_lock around retrieve(). The result is final,
- * except -ENODEV: the owner is being unloaded and the entry is untouched.
+ * Called with the op lock held; drops state_lock around retrieve(). A final errno is left in
+ * @entry; any other is returned, and the entry is untouched.
  */
 static int entry_retrieve(struct luo *luo, struct luo_flb_entry *entry, struct liveupdate_flb *flb)
 	__must_hold(&luo->state_lock)
 {
+	int err;
+
 	if (!try_module_get(flb->ops->owner))
 		return -ENODEV;
 
 	entry->flb = flb;
 	spin_unlock(&luo->state_lock);
-	entry->err = call_retrieve(entry, flb);
+	err = call_retrieve(entry, flb);
 	spin_lock(&luo->state_lock);
-	entry->state = entry->err ? LUO_FLB_FAILED : LUO_FLB_RETRIEVED;
-	if (entry->err)
+	if (err)
 		entry->flb = NULL;
+	if (err && entry_may_retry(entry, flb, err))
+		return err;
+	entry->err = err;
+	entry->state = err ? LUO_FLB_FAILED : LUO_FLB_RETRIEVED;
 	return 0;
 }
 

@@ -150,7 +150,9 @@ static struct flb_sample_table *flb_sample_table_alloc(void)
 
 /*
  * The ops of the FLB. Live update calls each at most once in the life of an object and
- * never two at a time, and holds this module as long as there is an object.
+ * never two at a time, and holds this module as long as there is an object. With
+ * retrieve_retry a retrieve() that had no memory has another chance: it must not have
+ * consumed anything, and here it does not.
  */
 
 /* The first file is about to be preserved. */
@@ -221,6 +223,7 @@ static const struct liveupdate_flb_ops flb_sample_flb_ops = {
 	.retrieve = flb_sample_flb_retrieve,
 	.finish = flb_sample_flb_finish,
 	.owner = THIS_MODULE,
+	.retrieve_retry = true,
 };
 
 /*
@@ -422,6 +425,7 @@ static const struct liveupdate_file_ops flb_sample_file_ops = {
 	.retrieve = flb_sample_retrieve,
 	.finish = flb_sample_finish,
 	.owner = THIS_MODULE,
+	.retrieve_retry = true,
 };
 
 static struct liveupdate_file_handler flb_sample_handler = {
@@ -524,6 +528,7 @@ static int flb_sample_look_back(void)
 	case -EOPNOTSUPP:	/* nor could it, or can this one: live update is off */
 		return 0;
 	case -ENODEV:		/* we are being unloaded; says nothing of the previous kernel */
+	case -ENOMEM:		/* nor does this; it is all still there, for the next attempt */
 		return err;
 	case -EPROTONOSUPPORT:	/* it did, in a version that we cannot read */
 	case -EUCLEAN:		/* it did, or may have; but that is damaged */

@@ -70,6 +70,45 @@ static void failed_retrieve_is_final(struct kunit *test)
 	luo_fake_expect_log(fake, "");
 }
 
+/* The driver promises that nothing was consumed; nothing is final then but what never is. */
+static void failed_retrieve_can_be_retried(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+	struct luo_script_flb *flb = &fake->flb[0];
+
+	flb->ops.retrieve_retry = true;
+	flb->fail_op = 'r';
+	flb->fail_with = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), -ENOMEM);
+	luo_fake_finish(fake, "a");
+	luo_fake_finish(fake, "b");
+	luo_fake_expect_log(fake, "r1 C1 D1 C2 D2 r1 r1");
+	/* Not even at the end */
+	flb->fail_op = 0;
+	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
+	luo_fake_expect_log(fake, "r1 d1");
+	luo_fake_expect_freed(test, fake);
+}
+
+static void damaged_is_not_retried(struct kunit *test)
+{
+	static const int errnos[] = { -EUCLEAN, -EIO, -ENODATA };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errnos); i++) {
+		struct luo_fake *fake = luo_fake_with_flbs(test, 1, 1);
+		struct luo_script_flb *flb = &fake->flb[0];
+
+		flb->ops.retrieve_retry = true;
+		flb->fail_op = 'r';
+		flb->fail_with = errnos[i];
+		luo_fake_flb_in(flb);
+		flb->fail_op = 0;
+		KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb),
+				errnos[i] == -EIO ? -EIO : -EUCLEAN);
+		luo_fake_expect_log(fake, "r1");
+	}
+}
+
 /* ----------------------------------------------------------------------- order */
 
 static void in_reverse_after_the_last_file(struct kunit *test)
@@ -591,6 +630,8 @@ static struct kunit_case luo_flb_incoming_cases[] = {
 	KUNIT_CASE(retrieved_just_before_it_is_finished),
 	KUNIT_CASE(not_finished_if_it_cannot_be_retrieved),
 	KUNIT_CASE(failed_retrieve_is_final),
+	KUNIT_CASE(failed_retrieve_can_be_retried),
+	KUNIT_CASE(damaged_is_not_retried),
 	KUNIT_CASE(in_reverse_after_the_last_file),
 	KUNIT_CASE(each_file_is_followed_by_its_own),
 	KUNIT_CASE(last_file_over_sessions_and_handlers),
