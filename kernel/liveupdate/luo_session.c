@@ -424,8 +424,8 @@ int luo_session_finish(struct liveupdate_session *session)
 
 /*
  * Freeze a session ahead of the reboot. Returns -EINVAL if the session is not outgoing,
- * -EBUSY if it is frozen or the reboot has begun, -EINTR if killed while waiting, or as
- * luo_file_freeze_all().
+ * -EALREADY if it is frozen, -EBUSY if the reboot has begun, -EINTR if killed while waiting,
+ * or as luo_file_freeze_all().
  */
 int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 {
@@ -436,7 +436,7 @@ int luo_session_freeze(struct liveupdate_session *session, u64 *token)
 	if (!session_is_outgoing(session))
 		err = -EINVAL;
 	else if (session->state == LUO_SESSION_FROZEN)
-		err = -EBUSY;
+		err = -EALREADY;
 	else
 		err = luo_file_freeze_all(session, token);
 	if (!err)

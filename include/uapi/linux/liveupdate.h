@@ -164,8 +164,8 @@ struct liveupdate_session_get_name {
  * A program learns of a refusal while it can still go on, and the reboot does not freeze the
  * session again. LIVEUPDATE_SESSION_THAW or the last close undoes it.
  *
- * EBUSY: it is frozen already. Other errors come from the handler of @token; all files are
- * thawed again.
+ * EALREADY: it is frozen already. Other errors come from the handler of @token; all files
+ * are thawed again.
  */
 struct liveupdate_session_freeze {
 	__u32 size;

@@ -88,7 +88,7 @@ static void frozen_session_is_closed_to_files(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, session, 1), 0);
 	KUNIT_EXPECT_EQ(test, luo_session_freeze(session, &token), 0);
-	KUNIT_EXPECT_EQ(test, luo_session_freeze(session, &token), -EBUSY);
+	KUNIT_EXPECT_EQ(test, luo_session_freeze(session, &token), -EALREADY);
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, session, 2), -EBUSY);
 	KUNIT_EXPECT_EQ(test, luo_session_thaw(session), 0);
 	KUNIT_EXPECT_EQ(test, luo_session_thaw(session), -EINVAL);

@@ -315,7 +315,7 @@ TEST_F(fault, thaw)
 	test_preserve(self->s.session, self->s.memfd, 1);
 	test_freeze(self->s.session);
 	EXPECT_GT(luo_sweep(LUO_COUNT_ALL, luo_thaw(self->s.session),
-			    test_err_freeze(EBUSY, self->s.session),
+			    test_err_freeze(EALREADY, self->s.session),
 			    test_freeze(self->s.session)), 0);
 }
 
@@ -379,7 +379,7 @@ static void live(struct __test_metadata *_metadata, struct scene *s, unsigned in
 	EXPECT_EQ(0, luo_insist(percent, ATTEMPTS, luo_freeze(s->session, NULL),
 				test_err_thaw(EINVAL, s->session)));
 	EXPECT_EQ(0, luo_insist(percent, ATTEMPTS, luo_thaw(s->session),
-				test_err_freeze(EBUSY, s->session)));
+				test_err_freeze(EALREADY, s->session)));
 	close(s->refuses);
 	s->refuses = -1;
 }

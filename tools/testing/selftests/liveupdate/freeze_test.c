@@ -32,7 +32,7 @@ TEST_F(session, states)
 	test_preserve(self->one, test_memfd(PAGE), 1);
 	test_err_thaw(EINVAL, self->one);
 	test_freeze(self->one);
-	test_err_freeze(EBUSY, self->one);
+	test_err_freeze(EALREADY, self->one);
 	test_err_preserve(EBUSY, self->one, test_memfd(PAGE), 2);
 	test_thaw(self->one);
 	test_err_thaw(EINVAL, self->one);
@@ -44,7 +44,7 @@ TEST_F(session, states)
 TEST_F(session, empty_session)
 {
 	test_freeze(self->one);
-	test_err_freeze(EBUSY, self->one);
+	test_err_freeze(EALREADY, self->one);
 	test_err_preserve(EBUSY, self->one, test_memfd(PAGE), 1);
 	test_thaw(self->one);
 	test_preserve(self->one, test_memfd(PAGE), 1);

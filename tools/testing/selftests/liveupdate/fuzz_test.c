@@ -155,7 +155,7 @@ static void *place(struct fuzzer *f, union argument *arg)
 static bool may_be_said(int err)
 {
 	static const int errnos[] = {
-		0, EBADF, ENOTTY, EINVAL, EOPNOTSUPP, E2BIG, EFAULT, EBUSY, EEXIST, ENOENT,
+		0, EBADF, ENOTTY, EINVAL, EOPNOTSUPP, E2BIG, EFAULT, EBUSY, EALREADY, EEXIST, ENOENT,
 		EACCES,
 	};
 

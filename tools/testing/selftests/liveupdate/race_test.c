@@ -126,7 +126,7 @@ static void *do_everything(void *arg)
 		int ret = luo_preserve(r->session, r->memfd, i);
 
 		r->bad += !one_of(ret, EBUSY, EEXIST);
-		r->bad += !one_of(luo_freeze(r->session, NULL), EBUSY, EBUSY);
+		r->bad += !one_of(luo_freeze(r->session, NULL), EALREADY, EALREADY);
 		r->bad += luo_get_name(r->session, name) != 0;
 		ret = pwrite(r->memfd, "x", 1, i % 64 * PAGE);
 		r->bad += ret != 1 && errno != EBUSY;
@@ -213,9 +213,9 @@ static void *use_until_closed(void *arg)
 	pthread_barrier_wait(r->barrier);
 	do {
 		ret = luo_freeze(r->session, NULL);
-		if (!ret || ret == -EBUSY)
+		if (!ret || ret == -EALREADY)
 			ret = luo_thaw(r->session);
-	} while (!ret || ret == -EINVAL || ret == -EBUSY);
+	} while (!ret || ret == -EINVAL || ret == -EALREADY);
 	r->bad += ret != -EBADF;
 	return NULL;
 }

@@ -138,7 +138,7 @@ TEST_F(session, refusal_and_freeze)
 	test_preserve(self->one, other, 1);
 	bad_memfd(self->one, 2);
 	expect_refusal();
-	test_err_freeze(EBUSY, self->two);
+	test_err_freeze(EALREADY, self->two);
 	EXPECT_EQ(-1, pwrite(frozen, "x", 1, HOLE));
 	EXPECT_EQ(EBUSY, errno);
 	EXPECT_EQ(1, pwrite(other, "x", 1, HOLE));
