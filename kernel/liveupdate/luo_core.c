@@ -128,7 +128,7 @@ static void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
 
 	luo_read_clocks(&now);
 	if (luo->ext)
-		luo_wire_write_stamp(luo->ext, stamp, now.ns, now.cycles);
+		luo_wire_write_stamp(&luo->ext->ext, stamp, now.ns, now.cycles);
 	trace_liveupdate_phase(stamp);
 }
 
@@ -168,7 +168,7 @@ int luo_reboot(struct luo *luo, bool handover)
 
 	luo_outgoing_write(luo);
 	luo_stamp(luo, LIVEUPDATE_STAMP_SERIALIZED);
-	luo_wire_write_stamp(luo->ext, LUO_STAMP_REAL, ktime_get_real_ns(), get_cycles());
+	luo_wire_write_stamp(&luo->ext->ext, LUO_STAMP_REAL, ktime_get_real_ns(), get_cycles());
 	trace_liveupdate_reboot("ready", 0, start);
 	return 0;
 
@@ -427,6 +427,16 @@ const char *liveupdate_session_name(struct liveupdate_session *session)
 }
 EXPORT_SYMBOL_GPL(liveupdate_session_name);
 
+/* Restarting with it on is no remedy: the handover does not outlive the next reboot. */
+static void __init luo_warn_off(const struct luo_incoming *in)
+{
+	if (in->head.sessions_pa || in->nr_flbs)
+		pr_warn("live update is off, but the previous kernel handed over %s%s%s: they cannot be retrieved, and the next reboot loses them\n",
+			in->head.sessions_pa ? "sessions" : "",
+			in->head.sessions_pa && in->nr_flbs ? " and " : "",
+			in->nr_flbs ? "FLBs" : "");
+}
+
 static int __init luo_setup(void)
 {
 	int err;
@@ -442,8 +452,10 @@ static int __init luo_setup(void)
 		pr_warn("cannot create /sys/kernel/liveupdate: %pe\n", ERR_PTR(err));
 	if (luo_global.enabled && !luo_enabled(&luo_global))
 		pr_warn("disabled: Kexec HandOver is off, boot with kho=on\n");
-	if (!luo_enabled(&luo_global))
+	if (!luo_enabled(&luo_global)) {
+		luo_warn_off(&luo_global.in);
 		return 0;
+	}
 
 	err = luo_init(&luo_global);
 	if (err)

@@ -81,6 +81,9 @@
 
 struct seq_file;
 
+/* Space for the version of a root with each byte escaped */
+#define LUO_VERSION_TEXT	(4 * LUO_ABI_COMPAT_LEN + 1)
+
 /* log2 of the buckets in luo->objects: enough for some 10,000 files at once */
 #define LUO_OBJECT_BITS	12
 
@@ -96,6 +99,7 @@ struct seq_file;
  * @bad_ext: there are checksums, and they are not valid
  * @has_file_crcs: the chain of checksums that @ext points to is valid
  * @head: the root
+ * @version: its version, in printable ASCII, also if it is unknown; empty if there is no root
  * @ext: copy of the checksums and timestamps
  * @unfinished: number of unfinished sessions
  * @over: all sessions are finished; set once
@@ -115,6 +119,7 @@ struct luo_incoming {
 	bool bad_ext;
 	bool has_file_crcs;
 	struct luo_wire_head head;
+	char version[LUO_VERSION_TEXT];
 	struct luo_ext_ser ext;
 	unsigned long unfinished;
 	bool over;
@@ -207,7 +212,7 @@ struct luo {
 	struct luo_incoming in;
 	struct luo_unfinished unfinished;
 	struct luo_ser *ser;
-	struct luo_ext_ser *ext;
+	struct luo_ext_page *ext;
 
 	spinlock_t state_lock;	/* see the top of this file */
 	struct rhashtable tokens;

@@ -41,21 +41,26 @@ void luo_outgoing_stop(struct luo *luo)
 	luo_flb_area_stop(luo);
 }
 
-/* Further sessions are only counted: printing takes longer than everything else. */
-#define UNFINISHED_NAMED	10
-
-static void name_unfinished(const char *name, unsigned long *nr)
+/*
+ * Name a session here, and for the next kernel, whose log outlives the reboot. Further
+ * sessions are only counted: printing takes longer than everything else.
+ */
+static void name_unfinished(struct luo *luo, const char *name)
 {
-	if (++*nr <= UNFINISHED_NAMED)
-		pr_warn("session '%s' was not finished and is dropped by this reboot\n",
-			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
+	u32 nr = luo->ext->ext.dropped++;
+
+	if (nr >= LUO_DROPPED_NAMED)
+		return;
+	pr_warn("session '%s' was not finished and is dropped by this reboot\n",
+		luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
+	strscpy_pad(luo->ext->dropped[nr], name);
 }
 
 static int name_unread(const void *entry, void *arg)
 {
 	const struct luo_session_ser *ser = entry;
 
-	name_unfinished(ser->name, arg);
+	name_unfinished(arg, ser->name);
 	return 0;
 }
 
@@ -66,18 +71,18 @@ static int name_unread(const void *entry, void *arg)
 void luo_outgoing_name_dropped(struct luo *luo)
 {
 	struct liveupdate_session *session;
-	unsigned long nr = 0;
 
 	guard(mutex)(&luo->lock);
+	luo->ext->ext.dropped = 0;
 	if (luo->in.err)
 		return;
 	if (!luo->in.sessions_read)
-		luo_incoming_each_session(luo, name_unread, &nr);
+		luo_incoming_each_session(luo, name_unread, luo);
 	list_for_each_entry(session, &luo->incoming, in_side)
-		name_unfinished(luo_session_name(session), &nr);
-	if (nr > UNFINISHED_NAMED)
-		pr_warn("%lu more sessions were not finished and are dropped by this reboot\n",
-			nr - UNFINISHED_NAMED);
+		name_unfinished(luo, luo_session_name(session));
+	if (luo->ext->ext.dropped > LUO_DROPPED_NAMED)
+		pr_warn("%u more sessions were not finished and are dropped by this reboot\n",
+			luo->ext->ext.dropped - LUO_DROPPED_NAMED);
 }
 
 static void thaw_session(struct liveupdate_session *session)

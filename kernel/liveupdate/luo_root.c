@@ -10,6 +10,8 @@
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/printk.h>
+#include <linux/string.h>
+#include <linux/string_helpers.h>
 
 #include <trace/events/liveupdate.h>
 
@@ -27,6 +29,16 @@ static int root_find(struct luo_store *store, const char *name, const void **mem
 		return err;
 	*mem = store->ops->peek(store, phys, &order);
 	return *mem && *size <= PAGE_SIZE << order ? 0 : -EUCLEAN;
+}
+
+/* Of whatever version: who finds an unknown one looks for the kernel that reads it. */
+static void note_version(const char *page, size_t size, struct luo_incoming *in)
+{
+	size_t len = strnlen(page, min(size, LUO_ABI_COMPAT_LEN));
+	int n = string_escape_mem(page, len, in->version, sizeof(in->version) - 1,
+				  ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, "\\");
+
+	in->version[n] = 0;
 }
 
 static void validate_ext(struct luo_store *store, struct luo_incoming *in)
@@ -59,8 +71,31 @@ int luo_root_validate(struct luo_store *store, struct luo_incoming *in)
 	err = root_find(store, LUO_KHO_ENTRY_NAME, &page, &size);
 	if (err)
 		return err == -ENOENT ? 0 : err;
+	note_version(page, size, in);
 	validate_ext(store, in);
 	return luo_wire_read_head(page, size, in->has_ext ? &in->ext : NULL, &in->head);
+}
+
+/* Name the sessions that the previous kernel did not finish. They are lost. */
+static void name_dropped(struct luo *luo)
+{
+	u32 nr = luo->in.ext.dropped;
+	const struct luo_ext_page *page;
+	char name[LUO_NAME_TEXT];
+	const void *mem;
+	size_t size;
+
+	if (!luo->in.has_ext || !nr ||
+	    root_find(luo->store, LUO_EXT_KHO_ENTRY_NAME, &mem, &size))
+		return;
+	page = mem;
+	for (u32 i = 0; size >= sizeof(*page) && i < min(nr, LUO_DROPPED_NAMED); i++) {
+		strscpy(name, page->dropped[i], LIVEUPDATE_SESSION_NAME_LENGTH);
+		pr_warn("session '%s' was not finished by the previous kernel and is lost\n",
+			luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
+	}
+	if (nr > LUO_DROPPED_NAMED || size < sizeof(*page))
+		pr_warn("sessions not finished by the previous kernel and lost: %u\n", nr);
 }
 
 /*
@@ -83,11 +118,13 @@ void luo_root_read(struct luo *luo)
 	if (in->bad_ext)
 		pr_warn("handover checksums unreadable, continuing without\n");
 	if (in->err)
-		pr_err("incoming handover rejected (%s), memory %s\n",
+		pr_err("incoming handover%s%s rejected (%s), memory %s\n",
+		       in->version[0] ? " " : "", in->version,
 		       in->err == -EPROTONOSUPPORT ? "unsupported version" : "corrupted",
 		       luo->store->ops->refused(luo->store) ? "lost" : "left in place");
 	else if (!in->head.sessions_pa)
 		in->over = true;
+	name_dropped(luo);
 }
 
 static void *publish(struct luo_store *store, const char *name, size_t size)
@@ -146,7 +183,7 @@ void luo_root_write(struct luo *luo, const struct luo_root *root)
 	};
 
 	luo_wire_write_head(luo->ser, &head);
-	luo_wire_write_ext(luo->ext, luo->ser, root->sessions_crc, root->flbs_crc,
+	luo_wire_write_ext(&luo->ext->ext, luo->ser, root->sessions_crc, root->flbs_crc,
 			   root->files_crcs_pa, root->files_crcs_crc);
 }
 

@@ -8,7 +8,10 @@
 #define pr_fmt(fmt) "luo: " fmt
 
 #include <linux/cleanup.h>
+#include <linux/pid.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/string_choices.h>
 
 #include <trace/events/liveupdate.h>
 
@@ -213,8 +216,15 @@ void luo_session_unretrieve(struct liveupdate_session *session)
 
 static void session_unpreserve(struct liveupdate_session *session)
 {
-	scoped_guard(rwsem_write, &session->lock)
+	scoped_guard(rwsem_write, &session->lock) {
+		size_t nr = list_count_nodes(&session->files);
+
+		/* Its program may have meant it, or have been killed. */
+		if (nr)
+			pr_info_ratelimited("session '%s' given up with %zu file%s\n",
+					    luo_session_text(session), nr, str_plural(nr));
 		luo_file_unpreserve_all(session);
+	}
 	scoped_guard(mutex, &session->luo->lock)
 		luo_session_unlink(session);
 	luo_session_free(session);

@@ -31,7 +31,17 @@ static ssize_t number_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", luo_incoming_state_name(luo_incoming_state(luo_shown)));
+	const char *name = luo_incoming_state_name(luo_incoming_state(luo_shown));
+
+	if (luo_shown->store->ops->refused(luo_shown->store))
+		name = "lost";
+	return sysfs_emit(buf, "%s\n", name);
+}
+
+/* Written once, at boot */
+static ssize_t incoming_version_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", luo_shown->in.version);
 }
 
 static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -48,12 +58,14 @@ static ssize_t image_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 static struct kobj_attribute enabled_attr = __ATTR_RO(enabled);
 static struct kobj_attribute number_attr = __ATTR_RO(number);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
+static struct kobj_attribute incoming_version_attr = __ATTR_RO(incoming_version);
 static struct kobj_attribute image_attr = __ATTR_RO(image);
 
 static struct attribute *sysfs_attrs[] = {
 	&enabled_attr.attr,
 	&number_attr.attr,
 	&incoming_attr.attr,
+	&incoming_version_attr.attr,
 	&image_attr.attr,
 	NULL
 };

@@ -100,8 +100,8 @@ u32 luo_wire_ext_crc(const struct luo_ext_ser *ext)
 }
 
 /*
- * Serialize the checksums; writes all but the timestamps, which may have been written
- * before. Addresses and checksums are 0 for what there is none of.
+ * Serialize the checksums; writes all but the timestamps and the number of dropped sessions,
+ * which may have been written before. Addresses and checksums are 0 for what there is none of.
  */
 void luo_wire_write_ext(struct luo_ext_ser *ext, const struct luo_ser *ser, u32 sessions_crc,
 			u32 flbs_crc, u64 files_crcs_pa, u32 files_crcs_crc)
@@ -111,7 +111,6 @@ void luo_wire_write_ext(struct luo_ext_ser *ext, const struct luo_ser *ser, u32 
 	ext->sessions_crc = sessions_crc;
 	ext->flbs_crc = flbs_crc;
 	ext->files_crcs_crc = files_crcs_crc;
-	ext->reserved = 0;
 	ext->files_crcs_pa = files_crcs_pa;
 	ext->self_crc = luo_wire_ext_crc(ext);
 }

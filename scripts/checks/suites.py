@@ -97,7 +97,7 @@ def kexec_suites() -> list[Suite]:
     """Two kernels, or more."""
     return [
         jump("memfd", 2, "memfds of every shape in the next kernel"),
-        jump("session", 3, "sessions over three kernels", in_log={"unwanted": 1, "half-done": 1}),
+        jump("session", 3, "sessions over three kernels", in_log={"unwanted": 2, "half-done": 2}),
         jump("fd", 2, "retrieving files", LEAN),
         jump("write", 2, "writing until the kexec", LEAN),
         # Either kernel asks early whether each page is preserved: the first one finds none, the
@@ -133,8 +133,10 @@ def kexec_suites() -> list[Suite]:
         jump("published", 3, "what KHO's debugfs shows stays what it was"),
         # Ten of twelve are named, on a line each whatever their names are.
         jump("unwanted", 3, "sessions that no program wants, named in the log", LEAN,
-             in_log={r"luo: session 'unwanted\\012\d\d' was not finished": 10,
-                     r"luo: 2 more sessions were not finished": 1}),
+             in_log={r"luo: session 'unwanted\\012\d\d' was not finished and": 10,
+                     r"luo: 2 more sessions were not finished": 1,
+                     r"luo: session 'unwanted\\012\d\d' was not finished by the previous": 10,
+                     r"luo: sessions not finished by the previous kernel and lost: 12": 1}),
         jump("trace", 2, "the tracepoints", DEBUG),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),

@@ -193,9 +193,9 @@ static void *damage_base(struct luo *luo, const struct damage *d)
 	case IN_SESSION:
 		return session;
 	case IN_CRCS:
-		return damage_block(luo->ext->files_crcs_pa);
+		return damage_block(luo->ext->ext.files_crcs_pa);
 	case IN_CRC:
-		return damage_entry(luo->ext->files_crcs_pa, sizeof(u32), nr);
+		return damage_entry(luo->ext->ext.files_crcs_pa, sizeof(u32), nr);
 	case IN_FILES:
 		return session ? damage_block(session->files) : NULL;
 	case IN_FILE:
@@ -229,12 +229,12 @@ static void damage_make_right(struct luo *luo, const struct damage *d)
 	const struct luo_wire_pages pages = { .peek = damage_peek, .ctx = luo };
 
 	if (d->field->in == IN_EXT) {
-		luo->ext->self_crc = luo_wire_ext_crc(luo->ext);
+		luo->ext->ext.self_crc = luo_wire_ext_crc(&luo->ext->ext);
 		return;
 	}
 	if (d->field->in != IN_CRCS && d->field->in != IN_CRC)
-		luo_seal_files(luo->ser, luo->ext, &pages);
-	luo_seal(luo->ser, luo->ext, &pages);
+		luo_seal_files(luo->ser, &luo->ext->ext, &pages);
+	luo_seal(luo->ser, &luo->ext->ext, &pages);
 }
 
 /**

@@ -97,6 +97,7 @@ static void wire_golden_write_ext_test(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, block + 16, (const u8 *)&files, sizeof(files));
 
 	memset(&ext, POISON, offsetof(struct luo_ext_ser, stamps));
+	ext.dropped = 0;
 	luo_wire_write_stamp(&ext, 0, LUO_GOLDEN_NS_0, LUO_GOLDEN_CYCLES_0);
 	luo_wire_write_ext(&ext, (const struct luo_ser *)luo_golden_ser, sessions, flbs,
 			   LUO_GOLDEN_CRCS, crcs);

@@ -92,7 +92,7 @@ static void start_without_memory_leaves_nothing(struct kunit *test)
 static void the_reboot_is_timed(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot(test);
-	const struct luo_stamp_ser *stamps = fake->luo->ext->stamps;
+	const struct luo_stamp_ser *stamps = fake->luo->ext->ext.stamps;
 
 	KUNIT_EXPECT_EQ(test, stamps[LIVEUPDATE_STAMP_REBOOT].ns, 0);
 	KUNIT_ASSERT_EQ(test, luo_reboot(fake->luo, true), 0);

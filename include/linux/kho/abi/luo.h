@@ -122,7 +122,8 @@ struct luo_stamp_ser {
  * @sessions_crc: of the session chain, see luo_wire_block_crc()
  * @flbs_crc: of the FLB area
  * @files_crcs_crc: of the chain at @files_crcs_pa
- * @reserved: 0
+ * @dropped: number of sessions that were handed over to this kernel, unfinished when it
+ *	rebooted, and are lost
  * @files_crcs_pa: first block of a chain of u32, one per session in their order: the
  *	checksum of its file chain, 0 if it has none; 0: no sessions
  * @stamps: indexed by enum liveupdate_stamp, and LUO_STAMP_REAL; written up to the kexec and
@@ -137,11 +138,24 @@ struct luo_ext_ser {
 	u32 sessions_crc;
 	u32 flbs_crc;
 	u32 files_crcs_crc;
-	u32 reserved;
+	u32 dropped;
 	u64 files_crcs_pa;
 	struct luo_stamp_ser stamps[LUO_EXT_STAMPS];
 } __packed;
 static_assert(sizeof(struct luo_ext_ser) == 48 + 16 * LUO_EXT_STAMPS);
+
+#define LUO_DROPPED_NAMED	10
+
+/**
+ * struct luo_ext_page - the page of the "LUO-ext" subtree
+ * @ext: checksums and timestamps
+ * @dropped: names of the first @ext.dropped sessions, for the log only and therefore without a
+ *	checksum. May be left off.
+ */
+struct luo_ext_page {
+	struct luo_ext_ser ext;
+	char dropped[LUO_DROPPED_NAMED][LIVEUPDATE_SESSION_NAME_LENGTH];
+} __packed;
 
 /* For the in-kernel test of FLBs, lib/tests/liveupdate.c */
 #ifdef CONFIG_LIVEUPDATE_TEST

@@ -231,7 +231,7 @@ static void kho_1(void)
 
 static void kho_2(void)
 {
-	expect_no_kho(-EPROTONOSUPPORT, "incompatible");
+	expect_no_kho(-EPROTONOSUPPORT, "lost");
 }
 
 static void kho_3(void)
