@@ -180,9 +180,15 @@ static int flbs_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(flbs);
 
+static void show_row(void *arg, const struct luo_timeline_row *row)
+{
+	seq_printf(arg, "%s %s %llu %llu\n", row->previous ? "previous" : "this", row->name,
+		   row->stamp.ns, row->stamp.cycles);
+}
+
 static int timeline_show(struct seq_file *m, void *v)
 {
-	luo_show_timeline(m, luo_shown);
+	luo_timeline_each(luo_shown, show_row, m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(timeline);

@@ -129,6 +129,7 @@ static struct luo_flb_link *link_find(struct luo_flb *lflb, struct liveupdate_fi
 static void flb_add(struct luo *luo, struct luo_flb *lflb, struct liveupdate_flb *flb)
 {
 	lflb->flb = flb;
+	lflb->id = ++luo->last_flb_id;
 	INIT_LIST_HEAD(&lflb->links);
 	list_add_tail_rcu(&lflb->in_list, &luo->flbs);
 }

@@ -21,6 +21,7 @@ struct luo_root;
 /**
  * struct luo_flb - an FLB that is registered, or was and left an object behind
  * @in_list: in luo->flbs, in order of registration, while it is in use
+ * @id: its number there, ascending
  * @flb: what the driver registered; may be gone once it is not in use
  * @links: struct luo_flb_link: handlers that it is registered with; empty: hidden from
  *	new files and gets
@@ -41,6 +42,7 @@ struct luo_root;
  */
 struct luo_flb {
 	struct list_head in_list;
+	u64 id;
 	struct liveupdate_flb *flb;
 	struct list_head links;
 	struct luo_oplock oplock;

@@ -13,6 +13,7 @@
  *
  *	luo_core.c		switch, initcalls, reboot, exported functions
  *	luo_ioctl.c		the ioctls: the only code that accesses user memory
+ *	luo_list.c		the state for programs
  *	luo_debugfs.c, luo_sysfs.c, luo_show.c		the state as text
  *	luo_outgoing.c		freeze and serialize everything
  *	luo_session.c		operations on sessions
@@ -172,6 +173,7 @@ struct luo_refusal {
  * @handlers: struct luo_handler, in order of registration
  * @lock: see the top of this file
  * @names: sessions by side and name
+ * @last_id: of the session that was linked last
  * @outgoing: sessions for the next kernel, in order of creation
  * @incoming: sessions of the previous kernel, in their order
  * @session_chain: has an entry reserved for each session in @outgoing
@@ -185,6 +187,7 @@ struct luo_refusal {
  * @tokens: files by session and token
  * @objects: files by the object that they refer to
  * @flbs: struct luo_flb, in order of registration
+ * @last_flb_id: of the FLB that was registered last
  * @held: struct luo_oplock: op locks that are held
  * @waiters: struct luo_waiter: tasks that wait for an op lock
  * @oplock_wq: where they wait
@@ -204,6 +207,7 @@ struct luo {
 
 	struct mutex lock;	/* see the top of this file */
 	struct rhashtable names;
+	u64 last_id;
 	struct list_head outgoing;
 	struct list_head incoming;
 	struct luo_chain session_chain;
@@ -218,6 +222,7 @@ struct luo {
 	struct rhashtable tokens;
 	DECLARE_HASHTABLE(objects, LUO_OBJECT_BITS);
 	struct list_head flbs;
+	u64 last_flb_id;
 	struct list_head held;
 	struct list_head waiters;
 	wait_queue_head_t oplock_wq;
@@ -391,6 +396,11 @@ int luo_file_adopt_all(struct liveupdate_session *session);
 int luo_file_retrieve(struct liveupdate_session *session, u64 token, struct file **file);
 int luo_file_finish_all(struct liveupdate_session *session);
 
+/* luo_list.c */
+int luo_list(struct luo *luo, u32 what, u64 *cursor, struct liveupdate_list_entry *entries,
+	     u32 max);
+int luo_info(struct luo *luo, struct liveupdate_ioctl_get_info *info);
+
 /* luo_show.c */
 const char *luo_incoming_state_name(int state);
 void luo_session_show(struct seq_file *m, struct liveupdate_session *session);
@@ -399,7 +409,8 @@ void luo_session_show_files(struct seq_file *m, struct liveupdate_session *sessi
 /* luo_timeline.c */
 void luo_read_clocks(struct luo_stamp_ser *stamp);
 void luo_timeline_record(struct luo *luo, enum luo_milestone point);
-void luo_show_timeline(struct seq_file *m, struct luo *luo);
+void luo_timeline_each(struct luo *luo,
+		       void (*fn)(void *arg, const struct luo_timeline_row *row), void *arg);
 
 /* luo_debugfs.c */
 #ifdef CONFIG_DEBUG_FS

@@ -4,8 +4,9 @@
  *
  * A row of the table has an ioctl's number, the size of its argument, the last mandatory
  * field, and the function to run, which gets a copy of the argument. Only the dispatcher
- * accesses user memory, and it alone publishes what a function has made: a file descriptor
- * is installed after the response was copied, and if that fails nothing has changed.
+ * accesses user memory, but for a list's entries, and it alone publishes what a function has
+ * made: a file descriptor is installed after the response was copied, and if that fails
+ * nothing has changed.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -15,6 +16,7 @@
 #include <linux/fs.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <trace/events/liveupdate.h>
@@ -30,6 +32,8 @@ union luo_args {
 	struct liveupdate_session_get_name get_name;
 	struct liveupdate_session_freeze freeze;
 	struct liveupdate_session_thaw thaw;
+	struct liveupdate_ioctl_get_info info;
+	struct liveupdate_ioctl_list list;
 };
 
 /* The fd is at the same offset in every argument that has one. */
@@ -64,7 +68,8 @@ enum luo_response {
 
 /*
  * A row of the table: name and number, size and mandatory size of the argument, the
- * response, what to run, and how to undo that if the file descriptor cannot be installed.
+ * response, what to run, and how to undo that if the file descriptor cannot be installed;
+ * a query also works on a device that is open for reading only.
  */
 struct luo_ioctl_op {
 	const char *name;
@@ -72,6 +77,7 @@ struct luo_ioctl_op {
 	u32 size;
 	u32 min_size;
 	enum luo_response response;
+	bool query;
 	int (*run)(struct luo_ucmd *ucmd);
 	void (*undo)(struct liveupdate_session *session);
 };
@@ -175,6 +181,51 @@ static int ioctl_thaw(struct luo_ucmd *ucmd)
 	return luo_session_thaw(ucmd->session);
 }
 
+static int ioctl_info(struct luo_ucmd *ucmd)
+{
+	return luo_info(ucmd->luo, &ucmd->args.info);
+}
+
+/* One at a time is copied: what a caller does not know of it, or the kernel, is left out. */
+static int copy_entries(const struct liveupdate_ioctl_list *args,
+			const struct liveupdate_list_entry *entries, int nr)
+{
+	void __user *to = u64_to_user_ptr(args->entries);
+
+	for (int i = 0; i < nr; i++, to += args->entry_size) {
+		if (copy_struct_to_user(to, args->entry_size, &entries[i], sizeof(entries[i]),
+					NULL))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int ioctl_list(struct luo_ucmd *ucmd)
+{
+	struct liveupdate_list_entry *entries __free(kfree) = NULL;
+	struct liveupdate_ioctl_list *args = &ucmd->args.list;
+	u32 max = min(args->count, PAGE_SIZE / sizeof(*entries));
+	u64 cursor = args->cursor;
+	int nr, err;
+
+	if (!max || args->entry_size < offsetofend(struct liveupdate_list_entry, name))
+		return -EINVAL;
+	if (args->entry_size > PAGE_SIZE)
+		return -E2BIG;
+	entries = kcalloc(max, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
+		return -ENOMEM;
+	nr = luo_list(ucmd->luo, args->what, &cursor, entries, max);
+	if (nr < 0)
+		return nr;
+	err = copy_entries(args, entries, nr);
+	if (err)
+		return err;
+	args->cursor = cursor;
+	args->count = nr;
+	return 0;
+}
+
 static const struct luo_ioctl_op device_ioctl_ops[] = {
 	IOCTL_OP("create", LIVEUPDATE_IOCTL_CREATE_SESSION,
 		 struct liveupdate_ioctl_create_session, name,
@@ -182,6 +233,12 @@ static const struct luo_ioctl_op device_ioctl_ops[] = {
 	IOCTL_OP("retrieve", LIVEUPDATE_IOCTL_RETRIEVE_SESSION,
 		 struct liveupdate_ioctl_retrieve_session, name,
 		 LUO_RESPOND_SESSION, ioctl_retrieve_session, .undo = luo_session_unretrieve),
+	IOCTL_OP("info", LIVEUPDATE_IOCTL_GET_INFO,
+		 struct liveupdate_ioctl_get_info, refusal_session,
+		 LUO_RESPOND_ARGS, ioctl_info, .query = true),
+	IOCTL_OP("list", LIVEUPDATE_IOCTL_LIST,
+		 struct liveupdate_ioctl_list, count,
+		 LUO_RESPOND_ARGS, ioctl_list, .query = true),
 };
 
 static const struct luo_ioctl_op session_ioctl_ops[] = {
@@ -324,19 +381,18 @@ static int ucmd_finish(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op, int
 }
 
 /* On the device, where the session may be gone by then, what the caller has asked for. */
-static const char *ucmd_session_name(const struct luo_ucmd *ucmd)
+static const char *ucmd_session_name(const struct luo_ucmd *ucmd,
+				     const struct luo_ioctl_op *op)
 {
 	const char *name = ucmd->args.create.name;
 
 	if (!ucmd->luo)
 		return luo_session_name(ucmd->session);
-	return name_is_valid(name) ? name : "";
+	return !op->query && name_is_valid(name) ? name : "";
 }
 
-static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size_t nr_ops,
-		     unsigned int cmd)
+static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *op)
 {
-	const struct luo_ioctl_op *op = ioctl_op_find(ops, nr_ops, cmd);
 	u64 start = luo_trace_start(liveupdate_call);
 	int err;
 
@@ -345,7 +401,7 @@ static long ucmd_run(struct luo_ucmd *ucmd, const struct luo_ioctl_op *ops, size
 	err = ucmd_copy_args(ucmd, op);
 	if (!err)
 		err = ucmd_finish(ucmd, op, op->run(ucmd));
-	trace_liveupdate_call(op->name, ucmd_session_name(ucmd), err, start);
+	trace_liveupdate_call(op->name, ucmd_session_name(ucmd, op), err, start);
 	return err;
 }
 
@@ -356,7 +412,8 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		.user = (void __user *)arg,
 	};
 
-	return ucmd_run(&ucmd, session_ioctl_ops, ARRAY_SIZE(session_ioctl_ops), cmd);
+	return ucmd_run(&ucmd, ioctl_op_find(session_ioctl_ops, ARRAY_SIZE(session_ioctl_ops),
+					     cmd));
 }
 
 static struct luo *luo_of_device(struct file *file)
@@ -370,14 +427,21 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		.luo = luo_of_device(file),
 		.user = (void __user *)arg,
 	};
+	const struct luo_ioctl_op *op;
 
-	return ucmd_run(&ucmd, device_ioctl_ops, ARRAY_SIZE(device_ioctl_ops), cmd);
+	op = ioctl_op_find(device_ioctl_ops, ARRAY_SIZE(device_ioctl_ops), cmd);
+	if (op && !op->query && !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	return ucmd_run(&ucmd, op);
 }
 
+/* Who only asks is not counted: any number may, at any time. */
 static int device_open(struct inode *inode, struct file *file)
 {
 	struct luo *luo = luo_of_device(file);
 
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
 	if (test_and_set_bit_lock(0, &luo->opened))
 		return -EBUSY;
 	luo_timeline_record(luo, LUO_MILESTONE_OPENED);
@@ -386,7 +450,8 @@ static int device_open(struct inode *inode, struct file *file)
 
 static int device_release(struct inode *inode, struct file *file)
 {
-	clear_bit_unlock(0, &luo_of_device(file)->opened);
+	if (file->f_mode & FMODE_WRITE)
+		clear_bit_unlock(0, &luo_of_device(file)->opened);
 	return 0;
 }
 

@@ -4,7 +4,9 @@
  *
  * Names are unique on a side. All of it is under luo->lock.
  */
+#include <linux/pid.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/string_helpers.h>
@@ -55,6 +57,8 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 	session->luo = luo;
 	strscpy_pad(session->key.name, name);
 	session->key.side = side;
+	if (side == LUO_OUTGOING)
+		session->holder = get_task_pid(current, PIDTYPE_TGID);
 	INIT_LIST_HEAD(&session->in_side);
 	init_rwsem(&session->lock);
 	session->state = side == LUO_INCOMING ? LUO_SESSION_WAITING : LUO_SESSION_OPEN;
@@ -68,6 +72,7 @@ struct liveupdate_session *luo_session_alloc(struct luo *luo, const char *name,
 void luo_session_free(struct liveupdate_session *session)
 {
 	luo_chain_destroy(&session->chain);
+	put_pid(session->holder);
 	kfree_rcu(session, rcu);
 }
 
@@ -108,6 +113,7 @@ int luo_session_link(struct liveupdate_session *session)
 		return luo_table_errno(err);
 	}
 
+	session->id = ++luo->last_id;
 	list_add_tail(&session->in_side,
 		      session->key.side == LUO_OUTGOING ? &luo->outgoing : &luo->incoming);
 	return 0;

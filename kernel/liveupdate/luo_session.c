@@ -166,6 +166,7 @@ static int retrieve_by_name(struct luo *luo, const char *name, struct liveupdate
 	if (session->state != LUO_SESSION_WAITING)
 		return -EINVAL;
 	WRITE_ONCE(session->state, LUO_SESSION_RETRIEVED);
+	session->holder = get_task_pid(current, PIDTYPE_TGID);
 	*found = session;
 	return 0;
 }
@@ -212,6 +213,8 @@ void luo_session_unretrieve(struct liveupdate_session *session)
 {
 	guard(mutex)(&session->luo->lock);
 	WRITE_ONCE(session->state, LUO_SESSION_WAITING);
+	put_pid(session->holder);
+	session->holder = NULL;
 }
 
 static void session_unpreserve(struct liveupdate_session *session)

@@ -14,6 +14,7 @@
 
 struct file;
 struct luo;
+struct pid;
 
 /*
  * Sides of a session, which change on these arrows only, under luo->lock:
@@ -62,6 +63,8 @@ struct luo_session_key {
  *	writing.
  * @by_name: in luo->names, unless the session is finished
  * @in_side: in luo->outgoing or luo->incoming
+ * @id: its number there, ascending; luo->lock
+ * @holder: the program that created or retrieved it, NULL: none; luo->lock
  * @lock: see the top of luo_internal.h
  * @state: see enum luo_session_state
  * @files: struct luo_file, in order of preservation
@@ -81,6 +84,8 @@ struct liveupdate_session {
 	struct luo_session_key key;
 	struct rhash_head by_name;
 	struct list_head in_side;
+	u64 id;
+	struct pid *holder;
 	struct rw_semaphore lock;
 	enum luo_session_state state;
 	struct list_head files;

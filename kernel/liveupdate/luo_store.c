@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/stringify.h>
 
+#include "kexec_handover_internal.h"
 #include "luo_store.h"
 
 static bool store_usable(struct luo_store *store)
@@ -81,6 +82,18 @@ static unsigned long store_nr_pages(struct luo_store *store, bool incoming)
 	return kho_nr_preserved_pages(incoming);
 }
 
+static u64 store_scratch(struct luo_store *store, u64 *largest)
+{
+	u64 sum = 0;
+
+	*largest = 0;
+	for (unsigned int i = 0; kho_is_enabled() && i < kho_scratch_cnt; i++) {
+		sum += kho_scratch[i].size;
+		*largest = max(*largest, kho_scratch[i].size);
+	}
+	return sum;
+}
+
 static const struct luo_store_ops store_ops = {
 	.usable = store_usable,
 	.alloc = store_alloc,
@@ -92,6 +105,7 @@ static const struct luo_store_ops store_ops = {
 	.find = store_find,
 	.refused = store_refused,
 	.nr_pages = store_nr_pages,
+	.scratch = store_scratch,
 };
 
 struct luo_store luo_kho_store = {

@@ -27,6 +27,8 @@ struct luo_store;
  * @refused: 0, or why the store did not accept a handover: -EPROTONOSUPPORT, -EUCLEAN
  * @nr_pages: number of preserved pages of all users: for the next kernel, or @incoming,
  *	by the previous one and not restored
+ * @scratch: size of the memory in which the next kernel starts, in bytes; sets that of its
+ *	largest part
  */
 struct luo_store_ops {
 	bool (*usable)(struct luo_store *store);
@@ -39,6 +41,7 @@ struct luo_store_ops {
 	int (*find)(struct luo_store *store, const char *name, u64 *phys, size_t *size);
 	int (*refused)(struct luo_store *store);
 	unsigned long (*nr_pages)(struct luo_store *store, bool incoming);
+	u64 (*scratch)(struct luo_store *store, u64 *largest);
 };
 
 /**

@@ -4,7 +4,6 @@
  * long that took, and how far the clocks can be trusted, is for luoctl timeline to say.
  */
 #include <linux/cleanup.h>
-#include <linux/seq_file.h>
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 
@@ -46,16 +45,26 @@ void luo_timeline_record(struct luo *luo, enum luo_milestone point)
 		luo->timeline.real = ktime_get_real_ns();
 }
 
-static void show_stamps(struct seq_file *m, const char *kernel, const char *const *names,
-			const struct luo_stamp_ser *stamps, unsigned int nr)
+static void each_stamp(const struct luo_timeline_row *first, const char *const *names,
+		       const struct luo_stamp_ser *stamps, unsigned int nr,
+		       void (*fn)(void *arg, const struct luo_timeline_row *row), void *arg)
 {
-	for (unsigned int i = 0; i < nr; i++)
-		seq_printf(m, "%s %s %llu %llu\n", kernel, names[i], stamps[i].ns,
-			   stamps[i].cycles);
+	struct luo_timeline_row row = *first;
+
+	for (unsigned int i = 0; i < nr; i++, row.nr++) {
+		row.name = names[i];
+		row.stamp = stamps[i];
+		fn(arg, &row);
+	}
 }
 
-/* Those of the previous kernel have no checksum: they are written after the checksums. */
-void luo_show_timeline(struct seq_file *m, struct luo *luo)
+/*
+ * Call @fn with each milestone of the previous kernel and of this one, with the wall clock of
+ * each, and with the clocks now. Those of the previous kernel have no checksum: they are
+ * written after the checksums.
+ */
+void luo_timeline_each(struct luo *luo,
+		       void (*fn)(void *arg, const struct luo_timeline_row *row), void *arg)
 {
 	static const char *const previous[LIVEUPDATE_STAMPS] = {
 		[LIVEUPDATE_STAMP_REBOOT] = "reboot",
@@ -70,16 +79,22 @@ void luo_show_timeline(struct seq_file *m, struct luo *luo)
 		[LUO_MILESTONE_RETRIEVED] = "retrieved",
 		[LUO_MILESTONE_FINISHED] = "finished",
 	};
+	static const char *const real[] = { "realtime" }, *const last[] = { "now" };
 	const struct luo_stamp_ser *stamps = luo->in.ext.stamps;
+	struct luo_timeline_row row = { .previous = true };
 	struct luo_timeline timeline;
 	struct luo_stamp_ser now;
 
 	scoped_guard(spinlock, &luo->state_lock)
 		timeline = luo->timeline;
 	luo_read_clocks(&now);
-	show_stamps(m, "previous", previous, stamps, LIVEUPDATE_STAMPS);
-	seq_printf(m, "previous realtime %llu\n", stamps[LUO_STAMP_REAL].ns);
-	show_stamps(m, "this", this, timeline.points, LUO_MILESTONES);
-	seq_printf(m, "this realtime %llu\n", timeline.real);
-	show_stamps(m, "this", (const char *const []){ "now" }, &now, 1);
+	each_stamp(&row, previous, stamps, LIVEUPDATE_STAMPS, fn, arg);
+	row.nr = LIVEUPDATE_STAMPS;
+	each_stamp(&row, real, &stamps[LUO_STAMP_REAL], 1, fn, arg);
+	row = (struct luo_timeline_row){ .nr = row.nr + 1 };
+	each_stamp(&row, this, timeline.points, LUO_MILESTONES, fn, arg);
+	row.nr += LUO_MILESTONES;
+	each_stamp(&row, real, &(struct luo_stamp_ser){ .ns = timeline.real }, 1, fn, arg);
+	row.nr++;
+	each_stamp(&row, last, &now, 1, fn, arg);
 }

@@ -25,4 +25,18 @@ struct luo_timeline {
 	u64 real;
 };
 
+/**
+ * struct luo_timeline_row - a milestone, to be shown
+ * @nr: its position
+ * @previous: the previous kernel's
+ * @name: its name; "realtime": the wall clock in nanoseconds since 1970; "now"
+ * @stamp: when it was reached; 0 if not yet
+ */
+struct luo_timeline_row {
+	unsigned int nr;
+	bool previous;
+	const char *name;
+	struct luo_stamp_ser stamp;
+};
+
 #endif /* _LUO_TIMELINE_H */

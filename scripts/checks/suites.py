@@ -83,6 +83,7 @@ def program_suites() -> list[Suite]:
         Suite("kunit", EVERYWHERE | Tier.KUNIT, "KUnit suites luo*", run_kunit, {"glob": "luo*"}),
         programs("ioctl", LEAN, "every ioctl, every size", "ioctl_test"),
         programs("session", LEAN, "device, names, preserve", "session_test"),
+        programs("query", LEAN, "what programs can ask of the device", "query_test", image=True),
         programs("memfd", EVERYWHERE, "a memfd while it is preserved", "memfd_test"),
         programs("freeze", EVERYWHERE, "FREEZE and THAW", "freeze_test", files=modules),
         programs("refuse", EVERYWHERE, "memfds that cannot be carried", "refuse_test"),
@@ -113,8 +114,8 @@ def kexec_suites() -> list[Suite]:
         v2("memfd", "memfds of every shape, as memfd-v2"),
         v2("write", "writing until the kexec, as memfd-v2"),
         # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
-        programs("programs", DEBUG, "ioctl, session, policy and race in one guest",
-                 "ioctl_test session_test policy_test race_test"),
+        programs("programs", DEBUG, "ioctl, session, query, policy, race in one guest",
+                 "ioctl_test session_test query_test policy_test race_test", image=True),
         replace(jump("fd,write", 2, "fd and write in one guest", DEBUG), name="kexec-fd-write"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",

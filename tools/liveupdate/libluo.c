@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,11 +15,21 @@ int luo_ioctl(int fd, unsigned int nr, void *arg)
 	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
 }
 
-int luo_open(void)
+static int open_device(int flags)
 {
-	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = open(LUO_DEVICE, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int luo_open(void)
+{
+	return open_device(O_RDWR);
+}
+
+int luo_open_query(void)
+{
+	return open_device(O_RDONLY);
 }
 
 int luo_open_wait(unsigned int ms)
@@ -108,4 +119,34 @@ int luo_thaw(int session)
 	struct liveupdate_session_thaw arg = { .size = sizeof(arg) };
 
 	return luo_ioctl(session, LIVEUPDATE_SESSION_THAW, &arg);
+}
+
+int luo_get_info(int dev, struct liveupdate_ioctl_get_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return luo_ioctl(dev, LIVEUPDATE_IOCTL_GET_INFO, info);
+}
+
+int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *entry, void *arg),
+	     void *arg)
+{
+	struct liveupdate_list_entry entries[16];
+	struct liveupdate_ioctl_list list = {
+		.size = sizeof(list), .what = what, .entries = (uintptr_t)entries,
+		.entry_size = sizeof(entries[0]),
+	};
+	int ret;
+
+	for (;;) {
+		list.count = sizeof(entries) / sizeof(entries[0]);
+		ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_LIST, &list);
+		if (ret || !list.count)
+			return ret;
+		for (__u32 i = 0; i < list.count; i++) {
+			ret = fn(&entries[i], arg);
+			if (ret)
+				return ret;
+		}
+	}
 }

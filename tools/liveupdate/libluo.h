@@ -29,4 +29,13 @@ int luo_get_name(int session, char *name);
 int luo_freeze(int session, __u64 *token);
 int luo_thaw(int session);
 
+/* For the two below: opened for reading, which no other program hinders or notices */
+int luo_open_query(void);
+int luo_get_info(int dev, struct liveupdate_ioctl_get_info *info);
+/*
+ * Each entry of LIVEUPDATE_LIST_*, until @fn returns other than 0, which is returned then.
+ */
+int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *entry, void *arg),
+	     void *arg);
+
 #endif /* LIBLUO_H */

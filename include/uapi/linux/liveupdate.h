@@ -41,6 +41,9 @@ enum {
 	LIVEUPDATE_CMD_SESSION_GET_NAME		= 0x43,
 };
 
+/* The number of this interface. It grows when something is added. */
+#define LIVEUPDATE_ABI			2
+
 /* Size of the name of a session, with its terminating zero */
 #define LIVEUPDATE_SESSION_NAME_LENGTH	64
 
@@ -188,6 +191,164 @@ struct liveupdate_session_thaw {
 };
 
 #define LIVEUPDATE_SESSION_THAW			_IO(LIVEUPDATE_IOCTL_TYPE, 0x61)
+
+/* Features: RETRIEVE_SESSION knows LIVEUPDATE_RETRIEVE_KEEP; FREEZE and THAW; LIST */
+#define LIVEUPDATE_FEATURE_KEEP			(1 << 0)
+#define LIVEUPDATE_FEATURE_FREEZE		(1 << 1)
+#define LIVEUPDATE_FEATURE_LIST			(1 << 2)
+
+/* Kexec HandOver refused the incoming handover: its memory is lost */
+#define LIVEUPDATE_INFO_LOST			(1 << 0)
+
+/* Size of a compatible string, with its terminating zero */
+#define LIVEUPDATE_COMPAT_LENGTH		48
+
+/**
+ * struct liveupdate_ioctl_get_info - get the state of live update as a whole
+ * @size: in: size of this structure
+ * @abi: out: LIVEUPDATE_ABI of the kernel
+ * @features: out: LIVEUPDATE_FEATURE_*
+ * @number: out: number of live updates up to this kernel since the last cold boot
+ * @incoming: out: 0 if nothing was handed over or all of it is finished, 1 if something is
+ *	left, -EPROTONOSUPPORT or -EUCLEAN if all of it, the sessions or the FLBs cannot be read
+ * @flags: out: LIVEUPDATE_INFO_*
+ * @sessions_err: out: 0, or the errno for the incoming sessions
+ * @flbs_err: out: 0, or the errno for the incoming FLBs
+ * @scratch_bytes: out: scratch memory of Kexec HandOver, in which the next kernel starts
+ * @scratch_largest: out: size of the largest contiguous part of it
+ * @outgoing_bytes: out: memory preserved for the next kernel
+ * @incoming_bytes: out: memory that the previous kernel preserved, not yet retrieved or freed
+ * @files: out: number of preserved files
+ * @refusal_token: out: the token of the file that refused last, if @refusal_session is set
+ * @refusal: out: the errno of the last refused freeze or reboot; 0 if there was none
+ * @reserved: out: 0
+ * @version: out: version of the incoming handover, zero-terminated and printable; empty if
+ *	there is none
+ * @refusal_compatible: out: the compatible string of that file's handler
+ * @refusal_session: out: its session; empty if the reboot was refused for another reason
+ *
+ * Works on the device opened with O_RDONLY, which any number of programs may do. Does not
+ * wait for calls of others.
+ */
+struct liveupdate_ioctl_get_info {
+	__u32 size;
+	__u32 abi;
+	__aligned_u64 features;
+	__aligned_u64 number;
+	__s32 incoming;
+	__u32 flags;
+	__s32 sessions_err;
+	__s32 flbs_err;
+	__aligned_u64 scratch_bytes;
+	__aligned_u64 scratch_largest;
+	__aligned_u64 outgoing_bytes;
+	__aligned_u64 incoming_bytes;
+	__aligned_u64 files;
+	__aligned_u64 refusal_token;
+	__s32 refusal;
+	__u32 reserved;
+	__u8 version[LIVEUPDATE_COMPAT_LENGTH];
+	__u8 refusal_compatible[LIVEUPDATE_COMPAT_LENGTH];
+	__u8 refusal_session[LIVEUPDATE_SESSION_NAME_LENGTH];
+};
+
+#define LIVEUPDATE_IOCTL_GET_INFO		_IO(LIVEUPDATE_IOCTL_TYPE, 0x20)
+
+/* What is listed: the two sides, the formats of this kernel, or the last live update */
+enum {
+	LIVEUPDATE_LIST_OUTGOING,
+	LIVEUPDATE_LIST_INCOMING,
+	LIVEUPDATE_LIST_FORMATS,
+	LIVEUPDATE_LIST_TIMELINE,
+};
+
+/* What an entry of a list is; a reader ignores those that it does not know */
+enum {
+	LIVEUPDATE_ENTRY_SESSION	= 1,
+	LIVEUPDATE_ENTRY_FILE,		/* of the last session before it */
+	LIVEUPDATE_ENTRY_FLB,
+	LIVEUPDATE_ENTRY_HANDLER,	/* a format of files; of FLBs it is ENTRY_FLB */
+	LIVEUPDATE_ENTRY_STAMP,
+};
+
+enum {
+	LIVEUPDATE_STATE_NONE,
+	LIVEUPDATE_STATE_BUSY,		/* session: a call is active, its files are not listed */
+	LIVEUPDATE_STATE_OPEN,		/* session, outgoing */
+	LIVEUPDATE_STATE_FROZEN,	/* session or file, outgoing */
+	LIVEUPDATE_STATE_WAITING,	/* session, incoming, not retrieved or parked */
+	LIVEUPDATE_STATE_PRESERVED,	/* file or FLB, outgoing */
+	LIVEUPDATE_STATE_UNTRIED,	/* file or FLB, incoming */
+	LIVEUPDATE_STATE_RETRIEVING,	/* file, incoming */
+	LIVEUPDATE_STATE_RETRIEVED,	/* session, file or FLB, incoming */
+	LIVEUPDATE_STATE_FAILED,	/* file or FLB, incoming */
+	LIVEUPDATE_STATE_FINISHED,	/* FLB, incoming */
+};
+
+/* Of a format: it is read, but not written. Of a stamp: the previous kernel's */
+#define LIVEUPDATE_ENTRY_OLDER			(1 << 0)
+#define LIVEUPDATE_ENTRY_PREVIOUS		(1 << 0)
+
+/**
+ * struct liveupdate_list_entry - an entry of LIVEUPDATE_IOCTL_LIST
+ * @kind: LIVEUPDATE_ENTRY_*
+ * @state: LIVEUPDATE_STATE_*
+ * @err: 0, or a negative errno. Session: its files are corrupted. File or FLB: what retrieving
+ *	has returned, or would return for lack of a handler
+ * @pid: session: the program that created or retrieved it; 0 if there is none, or it has
+ *	ended, or is not in the caller's PID namespace
+ * @flags: LIVEUPDATE_ENTRY_OLDER or _PREVIOUS
+ * @reserved: 0
+ * @token: file: its token. FLB: how many files depend on it. Stamp: nanoseconds
+ * @extra: stamp: the processor's counter of cycles
+ * @compatible: file, FLB, format: its compatible string, zero-terminated
+ * @name: session: its name; stamp: what was reached; zero-terminated
+ *
+ * Strings of the previous kernel may have any bytes in them.
+ */
+struct liveupdate_list_entry {
+	__u32 kind;
+	__u32 state;
+	__s32 err;
+	__s32 pid;
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 token;
+	__aligned_u64 extra;
+	__u8 compatible[LIVEUPDATE_COMPAT_LENGTH];
+	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
+};
+
+/**
+ * struct liveupdate_ioctl_list - list sessions, files, FLBs, formats or timestamps
+ * @size: in: size of this structure
+ * @what: in: LIVEUPDATE_LIST_*
+ * @cursor: in: 0, or what the last call returned; out: where the next call goes on
+ * @entries: in: address of an array of struct liveupdate_list_entry
+ * @entry_size: in: size of each of them. The kernel leaves out what it has no space for, and
+ *	zeroes what it does not know.
+ * @count: in: how many there is space for; out: how many were written, 0 at the end
+ *
+ * A session, file or FLB that exists from the first call to the last is listed, whatever
+ * happens to others meanwhile. Files follow their session; if it becomes busy between two
+ * calls, it is listed again as busy, in place of the rest of its files. Of incoming sessions
+ * and FLBs that cannot be read nothing is listed, see LIVEUPDATE_IOCTL_GET_INFO.
+ *
+ * Works on the device opened with O_RDONLY. Does not wait for calls of others, nor for ops.
+ *
+ * EINVAL: @what is unknown, there is space for no entry, or @entry_size is too small. E2BIG:
+ * it is more than a page. ENOMEM.
+ */
+struct liveupdate_ioctl_list {
+	__u32 size;
+	__u32 what;
+	__aligned_u64 cursor;
+	__aligned_u64 entries;
+	__u32 entry_size;
+	__u32 count;
+};
+
+#define LIVEUPDATE_IOCTL_LIST			_IO(LIVEUPDATE_IOCTL_TYPE, 0x21)
 
 /*
  * The formats that a kernel reads are noted in its image and in those of its modules, as ELF

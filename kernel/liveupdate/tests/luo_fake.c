@@ -148,6 +148,12 @@ static unsigned long luo_fake_nr_pages(struct luo_store *store, bool incoming)
 	return incoming ? fake->nr_in : fake->nr_out;
 }
 
+static u64 luo_fake_scratch(struct luo_store *store, u64 *largest)
+{
+	*largest = SZ_8M;
+	return SZ_16M;
+}
+
 static const struct luo_store_ops luo_fake_ops = {
 	.usable = luo_fake_usable,
 	.alloc = luo_fake_alloc,
@@ -159,6 +165,7 @@ static const struct luo_store_ops luo_fake_ops = {
 	.find = luo_fake_find,
 	.refused = luo_fake_refused,
 	.nr_pages = luo_fake_nr_pages,
+	.scratch = luo_fake_scratch,
 };
 
 static void luo_fake_store_empty(struct xarray *pages)

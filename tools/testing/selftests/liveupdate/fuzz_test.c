@@ -44,6 +44,7 @@ union argument {
 	struct liveupdate_session_preserve_fd numbered;
 	struct liveupdate_session_get_name get_name;
 	struct liveupdate_session_freeze freeze;
+	struct liveupdate_ioctl_list list;
 	__u8 bytes[256];
 };
 
@@ -59,6 +60,8 @@ static const struct {
 	{ LIVEUPDATE_SESSION_GET_NAME, sizeof(struct liveupdate_session_get_name) },
 	{ LIVEUPDATE_SESSION_FREEZE, sizeof(struct liveupdate_session_freeze) },
 	{ LIVEUPDATE_SESSION_THAW, sizeof(struct liveupdate_session_thaw) },
+	{ LIVEUPDATE_IOCTL_GET_INFO, sizeof(struct liveupdate_ioctl_get_info) },
+	{ LIVEUPDATE_IOCTL_LIST, sizeof(struct liveupdate_ioctl_list) },
 };
 
 static unsigned long setting(const char *name, unsigned long preset)
@@ -110,6 +113,19 @@ static __u32 any_size(struct fuzzer *f, __u32 size)
 	}
 }
 
+/* At the end of memory that may be overwritten, and nowhere else */
+static void fill_list(struct fuzzer *f, struct liveupdate_ioctl_list *list)
+{
+	list->what = below(f, 5);
+	list->entries = (uintptr_t)f->edge - below(f, 2048);
+	if (below(f, 4))
+		list->entry_size = sizeof(struct liveupdate_list_entry);
+	if (below(f, 4))
+		list->count = below(f, 8);
+	if (below(f, 2))
+		list->cursor = 0;
+}
+
 static void fill(struct fuzzer *f, union argument *arg, unsigned int verb)
 {
 	memset(arg, below(f, 8) ? 0 : 0xff, sizeof(*arg));
@@ -126,6 +142,8 @@ static void fill(struct fuzzer *f, union argument *arg, unsigned int verb)
 	}
 	if (!below(f, 8))
 		arg->bytes[4 + below(f, sizeof(*arg) - 4)] = nrand48(f->random);
+	if (verbs[verb].nr == LIVEUPDATE_IOCTL_LIST)
+		fill_list(f, &arg->list);
 }
 
 /* Where the argument is; what does not fit there is cut off. */

@@ -24,7 +24,9 @@ union argument {
 	struct liveupdate_session_get_name get_name;
 	struct liveupdate_session_freeze freeze;
 	struct liveupdate_session_thaw thaw;
-	__u8 bytes[sizeof(struct liveupdate_ioctl_retrieve_session) + TAIL];
+	struct liveupdate_ioctl_get_info info;
+	struct liveupdate_ioctl_list list;
+	__u8 bytes[sizeof(struct liveupdate_ioctl_get_info) + TAIL];
 };
 
 FIXTURE(call)
@@ -137,6 +139,27 @@ FIXTURE_VARIANT_ADD(call, thaw) {
 	.nr = LIVEUPDATE_SESSION_THAW,
 	.exact = EXACT(session_thaw), .least = EXACT(session_thaw),
 	.ret = -EINVAL, .fill = fill_nothing,
+};
+
+static struct liveupdate_list_entry listed[4];
+
+static void fill_list(union argument *arg, int memfd)
+{
+	arg->list.entries = (uintptr_t)listed;
+	arg->list.entry_size = sizeof(listed[0]);
+	arg->list.count = ARRAY_SIZE(listed);
+}
+
+FIXTURE_VARIANT_ADD(call, get_info) {
+	.nr = LIVEUPDATE_IOCTL_GET_INFO,
+	.exact = EXACT(ioctl_get_info), .least = EXACT(ioctl_get_info),
+	.device = true, .ret = 0, .fill = fill_nothing,
+};
+
+FIXTURE_VARIANT_ADD(call, list) {
+	.nr = LIVEUPDATE_IOCTL_LIST,
+	.exact = EXACT(ioctl_list), .least = EXACT(ioctl_list),
+	.device = true, .ret = 0, .fill = fill_list,
 };
 
 /* Two pages of which only the first exists: an argument can be put at its very end. */
@@ -297,6 +320,7 @@ TEST_F(call, read_only)
 	ASSERT_NE(NULL, arg);
 	ret = luo_ioctl(self->right, variant->nr, arg);
 	if (variant->nr == LIVEUPDATE_IOCTL_CREATE_SESSION ||
+	    variant->nr == LIVEUPDATE_IOCTL_GET_INFO || variant->nr == LIVEUPDATE_IOCTL_LIST ||
 	    variant->nr == LIVEUPDATE_SESSION_GET_NAME) {
 		EXPECT_EQ(-EFAULT, ret);
 	} else {
@@ -355,7 +379,7 @@ TEST(retrieve_flags)
 static bool known(unsigned int nr, bool device)
 {
 	if (device)
-		return nr <= 0x01;
+		return nr <= 0x01 || nr == 0x20 || nr == 0x21;
 	return (nr >= 0x40 && nr <= 0x43) || nr == 0x60 || nr == 0x61;
 }
 
