@@ -55,12 +55,13 @@ def run_formats(res: Result, opts: Options) -> None:
 
 # Words on the line, the last one to be completed, and what it may become
 COMPLETIONS = (
-    (("",), "status formats preflight kexec timeline save restore finish hold help --json "
-            "--version"),
+    (("",), "status formats preflight kexec timeline save restore have finish drop hold help "
+            "--json --version"),
     (("s",), "status save"),
     (("--json", "st"), "status"),
     (("help", "k"), "kexec"),
-    (("kexec", "--"), "--initrd= --modules= --command-line= --reuse-cmdline --force --dry-run "
+    (("kexec", "--"), "--initrd= --modules= --command-line= --reuse-initrd --no-initrd "
+                      "--assume= --lose= --lose-unfinished --force= --reuse-cmdline --dry-run "
                       "--help"),
     (("preflight", str(ROOT / "READ")), str(ROOT / "README.md")),
     # Bash cuts at the "=", and the folder that this runs in has one file.
@@ -101,9 +102,9 @@ def run_preflight(res: Result, opts: Options, **more: Path) -> None:
     check_json(res, opts)
 
 
-def run_luoctl(res: Result, opts: Options, test: str, load: str) -> None:
+def run_luoctl(res: Result, opts: Options, test: str, load: str, kernels: int = 2) -> None:
     """luoctl in a shell, before and after a jump that it makes itself."""
-    run_programs(res, opts, ["kexec_test"], kernels=2, files=shell_files,
+    run_programs(res, opts, ["kexec_test"], kernels=kernels, files=shell_files,
                  env=f"luo_stage=1 luo_test={test} luo_load={load}")
     check_json(res, opts)
 

@@ -223,6 +223,8 @@ def x86_suites() -> list[Suite]:
         # Nobody goes unwarned to a kernel with live update off.
         Suite("kexec-luoctl-off", EVERYWHERE, "the tool, in a shell", run_luoctl,
               {"test": "luoctl-off", "load": "force"}),
+        Suite("kexec-luoctl-answers", LEAN, "what a script learns of its exit status", run_luoctl,
+              {"test": f"luoctl-answers {MEMFD_V2}", "load": "file", "kernels": 3}),
         programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
                  "shutdown_test", kernels=2, files=systemd_end,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on"),

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
+#include "cmdline.h"
 #include "luoctl.h"
 
 __u64 parse_token(const char *word)
@@ -19,24 +22,104 @@ __u64 parse_token(const char *word)
 	__u64 token;
 
 	errno = 0;
-	token = strtoull(word, &end, 0);
-	if (errno || end == word || *end || *word == '-')
+	token = strtoull(word, &end, 10);
+	if (errno || *end || *word < '0' || *word > '9')
 		errx(EXIT_UNKNOWN, "invalid token '%s': want 0 to 18446744073709551615",
 		     word);
 	return token;
+}
+
+int exit_status(int err)
+{
+	switch (err) {
+	case 0:
+		return 0;
+	case -ENOENT:
+		return EXIT_ABSENT;
+	case -EPROTONOSUPPORT:
+		return EXIT_INCOMPATIBLE;
+	case -EUCLEAN:
+		return EXIT_DAMAGED;
+	case -EBUSY:
+		return EXIT_BUSY;
+	case -ENODEV:
+	case -ENOMEM:
+	case -EINTR:
+	case -EAGAIN:
+		return EXIT_RETRY;
+	default:
+		return EXIT_NO;
+	}
+}
+
+/* Is anything of the previous kernel in memory that this one cannot give to anybody? */
+static bool something_waits(void)
+{
+	char *incoming = read_file("/sys/kernel/liveupdate/incoming");
+	bool waits = incoming && strncmp(incoming, "none", 4);
+
+	free(incoming);
+	return waits;
+}
+
+static bool was_asked_for(void)
+{
+	char *line = read_file("/proc/cmdline");
+	bool on = cmdline_switch(line, "liveupdate", false) && cmdline_switch(line, "kho", true);
+
+	free(line);
+	return on;
+}
+
+const char *why_off(void)
+{
+	char *enabled = read_file("/sys/kernel/liveupdate/enabled");
+	bool on = enabled && *enabled == '1', built_in = enabled;
+
+	free(enabled);
+	if (on)
+		return "live update is on, but there is no " LUO_DEVICE;
+	if (!built_in)
+		return "this kernel was built without live update";
+	if (something_waits())
+		return "live update is off in this kernel, which therefore cannot retrieve what the previous one handed over; any reboot loses it";
+	if (was_asked_for())
+		return "live update is off although it was switched on: Kexec HandOver has failed, see the kernel's log";
+	return "live update is off; boot with kho=on liveupdate=on";
+}
+
+noreturn static void cannot_open(int err)
+{
+	if (err == -ENOENT)
+		errx(EXIT_OFF, "%s", why_off());
+	if (err == -EBUSY)
+		errx(EXIT_BUSY, "%s: opened by another program", LUO_DEVICE);
+	errx(exit_status(err), "%s: %s", LUO_DEVICE, luo_strerror(err));
 }
 
 int open_device(void)
 {
 	int dev = luo_open_wait(1000);
 
-	if (dev == -ENOENT)
-		errx(EXIT_NO, "no %s: live update is off; boot with kho=on liveupdate=on",
-		     LUO_DEVICE);
-	if (dev == -EBUSY)
-		errx(EXIT_NO, "%s: opened by another program", LUO_DEVICE);
 	if (dev < 0)
-		errx(EXIT_NO, "%s: %s", LUO_DEVICE, strerror(-dev));
+		cannot_open(dev);
+	return dev;
+}
+
+int open_query(void)
+{
+	struct liveupdate_ioctl_get_info info;
+	int dev = luo_open_query(), err;
+
+	if (dev == -EBUSY)
+		errx(EXIT_UNKNOWN, NO_QUERY);
+	if (dev < 0)
+		cannot_open(dev);
+	err = luo_get_info(dev, &info);
+	if (err == -ENOTTY)
+		errx(EXIT_UNKNOWN, NO_QUERY);
+	if (err)
+		cannot_open(err);
 	return dev;
 }
 
@@ -63,8 +146,66 @@ int open_file(const char *path, unsigned long long *size)
 
 	if (fd < 0 || fstat(fd, &st))
 		err(EXIT_UNKNOWN, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		errx(EXIT_UNKNOWN, "%s: not a regular file", path);
 	*size = st.st_size;
 	return fd;
+}
+
+char *program_name(pid_t pid)
+{
+	char path[32], *name;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	name = read_file(path);
+	if (name)
+		name[strcspn(name, "\n")] = 0;
+	return name;
+}
+
+void check_name(const char *name)
+{
+	if (!*name || strlen(name) > NAME_MAX_LEN)
+		errx(EXIT_UNKNOWN, "invalid session name '%s': want 1 to %d bytes", name,
+		     NAME_MAX_LEN);
+}
+
+void need_open(int fd, const char *what)
+{
+	if (fcntl(fd, F_GETFD) < 0)
+		errx(EXIT_UNKNOWN, "%s is closed", what);
+}
+
+void write_all(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0 && errno != EINTR)
+			errx(EXIT_NO, "cannot be written: %s", strerror(errno));
+		if (n < 0)
+			continue;
+		buf += n;
+		len -= n;
+	}
+}
+
+/* ramdisk_size of Documentation/arch/x86/boot.rst, as the boot loader has set it */
+static bool boot_params_have_initrd(void)
+{
+	int fd = open("/sys/kernel/boot_params/data", O_RDONLY | O_CLOEXEC);
+	__u32 size = 0;
+	bool have = fd >= 0 && pread(fd, &size, sizeof(size), 0x21c) == sizeof(size) && size;
+
+	if (fd >= 0)
+		close(fd);
+	return have;
+}
+
+bool started_with_initrd(void)
+{
+	return !access(OWN_INITRD, F_OK) || boot_params_have_initrd() ||
+	       !access("/proc/device-tree/chosen/linux,initrd-start", F_OK);
 }
 
 bool systemd_runs(void)
@@ -74,14 +215,52 @@ bool systemd_runs(void)
 	return !lstat("/run/systemd/system", &st) && S_ISDIR(st.st_mode);
 }
 
+/* One character at @text, or one byte as an octal escape; how many bytes that was */
+static size_t print_char(const char *text, int *width)
+{
+	wchar_t c;
+	size_t n = mbrtowc(&c, text, MB_CUR_MAX, &(mbstate_t) { });
+
+	if (n && n <= MB_CUR_MAX && iswprint(c)) {
+		printf("%.*s", (int)n, text);
+		*width += wcwidth(c);
+		return n;
+	}
+	*width += printf("\\%03o", (unsigned char)*text);
+	return 1;
+}
+
 void print_name(const char *name, int width)
 {
+	char *copy = strdup(name);
 	int len = 0;
 
-	for (; *name; name++)
-		len += (unsigned char)*name < ' ' || *name == 0x7f ?
-		       printf("\\%03o", (unsigned char)*name) : printf("%c", *name);
+	if (!copy)
+		err(EXIT_NO, "name");
+	unescape(copy);
+	for (const char *at = copy; *at; )
+		at += print_char(at, &len);
 	printf("%*s", len < width ? width - len : 0, "");
+	free(copy);
+}
+
+char *escape(const char *bytes, size_t size)
+{
+	size_t len = strnlen(bytes, size), n = 0;
+	char *text = malloc(4 * len + 1);
+
+	if (!text)
+		err(EXIT_NO, "name");
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = bytes[i];
+
+		if (c < ' ' || c >= 0x7f || c == '\\')
+			n += sprintf(text + n, "\\%03o", c);
+		else
+			text[n++] = c;
+	}
+	text[n] = 0;
+	return text;
 }
 
 void say_how_far(unsigned long long nr, const char *unit, bool end)

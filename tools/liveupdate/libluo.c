@@ -150,3 +150,43 @@ int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *
 		}
 	}
 }
+
+static const struct {
+	int err;
+	const char *name;
+	const char *words;	/* where live update means something special by it */
+} errnos[] = {
+#define NAMED(name, words)	{ name, #name, words }
+	NAMED(EPERM, NULL), NAMED(ENOENT, "absent"), NAMED(EINTR, NULL), NAMED(EIO, NULL),
+	NAMED(EBADF, NULL), NAMED(EAGAIN, NULL), NAMED(ENOMEM, NULL), NAMED(EACCES, NULL),
+	NAMED(EFAULT, NULL), NAMED(EBUSY, NULL), NAMED(EEXIST, NULL), NAMED(EXDEV, NULL),
+	NAMED(ENODEV, "no handler"), NAMED(EINVAL, NULL), NAMED(ENOTTY, NULL),
+	NAMED(EFBIG, NULL), NAMED(ENOSPC, NULL), NAMED(ERANGE, NULL), NAMED(EDEADLK, NULL),
+	NAMED(ENODATA, "absent"), NAMED(E2BIG, NULL), NAMED(EOVERFLOW, NULL),
+	NAMED(EPROTONOSUPPORT, "unsupported version"), NAMED(EOPNOTSUPP, NULL),
+	NAMED(EALREADY, "frozen already"), NAMED(EUCLEAN, "damaged"), NAMED(ETIMEDOUT, NULL),
+};
+
+const char *luo_errno_name(int err)
+{
+	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
+		if (errnos[i].err == -err)
+			return errnos[i].name;
+	return "unknown";
+}
+
+int luo_errno(const char *name)
+{
+	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
+		if (!strcmp(errnos[i].name, name))
+			return -errnos[i].err;
+	return -EINVAL;
+}
+
+const char *luo_strerror(int err)
+{
+	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
+		if (errnos[i].err == -err && errnos[i].words)
+			return errnos[i].words;
+	return strerror(-err);
+}

@@ -38,4 +38,9 @@ int luo_get_info(int dev, struct liveupdate_ioctl_get_info *info);
 int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *entry, void *arg),
 	     void *arg);
 
+/* The name of an errno, -EUCLEAN is "EUCLEAN"; and what live update means by it: "damaged" */
+const char *luo_errno_name(int err);
+int luo_errno(const char *name);
+const char *luo_strerror(int err);
+
 #endif /* LIBLUO_H */

@@ -2,18 +2,15 @@
 /* luoctl: the table of commands */
 #define _GNU_SOURCE
 #include <err.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "options.h"
-
-#ifndef LUOCTL_VERSION
-#define LUOCTL_VERSION	"unknown"
-#endif
+#include "luoctl.h"
 
 static const struct command *const commands[] = {
 	&cmd_status, &cmd_formats, &cmd_preflight, &cmd_kexec, &cmd_timeline, &cmd_save,
-	&cmd_restore, &cmd_finish, &cmd_hold,
+	&cmd_restore, &cmd_have, &cmd_finish, &cmd_drop, &cmd_hold,
 };
 
 static const struct command *find(const char *name)
@@ -59,6 +56,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	setlocale(LC_CTYPE, "");
 	if (argc > 1 && is(argv[1], "--json", "-j")) {
 		json_wanted = true;
 		argc--;

@@ -6,8 +6,15 @@
 #include <stdbool.h>
 #include <stdnoreturn.h>
 
-#define EXIT_NO		1
-#define EXIT_UNKNOWN	2
+/* Exit statuses: what a script has to tell apart */
+#define EXIT_NO			1	/* no, or it failed */
+#define EXIT_UNKNOWN		2	/* it cannot be told; or the command line is wrong */
+#define EXIT_ABSENT		3	/* nothing of that name was handed over */
+#define EXIT_INCOMPATIBLE	4	/* in a version that this kernel does not read */
+#define EXIT_DAMAGED		5	/* it is corrupted */
+#define EXIT_BUSY		6	/* another program has it */
+#define EXIT_OFF		7	/* live update is off, or not built in */
+#define EXIT_RETRY		8	/* not yet: no handler is loaded, or no memory */
 
 /**
  * struct choice - an option
@@ -26,7 +33,7 @@ struct choice {
 /* Of each command that knows it; see json_wanted */
 #define JSON_CHOICE	{ "json", 'j', NULL, "for programs" }
 
-#define MAX_CHOICES	8	/* with --help */
+#define MAX_CHOICES	16	/* with --help */
 
 /**
  * struct command - one of them
@@ -54,7 +61,7 @@ struct command {
 };
 
 extern const struct command cmd_status, cmd_formats, cmd_preflight, cmd_kexec, cmd_timeline,
-			    cmd_save, cmd_restore, cmd_finish, cmd_hold;
+			    cmd_save, cmd_restore, cmd_have, cmd_finish, cmd_drop, cmd_hold;
 
 /* --json was said, before the command or after it */
 extern bool json_wanted;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * luoctl save, restore, finish, hold: live update for scripts.
+ * luoctl save, drop, hold: sessions for the next kernel, for scripts.
  *
  * An outgoing session lives as long as a process holds it. What is saved is held by a
  * process in the background, which the end of a system leaves alone: its name begins with
  * an @, see systemd's page on storage daemons for the root file system.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,138 +21,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "holders.h"
 #include "luoctl.h"
 
-#define PROC_LINK	"anon_inode:[luo_session] "
 #define MAX_FDS		64
 
 /*
- * The previous kernel's session may have the name as well, with a program that has not finished
- * it. Kernels that do not say which it is have no way to tell.
+ * The session of that name, new or held by another process; *@made says which. Another process
+ * may make one, or give it up, at the same time.
  */
-static bool is_outgoing(int session)
-{
-	char path[64], *text;
-	bool is;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", session);
-	text = read_file(path);
-	is = !text || !strstr(text, "\nliveupdate-side:") ||
-	     strstr(text, "\nliveupdate-side:\toutgoing\n");
-	free(text);
-	return is;
-}
-
-/* A descriptor of another process's file, if it is that session */
-static int take_over(int proc, const char *pid, const char *fd, const char *name)
-{
-	char path[600], link[sizeof(PROC_LINK) + LIVEUPDATE_SESSION_NAME_LENGTH];
-	int pidfd, session;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/fd/%s", pid, fd);
-	n = readlinkat(proc, path, link, sizeof(link) - 1);
-	if (n < 0)
-		return -ENOENT;
-	link[n] = 0;
-	if (strncmp(link, PROC_LINK, strlen(PROC_LINK)) || strcmp(link + strlen(PROC_LINK), name))
-		return -ENOENT;
-
-	pidfd = syscall(SYS_pidfd_open, atoi(pid), 0);
-	if (pidfd < 0)
-		return -errno;
-	session = syscall(SYS_pidfd_getfd, pidfd, atoi(fd), 0);
-	if (session < 0)
-		session = -errno;
-	close(pidfd);
-	if (session >= 0 && !is_outgoing(session)) {
-		close(session);
-		return -ENOENT;
-	}
-	return session;
-}
-
-static int take_over_from(int proc, const char *pid, const char *name)
-{
-	int ret = -ENOENT, folder;
-	struct dirent *entry;
-	char path[300];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/fd", pid);
-	folder = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = folder < 0 ? NULL : fdopendir(folder);
-	if (!dir)
-		return -ENOENT;
-	while (ret < 0 && (entry = readdir(dir)))
-		ret = take_over(proc, pid, entry->d_name, name);
-	closedir(dir);
-	return ret;
-}
-
-/* An outgoing session that some process holds; -ENOENT if nobody does */
-static int session_held(const char *name)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *entry;
-	int ret = -ENOENT;
-
-	if (!dir)
-		return -errno;
-	while (ret < 0 && (entry = readdir(dir)))
-		if (atoi(entry->d_name) > 0)
-			ret = take_over_from(dirfd(dir), entry->d_name, name);
-	closedir(dir);
-	return ret;
-}
-
-static void check_name(const char *name)
-{
-	if (!*name || strlen(name) > NAME_MAX_LEN)
-		errx(EXIT_UNKNOWN, "invalid session name '%s': want 1 to %d bytes", name,
-		     NAME_MAX_LEN);
-}
-
-/* The session of that name, new or held by another process; *@made says which */
 static int session_get(const char *name, bool *made)
 {
 	int dev, session;
 
-	check_name(name);
-	session = session_held(name);
-	*made = session < 0;
-	if (session >= 0)
-		return session;
-
-	dev = open_device();
-	session = luo_create(dev, name);
-	close(dev);
-	if (session < 0)
-		errx(EXIT_NO, "session '%s': cannot be made: %s", name, strerror(-session));
-	return session;
-}
-
-/* So that closing it loses nothing */
-static int session_retrieve(const char *name)
-{
-	int dev, session;
-
-	check_name(name);
-	dev = open_device();
-	session = luo_retrieve(dev, name, LIVEUPDATE_RETRIEVE_KEEP);
-	close(dev);
-	switch (session) {
-	case -ENOENT:
-		errx(EXIT_NO, "session '%s': not handed over by the previous kernel", name);
-	case -EINVAL:
-		errx(EXIT_NO, "session '%s': retrieved by another program", name);
-	case -EPROTONOSUPPORT:
-		errx(EXIT_NO, "unsupported version of the handover");
-	case -EUCLEAN:
-		errx(EXIT_NO, "the handover is corrupted, see the kernel's log");
+	for (int i = 0; i < 100; i++) {
+		session = session_held(name);
+		*made = session < 0;
+		if (session >= 0)
+			return session;
+		dev = open_device();
+		session = luo_create(dev, name);
+		close(dev);
+		if (session != -EEXIST)
+			break;
+		usleep(10000);
 	}
 	if (session < 0)
-		errx(EXIT_NO, "session '%s': cannot be retrieved: %s", name, strerror(-session));
+		errx(exit_status(session), "session '%s': cannot be made: %s", name,
+		     luo_strerror(session));
 	return session;
 }
 
@@ -160,8 +56,7 @@ static void copy(int from, int to, const char *what)
 {
 	static char buf[1 << 20];
 	unsigned long long bytes = 0;
-	char *at;
-	ssize_t n, done;
+	ssize_t n;
 
 	while ((n = read(from, buf, sizeof(buf)))) {
 		if (n < 0 && errno == EINTR)
@@ -169,11 +64,7 @@ static void copy(int from, int to, const char *what)
 		if (n < 0)
 			errx(EXIT_NO, "%s: cannot be read: %s", what, strerror(errno));
 		bytes += n;
-		for (at = buf; n; at += done, n -= done) {
-			done = write(to, at, n);
-			if (done < 0)
-				errx(EXIT_NO, "%s: cannot be written: %s", what, strerror(errno));
-		}
+		write_all(to, buf, n);
 		say_how_far(bytes >> 20, "MiB", false);
 	}
 	say_how_far(bytes >> 20, "MiB", true);
@@ -193,8 +84,8 @@ static void put_in(int session, const char *name, int fd, __u64 token)
 		errx(EXIT_NO, "session '%s': no handler for the file of token %llu",
 		     name, (unsigned long long)token);
 	default:
-		errx(EXIT_NO, "session '%s': token %llu cannot be preserved: %s", name,
-		     (unsigned long long)token, strerror(-err));
+		errx(exit_status(err), "session '%s': token %llu cannot be preserved: %s", name,
+		     (unsigned long long)token, luo_strerror(err));
 	}
 }
 
@@ -223,22 +114,96 @@ static void hold_on(char *argv0, int session)
 		pause();
 }
 
+/* Is that process this program, which holds what was saved? */
+static bool is_ours(pid_t pid)
+{
+	struct stat own, other;
+	char path[32], *line;
+	bool is;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (stat("/proc/self/exe", &own) || stat(path, &other) || own.st_dev != other.st_dev ||
+	    own.st_ino != other.st_ino)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	line = read_file(path);
+	is = line && *line == '@';
+	free(line);
+	return is;
+}
+
+struct drop {
+	const char *name;
+	unsigned int nr;
+	bool dry;
+};
+
+static int drop_one(pid_t pid, int fd, const char *name, void *arg)
+{
+	struct drop *drop = arg;
+	char *program;
+	int session;
+
+	if (strcmp(name, drop->name))
+		return 0;
+	session = take_session(pid, fd);
+	if (session < 0)
+		return 0;
+	close(session);
+	if (!is_ours(pid)) {
+		program = program_name(pid);
+		errx(EXIT_BUSY, "session '%s': held by process %d (%s), not by luoctl save", name,
+		     pid, program ?: "?");
+	}
+	drop->nr++;
+	if (!drop->dry)
+		kill(pid, SIGTERM);
+	return 0;
+}
+
+/* End those who hold what was saved, and wait for the name. Nothing is touched if one is not ours. */
+static bool drop_session(const char *name)
+{
+	struct drop drop = { .name = name, .dry = true };
+
+	if (each_session(drop_one, &drop) < 0)
+		err(EXIT_NO, "/proc");
+	if (!drop.nr)
+		return false;
+	drop.dry = false;
+	each_session(drop_one, &drop);
+	for (int i = 0; i < 500; i++) {
+		int session = session_held(name);
+
+		if (session == -ENOENT)
+			return true;
+		if (session >= 0)
+			close(session);
+		usleep(10000);
+	}
+	errx(EXIT_NO, "session '%s': its holder does not end", name);
+}
+
 static int run_save(int argc, char **argv)
 {
-	int session, memfd;
+	int session, memfd, key;
+	bool made, replace = false;
 	char **word;
 	__u64 token;
-	bool made;
 
-	while (next_option(argc, argv, &cmd_save) != -1)
-		;
+	while ((key = next_option(argc, argv, &cmd_save)) != -1)
+		replace |= key == 'r';
 	word = argv + optind;
 	token = parse_token(word[1]);
 	check_name(word[0]);
+	/* Else the memfd would be it */
+	need_open(STDIN_FILENO, "standard input");
 	memfd = memfd_create(word[0], MFD_CLOEXEC);
 	if (memfd < 0)
 		errx(EXIT_NO, "no memory file: %s", strerror(errno));
 	copy(STDIN_FILENO, memfd, "standard input");
+	if (replace)
+		drop_session(word[0]);
 	session = session_get(word[0], &made);
 	put_in(session, word[0], memfd, token);
 	if (made)
@@ -252,73 +217,40 @@ const struct command cmd_save = {
 	.words = "SESSION TOKEN",
 	.min = 2,
 	.max = 2,
+	.choices = (const struct choice[]) {
+		{ "replace", 'r', NULL, "drop what SESSION has before" }, { }
+	},
 	.help = "Put standard input into SESSION, as TOKEN, for the next kernel.\n"
 		"If no process holds the session yet, one in the background does from now on,\n"
-		"and its number is printed. The session ends with that process.",
+		"and its number is printed. The session ends with that process, see luoctl drop.",
 	.run = run_save,
 };
 
-static int run_restore(int argc, char **argv)
+static int run_drop(int argc, char **argv)
 {
-	int session, fd;
-	char **word;
-	__u64 token;
+	const char *name;
 
-	while (next_option(argc, argv, &cmd_restore) != -1)
+	while (next_option(argc, argv, &cmd_drop) != -1)
 		;
-	word = argv + optind;
-	token = parse_token(word[1]);
-	session = session_retrieve(word[0]);
-	fd = luo_retrieve_fd(session, token);
-	if (fd == -ENOENT)
-		errx(EXIT_NO, "session '%s' has no token %llu", word[0],
-		     (unsigned long long)token);
-	if (fd < 0)
-		errx(EXIT_NO, "session '%s': token %llu cannot be retrieved: %s", word[0],
-		     (unsigned long long)token, strerror(-fd));
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		errx(EXIT_NO, "session '%s': token %llu cannot be read from its start", word[0],
-		     (unsigned long long)token);
-	copy(fd, STDOUT_FILENO, "what was saved");
+	name = argv[optind];
+	check_name(name);
+	if (access(LUO_DEVICE, F_OK))
+		errx(EXIT_OFF, "%s", why_off());
+	if (!drop_session(name))
+		errx(EXIT_ABSENT, "session '%s': no process holds one for the next kernel", name);
 	return 0;
 }
 
-const struct command cmd_restore = {
-	.name = "restore",
-	.what = "write a file of a retrieved session to standard output",
-	.words = "SESSION TOKEN",
-	.min = 2,
-	.max = 2,
-	.help = "Write what SESSION of the previous kernel has as TOKEN to standard output.\n"
-		"The session stays as it is, and can be restored from again until it is finished.",
-	.run = run_restore,
-};
-
-static int run_finish(int argc, char **argv)
-{
-	int session, err;
-	char **word;
-
-	while (next_option(argc, argv, &cmd_finish) != -1)
-		;
-	word = argv + optind;
-	session = session_retrieve(word[0]);
-	err = luo_finish(session);
-	if (err == -EBUSY)
-		errx(EXIT_NO, "session '%s' cannot be finished yet; see the kernel's log", word[0]);
-	if (err)
-		errx(EXIT_NO, "session '%s' cannot be finished: %s", word[0], strerror(-err));
-	return 0;
-}
-
-const struct command cmd_finish = {
-	.name = "finish",
-	.what = "finish a session of the previous kernel",
+const struct command cmd_drop = {
+	.name = "drop",
+	.what = "give up what was saved in a session",
 	.words = "SESSION",
 	.min = 1,
 	.max = 1,
-	.help = "Finish SESSION of the previous kernel. Files that were not retrieved are freed.",
-	.run = run_finish,
+	.help = "Give up SESSION, which luoctl save has made, with all that was saved in it.\n"
+		"The exit status is 3 if there is none, 6 if another program holds it, 7 if live\n"
+		"update is off.",
+	.run = run_drop,
 };
 
 struct hold {
@@ -338,6 +270,13 @@ static void parse_fd(struct hold *hold, const char *arg)
 		bad_usage(&cmd_hold, "no more than %d times --fd", MAX_FDS);
 	hold->fd[hold->nr] = fd;
 	hold->token[hold->nr++] = parse_token(end + 1);
+}
+
+/* As env(1) and shells: it was not found, or could not be run */
+noreturn static void run_command(char **command)
+{
+	execvp(command[0], command);
+	errx(errno == ENOENT ? 127 : 126, "%s: %s", command[0], strerror(errno));
 }
 
 static int run_hold(int argc, char **argv)
@@ -364,14 +303,14 @@ static int run_hold(int argc, char **argv)
 		command = &argv[optind];
 	if (!command)
 		bad_usage(&cmd_hold, "want %s", cmd_hold.words);
+	check_name(name);
 	session = session_get(name, &made);
 	for (int i = 0; i < hold.nr; i++)
 		put_in(session, name, hold.fd[i], hold.token[i]);
 	snprintf(text, sizeof(text), "%d", session);
 	if (fcntl(session, F_SETFD, 0) || setenv("LUO_SESSION", text, 1))
 		errx(EXIT_NO, "session '%s': cannot be passed on: %s", name, strerror(errno));
-	execvp(command[0], command);
-	errx(EXIT_NO, "%s: %s", command[0], strerror(errno));
+	run_command(command);
 }
 
 const struct command cmd_hold = {
@@ -383,6 +322,7 @@ const struct command cmd_hold = {
 		{ "fd", 'f', "N:TOKEN", "preserve descriptor N in it, as TOKEN" }, { }
 	},
 	.help = "Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
-		"The session ends when the last process that has the descriptor ends.",
+		"The session ends when the last process that has the descriptor ends.\n"
+		"The exit status is that of COMMAND, 127 if there is none, 126 if it cannot be run.",
 	.run = run_hold,
 };

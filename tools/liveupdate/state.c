@@ -1,28 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel says in /sys/kernel/liveupdate and debugfs liveupdate/, as JSON. The
- * schema is in luoctl(8).
+ * What the kernel says in /sys/kernel/liveupdate, and to who asks /dev/liveupdate, as JSON.
+ * The schema is luoctl.schema.json.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "luoctl.h"
 #include "state.h"
 
 #define STATUS	"/sys/kernel/liveupdate/"
-#define DETAILS	"/sys/kernel/debug/liveupdate/"
-
-static struct json_object *number(const char *text)
-{
-	return json_object_new_uint64(strtoull(text, NULL, 10));
-}
 
 static void add(struct json_object *to, const char *key, const char *text)
 {
-	json_object_object_add(to, key, json_object_new_string(text));
+	json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
+}
+
+/* Bytes of the previous kernel, or of any program: as text that is valid whatever they are */
+static void add_bytes(struct json_object *to, const char *key, const __u8 *bytes, size_t size)
+{
+	char *text = escape((const char *)bytes, size);
+
+	add(to, key, text);
+	free(text);
+}
+
+static void add_error(struct json_object *to, int err)
+{
+	add(to, "error", err ? luo_errno_name(err) : NULL);
 }
 
 /* The file's one line; NULL if there is none */
@@ -41,177 +51,268 @@ static void add_status(struct json_object *view, const char *name)
 {
 	char *text = status(name);
 
-	json_object_object_add(view, name, text ? json_object_new_string(text) : NULL);
+	add(view, name, text);
 	free(text);
 }
 
-/* A file of debugfs, to be freed; NULL without root or debugfs */
-static char *read_details(const char *name)
+static const char *state_name(__u32 state)
 {
-	char path[64];
+	static const char *const names[] = {
+		[LIVEUPDATE_STATE_BUSY] = "busy",
+		[LIVEUPDATE_STATE_OPEN] = "open",
+		[LIVEUPDATE_STATE_FROZEN] = "frozen",
+		[LIVEUPDATE_STATE_WAITING] = "waiting",
+		[LIVEUPDATE_STATE_PRESERVED] = "preserved",
+		[LIVEUPDATE_STATE_UNTRIED] = "untried",
+		[LIVEUPDATE_STATE_RETRIEVING] = "retrieving",
+		[LIVEUPDATE_STATE_RETRIEVED] = "retrieved",
+		[LIVEUPDATE_STATE_FAILED] = "failed",
+		[LIVEUPDATE_STATE_FINISHED] = "finished",
+	};
 
-	snprintf(path, sizeof(path), DETAILS "%s", name);
-	return read_file(path);
+	if (state >= sizeof(names) / sizeof(*names) || !names[state])
+		return "unknown";
+	return names[state];
 }
 
-/* Lines of a string and of what the kernel does with it; NULL without root or debugfs */
-static struct json_object *formats(const char *name)
+/* A word for what is wrong with all of it; NULL: nothing */
+static const char *error_word(int err)
 {
-	char *text = read_details(name), *at = text, *line;
-	struct json_object *list, *one;
-
-	if (!text)
+	switch (err) {
+	case 0:
 		return NULL;
-	list = json_object_new_array();
-	while ((line = strsep(&at, "\n"))) {
-		size_t len = strcspn(line, " ");
-
-		if (!len)
-			continue;
-		one = json_object_new_object();
-		json_object_object_add(one, "compatible", json_object_new_string_len(line, len));
-		json_object_object_add(one, "writes",
-				       json_object_new_boolean(!!strstr(line + len, "write")));
-		json_object_array_add(list, one);
+	case -EPROTONOSUPPORT:
+		return "incompatible";
+	case -EUCLEAN:
+		return "damaged";
+	default:
+		return luo_errno_name(err);
 	}
-	free(text);
-	return list;
-}
-
-/* "A: B" is cut in two; a name may have a colon in it, what comes after has none */
-static char *cut(char *line)
-{
-	char *colon = NULL;
-
-	for (char *at = line; (at = strstr(at, ": ")); at++)
-		colon = at;
-	if (!colon)
-		return NULL;
-	*colon = 0;
-	return colon + 2;
 }
 
 struct reader {
-	struct json_object *all;
 	struct json_object *sessions;
 	struct json_object *flbs;
-	struct json_object *files;	/* of the session that was read last */
+	struct json_object *session;	/* the one that was read last */
 };
 
-static void read_session(struct reader *r, char *line)
+/* The program that the kernel knows may have passed it on and ended. */
+static void add_holder(struct json_object *to, const struct liveupdate_list_entry *entry)
+{
+	pid_t pid = entry->pid ?: find_holder((const char *)entry->name);
+	char *program = pid ? program_name(pid) : NULL;
+
+	json_object_object_add(to, "pid", pid ? json_object_new_int(pid) : NULL);
+	add(to, "program", program);
+	free(program);
+}
+
+static void read_session(struct reader *r, const struct liveupdate_list_entry *entry)
 {
 	struct json_object *session = json_object_new_object();
-	char *state = cut(line);
 
-	add(session, "name", unescape(line));
-	add(session, "state", state ?: "");
-	r->files = json_object_new_array();
-	json_object_object_add(session, "files", r->files);
+	/* Listed again, as busy: a call has begun, and its files are not known any more. */
+	if (r->session && entry->state == LIVEUPDATE_STATE_BUSY) {
+		char *name = escape((const char *)entry->name, sizeof(entry->name));
+		bool again = !strcmp(name, json_text(r->session, "name"));
+
+		free(name);
+		if (again) {
+			add(r->session, "state", "busy");
+			json_object_put(session);
+			return;
+		}
+	}
+	add_bytes(session, "name", entry->name, sizeof(entry->name));
+	add(session, "state", state_name(entry->state));
+	add_error(session, entry->err);
+	if (entry->state == LIVEUPDATE_STATE_WAITING) {
+		add(session, "pid", NULL);
+		add(session, "program", NULL);
+	} else {
+		add_holder(session, entry);
+	}
+	json_object_object_add(session, "files", json_object_new_array());
 	json_object_array_add(r->sessions, session);
+	r->session = session;
 }
 
-static void read_token(struct reader *r, char *line)
+static void read_file_entry(struct reader *r, const struct liveupdate_list_entry *entry)
 {
 	struct json_object *file = json_object_new_object();
-	char *colon = strstr(line, ": "), *comma;
+	char token[24];
 
-	if (!colon || !r->files) {
-		json_object_put(file);
-		return;
-	}
-	*colon = 0;
-	colon += 2;
-	comma = strstr(colon, ", ");
-	if (comma)
-		*comma = 0;
-	add(file, "token", line);
-	add(file, "compatible", colon);
-	add(file, "state", comma ? comma + 2 : "");
-	json_object_array_add(r->files, file);
+	snprintf(token, sizeof(token), "%llu", (unsigned long long)entry->token);
+	add(file, "token", token);
+	add_bytes(file, "compatible", entry->compatible, sizeof(entry->compatible));
+	add(file, "state", state_name(entry->state));
+	add_error(file, entry->err);
+	json_object_array_add(json_get(r->session, "files"), file);
 }
 
-static void read_flb(struct reader *r, char *line)
+static void read_flb(struct reader *r, const struct liveupdate_list_entry *entry)
 {
 	struct json_object *flb = json_object_new_object();
-	char *state = cut(line), *comma = state ? strchr(state, ',') : NULL;
 
-	add(flb, "compatible", line);
-	json_object_object_add(flb, "files", comma ? number(comma + 1) : NULL);
-	if (comma)
-		*comma = 0;
-	add(flb, "state", state ?: "");
+	add_bytes(flb, "compatible", entry->compatible, sizeof(entry->compatible));
+	add(flb, "state", state_name(entry->state));
+	add_error(flb, entry->err);
+	json_object_object_add(flb, "files", json_object_new_uint64(entry->token));
 	json_object_array_add(r->flbs, flb);
 }
 
-static void read_line(struct reader *r, char *line)
+static int read_entry(const struct liveupdate_list_entry *entry, void *arg)
 {
-	if (!strncmp(line, "session ", 8)) {
-		read_session(r, line + 8);
-	} else if (!strncmp(line, "  token ", 8)) {
-		read_token(r, line + 8);
-	} else if (!strncmp(line, "last refusal: ", 14)) {
-		if (strcmp(line + 14, "none"))
-			add(r->all, "last_refusal", line + 14);
-	} else if (!strncmp(line, "files preserved: ", 17)) {
-		json_object_object_add(r->all, "files_preserved", number(line + 17));
-	} else if (!strncmp(line, "bytes preserved: ", 17)) {
-		json_object_object_add(r->all, "bytes_preserved", number(line + 17));
-	} else if (!strncmp(line, "sessions: ", 10)) {
-		add(r->all, "sessions_error", line + 10);
-	} else if (!strncmp(line, "FLBs: ", 6)) {
-		add(r->all, "flbs_error", line + 6);
-	}
+	struct reader *r = arg;
+
+	if (entry->kind == LIVEUPDATE_ENTRY_SESSION)
+		read_session(r, entry);
+	else if (entry->kind == LIVEUPDATE_ENTRY_FILE && r->session)
+		read_file_entry(r, entry);
+	else if (entry->kind == LIVEUPDATE_ENTRY_FLB)
+		read_flb(r, entry);
+	return 0;
 }
 
-static void read_lines(struct reader *r, char *text,
-		       void (*read)(struct reader *r, char *line))
+/* One side; NULL if it cannot be listed */
+static struct json_object *read_side(int dev, __u32 what, __u64 bytes)
 {
-	char *at = text, *line;
+	struct json_object *side = json_object_new_object();
+	struct reader r = {
+		.sessions = json_object_new_array(), .flbs = json_object_new_array(),
+	};
 
-	while (at && (line = strsep(&at, "\n")))
-		if (*line)
-			read(r, line);
-	free(text);
+	json_object_object_add(side, "sessions", r.sessions);
+	json_object_object_add(side, "flbs", r.flbs);
+	json_object_object_add(side, "bytes_preserved", json_object_new_uint64(bytes));
+	if (!luo_list(dev, what, read_entry, &r))
+		return side;
+	json_object_put(side);
+	return NULL;
 }
 
-/* NULL without root or debugfs */
-static struct json_object *details(const char *sessions, const char *flbs)
+static struct json_object *last_refusal(const struct liveupdate_ioctl_get_info *info)
 {
-	char *text = read_details(sessions);
-	struct reader r = { };
+	struct json_object *last;
+	char token[24];
 
-	if (!text)
+	if (!info->refusal)
 		return NULL;
-	r.all = json_object_new_object();
-	r.sessions = json_object_new_array();
-	r.flbs = json_object_new_array();
-	json_object_object_add(r.all, "sessions", r.sessions);
-	json_object_object_add(r.all, "flbs", r.flbs);
-	read_lines(&r, text, read_line);
-	read_lines(&r, read_details(flbs), read_flb);
-	return r.all;
+	last = json_object_new_object();
+	add_error(last, info->refusal);
+	snprintf(token, sizeof(token), "%llu", (unsigned long long)info->refusal_token);
+	add(last, "token", info->refusal_session[0] ? token : NULL);
+	add_bytes(last, "compatible", info->refusal_compatible, sizeof(info->refusal_compatible));
+	add_bytes(last, "session", info->refusal_session, sizeof(info->refusal_session));
+	return last;
+}
+
+static int read_format(const struct liveupdate_list_entry *entry, void *arg)
+{
+	struct json_object **lists = arg, *one = json_object_new_object();
+
+	add_bytes(one, "compatible", entry->compatible, sizeof(entry->compatible));
+	json_object_object_add(one, "writes", json_object_new_boolean(
+			       !(entry->flags & LIVEUPDATE_ENTRY_OLDER)));
+	json_object_array_add(lists[entry->kind == LIVEUPDATE_ENTRY_FLB], one);
+	return 0;
+}
+
+static void add_formats(struct json_object *view, int dev)
+{
+	struct json_object *lists[] = { json_object_new_array(), json_object_new_array() };
+
+	luo_list(dev, LIVEUPDATE_LIST_FORMATS, read_format, lists);
+	json_object_object_add(view, "handlers", lists[0]);
+	json_object_object_add(view, "flbs", lists[1]);
+}
+
+static void add_scratch(struct json_object *view, const struct liveupdate_ioctl_get_info *info)
+{
+	struct json_object *scratch = json_object_new_object();
+
+	json_object_object_add(scratch, "bytes", json_object_new_uint64(info->scratch_bytes));
+	json_object_object_add(scratch, "largest", json_object_new_uint64(info->scratch_largest));
+	json_object_object_add(view, "scratch", scratch);
+}
+
+static void add_sides(struct json_object *view, int dev,
+		      const struct liveupdate_ioctl_get_info *info)
+{
+	struct json_object *next, *previous;
+
+	previous = read_side(dev, LIVEUPDATE_LIST_INCOMING, info->incoming_bytes);
+	next = read_side(dev, LIVEUPDATE_LIST_OUTGOING, info->outgoing_bytes);
+	if (previous) {
+		add(previous, "sessions_error", error_word(info->sessions_err));
+		add(previous, "flbs_error", error_word(info->flbs_err));
+	}
+	if (next) {
+		json_object_object_add(next, "files_preserved",
+				       json_object_new_uint64(info->files));
+		json_object_object_add(next, "last_refusal", last_refusal(info));
+	}
+	json_object_object_add(view, "next_kernel", next);
+	json_object_object_add(view, "previous_kernel", previous);
+}
+
+/* What only the device says; all of it is null where it does not, or not to this user. */
+static void add_details(struct json_object *view)
+{
+	static const char *const keys[] = {
+		"handlers", "flbs", "scratch", "next_kernel", "previous_kernel", "last_update",
+	};
+	struct liveupdate_ioctl_get_info info;
+	int dev = luo_open_query(), err;
+
+	err = dev < 0 ? dev : luo_get_info(dev, &info);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		add(view, keys[i], NULL);
+	add(view, "details", err ? luo_errno_name(err) : "yes");
+	if (!err) {
+		add_formats(view, dev);
+		add_scratch(view, &info);
+		add_sides(view, dev, &info);
+		json_object_object_add(view, "last_update", timeline_read(dev));
+	}
+	if (dev >= 0)
+		close(dev);
+}
+
+static const char *support(const char *enabled)
+{
+	if (!enabled)
+		return access(LUO_DEVICE, F_OK) ? "none" : "basic";
+	return *enabled == '1' ? "on" : "off";
 }
 
 struct json_object *state_read(void)
 {
-	struct json_object *view, *last;
-	char *enabled = status("enabled"), *updates = status("number");
+	struct json_object *view = json_object_new_object();
+	char *enabled = status("enabled"), *number = status("number");
+	const char *how = support(enabled);
+	struct utsname uts;
 
-	if (!enabled)
-		return NULL;
+	uname(&uts);
+	add(view, "luoctl", LUOCTL_VERSION);
+	add(view, "kernel", uts.release);
+	add(view, "live_update", how);
+	json_object_object_add(view, "enabled",
+			       json_object_new_boolean(!strcmp(how, "on") ||
+						       !strcmp(how, "basic")));
+	json_object_object_add(view, "number", number ?
+			       json_object_new_uint64(strtoull(number, NULL, 10)) : NULL);
 	/* First: the kernel validates sessions for that, and "incoming" says how it went. */
-	last = details("incoming", "incoming_flbs");
-	view = json_object_new_object();
-	json_object_object_add(view, "enabled", json_object_new_boolean(*enabled == '1'));
-	json_object_object_add(view, "number", number(updates ?: "0"));
+	add_details(view);
 	add_status(view, "incoming");
+	add_status(view, "incoming_version");
 	add_status(view, "image");
-	json_object_object_add(view, "handlers", formats("handlers"));
-	json_object_object_add(view, "flbs", formats("flbs"));
-	json_object_object_add(view, "next_kernel", details("outgoing", "outgoing_flbs"));
-	json_object_object_add(view, "previous_kernel", last);
-	json_object_object_add(view, "last_update", timeline_read());
 	free(enabled);
-	free(updates);
+	free(number);
 	return view;
+}
+
+bool state_is(struct json_object *view, const char *support)
+{
+	return !strcmp(json_text(view, "live_update"), support);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* luoctl status: what is held, and what came in */
 #define _GNU_SOURCE
-#include <err.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "luoctl.h"
@@ -11,95 +10,130 @@
 
 static const char *text(struct json_object *from, const char *key)
 {
-	struct json_object *value = json_object_object_get(from, key);
+	struct json_object *value = json_get(from, key);
 
 	return value ? json_object_get_string(value) : "unknown";
 }
 
-static void print_file(const char *name, const char *state, struct json_object *file)
+static int error_of(struct json_object *from)
 {
-	printf("  ");
-	print_name(name, 24);
-	printf(" %-10s %-20s %-24s %s\n", state, text(file, "token"), text(file, "compatible"),
-	       text(file, "state"));
+	struct json_object *error = json_get(from, "error");
+
+	return error ? luo_errno(json_object_get_string(error)) : 0;
+}
+
+/* "failed EUCLEAN (damaged)" */
+static void print_state(struct json_object *one)
+{
+	int err = error_of(one);
+
+	printf("%s", text(one, "state"));
+	if (err)
+		printf(" %s (%s)", luo_errno_name(err), luo_strerror(err));
+}
+
+static void print_holder(struct json_object *session)
+{
+	if (!json_get(session, "pid"))
+		return;
+	printf(", held by %s (", text(session, "pid"));
+	print_name(text(session, "program"), 0);
+	printf(")");
 }
 
 static void print_session(struct json_object *session)
 {
-	struct json_object *files = json_object_object_get(session, "files");
-	const char *name = text(session, "name"), *state = text(session, "state");
+	struct json_object *files = json_get(session, "files"), *file;
 
-	if (!json_object_array_length(files)) {
-		printf("  ");
-		print_name(name, 24);
-		printf(" %s\n", state);
+	printf("  session ");
+	print_name(text(session, "name"), 0);
+	printf(": ");
+	print_state(session);
+	print_holder(session);
+	printf("\n");
+	for (size_t i = 0; i < json_length(files); i++) {
+		file = json_object_array_get_idx(files, i);
+		printf("    token %-20s  %-24s  ", text(file, "token"), text(file, "compatible"));
+		print_state(file);
+		printf("\n");
 	}
-	for (size_t i = 0; i < json_object_array_length(files); i++)
-		print_file(i ? "" : name, i ? "" : state, json_object_array_get_idx(files, i));
 }
 
 static void print_flbs(struct json_object *flbs)
 {
-	if (!json_object_array_length(flbs))
-		return;
-	printf("  %-48s %-10s %s\n", "FLB", "STATE", "FILES");
-	for (size_t i = 0; i < json_object_array_length(flbs); i++) {
-		struct json_object *flb = json_object_array_get_idx(flbs, i);
+	struct json_object *flb;
 
-		printf("  %-48s %-10s %s\n", text(flb, "compatible"), text(flb, "state"),
-		       text(flb, "files"));
+	for (size_t i = 0; i < json_length(flbs); i++) {
+		flb = json_object_array_get_idx(flbs, i);
+		printf("  FLB %s: ", text(flb, "compatible"));
+		print_state(flb);
+		printf(", files %s\n", text(flb, "files"));
 	}
+}
+
+static void print_refusal(struct json_object *last)
+{
+	int err = error_of(last);
+
+	if (!last)
+		return;
+	printf("  last refusal: %s (%s)", luo_errno_name(err), luo_strerror(err));
+	if (json_get(last, "token")) {
+		printf(", token %s (%s) of session ", text(last, "token"),
+		       text(last, "compatible"));
+		print_name(text(last, "session"), 0);
+	}
+	printf("\n");
 }
 
 /* @bytes_are: what the memory of that side is */
 static void print_side(struct json_object *side, const char *bytes_are)
 {
-	struct json_object *sessions;
-	__u64 bytes;
+	struct json_object *sessions = json_get(side, "sessions");
+	__u64 bytes = json_object_get_uint64(json_get(side, "bytes_preserved"));
 
-	if (!side) {
-		printf("  only root may know, and with debugfs at /sys/kernel/debug\n");
-		return;
-	}
-	sessions = json_object_object_get(side, "sessions");
-	if (json_object_array_length(sessions))
-		printf("  %-24s %-10s %-20s %-24s %s\n", "SESSION", "STATE", "TOKEN", "FORMAT",
-		       "FILE");
-	else
+	if (json_get(side, "sessions_error"))
+		printf("  sessions: %s, they stay in memory until the next reboot\n",
+		       text(side, "sessions_error"));
+	else if (!json_length(sessions))
 		printf("  no sessions\n");
-	for (size_t i = 0; i < json_object_array_length(sessions); i++)
+	for (size_t i = 0; i < json_length(sessions); i++)
 		print_session(json_object_array_get_idx(sessions, i));
-	print_flbs(json_object_object_get(side, "flbs"));
-	bytes = json_object_get_uint64(json_object_object_get(side, "bytes_preserved"));
+	if (json_get(side, "flbs_error"))
+		printf("  FLBs: %s, they stay in memory until the next reboot\n",
+		       text(side, "flbs_error"));
+	print_flbs(json_get(side, "flbs"));
 	if (bytes >> 16)
 		printf("  %s: %.1f MiB\n", bytes_are, bytes / 1048576.0);
-	if (json_object_object_get(side, "last_refusal"))
-		printf("  last refusal: %s\n", text(side, "last_refusal"));
+	print_refusal(json_get(side, "last_refusal"));
 }
 
-/* Sessions and objects of the previous kernel that are as they came */
+/* Sessions and FLBs of the previous kernel that are as they came */
+static unsigned int count(struct json_object *list, const char *state)
+{
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < json_length(list); i++)
+		nr += !strcmp(text(json_object_array_get_idx(list, i), "state"), state);
+	return nr;
+}
+
 static void print_unclaimed(struct json_object *side)
 {
-	struct json_object *sessions = json_object_object_get(side, "sessions");
-	struct json_object *flbs = json_object_object_get(side, "flbs");
-	unsigned int nr_sessions = 0, nr_flbs = 0;
+	unsigned int sessions = count(json_get(side, "sessions"), "waiting");
+	unsigned int flbs = count(json_get(side, "flbs"), "untried");
 
-	for (size_t i = 0; sessions && i < json_object_array_length(sessions); i++)
-		nr_sessions += !strcmp(text(json_object_array_get_idx(sessions, i), "state"),
-				       "waiting");
-	for (size_t i = 0; flbs && i < json_object_array_length(flbs); i++)
-		nr_flbs += !strcmp(text(json_object_array_get_idx(flbs, i), "state"), "untried");
-	if (nr_sessions || nr_flbs)
-		printf("  unclaimed: %u sessions, %u FLBs\n", nr_sessions, nr_flbs);
+	if (sessions || flbs)
+		printf("  unclaimed: %u sessions, %u FLBs\n", sessions, flbs);
 }
 
 static void print_last_update(struct json_object *view)
 {
-	struct json_object *last = json_object_object_get(view, "last_update"), *ms;
+	struct json_object *last = json_get(view, "last_update"), *ms;
 
-	if (!last || !json_object_get_uint64(json_object_object_get(view, "number")))
+	if (!last || !json_object_get_uint64(json_get(view, "number")))
 		return;
-	ms = json_object_object_get(last, "blackout_ms");
+	ms = json_get(last, "blackout_ms");
 	if (ms)
 		printf("Last live update: blackout of %.1f ms, see luoctl timeline\n",
 		       json_object_get_double(ms));
@@ -107,40 +141,94 @@ static void print_last_update(struct json_object *view)
 		printf("Last live update: blackout unknown\n");
 }
 
-static void print_view(struct json_object *view)
+static void print_sides(struct json_object *view)
 {
-	bool on = json_object_get_boolean(json_object_object_get(view, "enabled"));
-
-	printf("Live update is %s; live updates up to this kernel: %s\n", on ? "on" : "off",
-	       text(view, "number"));
-	printf("Image for the next kernel: %s\n", text(view, "image"));
-	printf("From the previous kernel: %s\n", text(view, "incoming"));
-	if (!on)
-		return;
-	print_side(json_object_object_get(view, "previous_kernel"), "memory left");
-	print_unclaimed(json_object_object_get(view, "previous_kernel"));
+	print_side(json_get(view, "previous_kernel"), "memory left");
+	print_unclaimed(json_get(view, "previous_kernel"));
 	print_last_update(view);
 	printf("For the next kernel:\n");
-	print_side(json_object_object_get(view, "next_kernel"), "memory preserved");
+	print_side(json_get(view, "next_kernel"), "memory preserved");
+}
+
+static void print_view(struct json_object *view)
+{
+	const char *version = json_text(view, "incoming_version");
+
+	if (state_is(view, "none") || state_is(view, "off"))
+		printf("Live update is off: %s\n", why_off());
+	else
+		printf("Live update is on\n");
+	if (state_is(view, "none"))
+		return;
+	if (state_is(view, "basic")) {
+		printf("More is not known: " NO_QUERY "\n");
+		return;
+	}
+	printf("Live updates up to this kernel: %s\n", text(view, "number"));
+	printf("Image for the next kernel: %s\n", text(view, "image"));
+	printf("From the previous kernel: %s%s%s\n", text(view, "incoming"),
+	       *version ? ", in version " : "", version);
+	if (json_get(view, "next_kernel"))
+		print_sides(view);
+	else if (state_is(view, "on"))
+		printf("What it is cannot be read: %s\n", text(view, "details"));
+}
+
+/* Of what came in: damaged counts more than incompatible, and that more than "not yet" */
+static int worse(int one, int other)
+{
+	static const int order[] = { EXIT_DAMAGED, EXIT_INCOMPATIBLE, EXIT_RETRY };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+		if (one == order[i] || other == order[i])
+			return order[i];
+	return 0;
+}
+
+static int status_of_list(struct json_object *list)
+{
+	struct json_object *one;
+	int status = 0;
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		one = json_object_array_get_idx(list, i);
+		status = worse(status, exit_status(error_of(one)));
+		status = worse(status, status_of_list(json_get(one, "files")));
+	}
+	return status;
+}
+
+static int status_of(struct json_object *view)
+{
+	struct json_object *previous = json_get(view, "previous_kernel");
+	const char *incoming = json_text(view, "incoming");
+	int status = 0;
+
+	if (state_is(view, "none") || state_is(view, "off"))
+		return EXIT_OFF;
+	if (!strcmp(incoming, "damaged") || !strcmp(incoming, "lost"))
+		status = EXIT_DAMAGED;
+	if (!strcmp(incoming, "incompatible"))
+		status = EXIT_INCOMPATIBLE;
+	status = worse(status, status_of_list(json_get(previous, "sessions")));
+	return worse(status, status_of_list(json_get(previous, "flbs")));
 }
 
 static int run_status(int argc, char **argv)
 {
 	struct json_object *view;
-	bool on;
+	int status;
 
 	while (next_option(argc, argv, &cmd_status) != -1)
 		;
 	view = state_read();
-	if (!view)
-		errx(EXIT_NO, "this kernel was built without live update");
 	if (json_wanted)
 		print_json(view);
 	else
 		print_view(view);
-	on = json_object_get_boolean(json_object_object_get(view, "enabled"));
+	status = status_of(view);
 	json_object_put(view);
-	return on ? 0 : EXIT_NO;
+	return status;
 }
 
 const struct command cmd_status = {
@@ -149,6 +237,8 @@ const struct command cmd_status = {
 	.words = "",
 	.choices = (const struct choice[]) { JSON_CHOICE, { } },
 	.help = "What is preserved for the next kernel, and what the previous one handed over.\n"
-		"The exit status is 0 if live update is on, 1 if it is off or not built in.",
+		"The exit status is 0 if live update is on and nothing is wrong; of what was handed\n"
+		"over, something is 4 of a version that this kernel does not read, 5 damaged or\n"
+		"lost, 8 for a handler that is not loaded; 7 live update is off or not built in.",
 	.run = run_status,
 };

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "luoctl.h"
 #include "phases.h"
 #include "state.h"
 
-#define FILE_NAME	"/sys/kernel/debug/liveupdate/timeline"
 #define BAR		40
 #define WIDTH		800.0
 #define ROW		22
@@ -53,7 +53,7 @@ static const char *what(const char *name)
 	return "";
 }
 
-static struct reading *reading_of(struct readings *r, const char *kernel, const char *name)
+static struct reading *reading_of(struct readings *r, bool is_previous, const char *name)
 {
 	static const char *const previous[PREVIOUS_MILESTONES] = {
 		"reboot", "frozen", "serialized", "devices", "kexec",
@@ -62,10 +62,10 @@ static struct reading *reading_of(struct readings *r, const char *kernel, const 
 		"parsed", "opened", "retrieved", "finished",
 	};
 
-	for (int i = 0; !strcmp(kernel, "previous") && i < PREVIOUS_MILESTONES; i++)
+	for (int i = 0; is_previous && i < PREVIOUS_MILESTONES; i++)
 		if (!strcmp(name, previous[i]))
 			return &r->previous[i];
-	if (strcmp(kernel, "this"))
+	if (is_previous)
 		return NULL;
 	for (int i = 0; i < THIS_MILESTONES; i++)
 		if (!strcmp(name, this[i]))
@@ -73,20 +73,19 @@ static struct reading *reading_of(struct readings *r, const char *kernel, const 
 	return strcmp(name, "now") ? NULL : &r->now;
 }
 
-/* "kernel milestone ns cycles", or "kernel realtime ns"; others are left out. */
-static void take_line(struct readings *r, const char *line)
+/* A milestone, or the wall clock; others are left out. */
+static int take_entry(const struct liveupdate_list_entry *entry, void *arg)
 {
-	unsigned long long ns, cycles = 0;
-	char kernel[16], name[16];
-	struct reading *reading;
+	bool previous = entry->flags & LIVEUPDATE_ENTRY_PREVIOUS;
+	const char *name = (const char *)entry->name;
+	struct readings *r = arg;
+	struct reading *reading = reading_of(r, previous, name);
 
-	if (sscanf(line, "%15s %15s %llu %llu", kernel, name, &ns, &cycles) < 3)
-		return;
-	reading = reading_of(r, kernel, name);
 	if (reading)
-		*reading = (struct reading){ ns, cycles };
+		*reading = (struct reading){ entry->token, entry->extra };
 	else if (!strcmp(name, "realtime"))
-		*(strcmp(kernel, "this") ? &r->previous_real : &r->this_real) = ns;
+		*(previous ? &r->previous_real : &r->this_real) = entry->token;
+	return 0;
 }
 
 static void take_phases(struct timeline *t, const __u64 *ns)
@@ -110,21 +109,18 @@ static void take_phases(struct timeline *t, const __u64 *ns)
 	t->blackout = t->phases[PHASE_BLACKOUT];
 }
 
-/* False and errno */
-static bool read_timeline(struct timeline *t)
+/* 0 or an errno */
+static int read_timeline(struct timeline *t, int dev)
 {
-	char *text = read_file(FILE_NAME), *at = text, *line;
 	struct readings readings = { };
 	__u64 ns[PHASES];
+	int err = luo_list(dev, LIVEUPDATE_LIST_TIMELINE, take_entry, &readings);
 
-	if (!text)
-		return false;
-	while ((line = strsep(&at, "\n")))
-		take_line(&readings, line);
-	free(text);
+	if (err)
+		return err;
 	compute_phases(&readings, ns);
 	take_phases(t, ns);
-	return true;
+	return 0;
 }
 
 static void print_phase(const struct phase_time *phase, double longest)
@@ -181,11 +177,11 @@ static struct json_object *json_phases(const struct timeline *t)
 	return all;
 }
 
-struct json_object *timeline_read(void)
+struct json_object *timeline_read(int dev)
 {
 	struct timeline t = { };
 
-	return read_timeline(&t) ? json_phases(&t) : NULL;
+	return read_timeline(&t, dev) ? NULL : json_phases(&t);
 }
 
 /* A bar of all phases, to scale, and a line for each */
@@ -231,17 +227,16 @@ static int run_timeline(int argc, char **argv)
 	struct json_object *said;
 	const char *svg = NULL;
 	struct timeline t = { };
-	int key;
+	int key, dev, err;
 
 	while ((key = next_option(argc, argv, &cmd_timeline)) != -1)
 		if (key == 's')
 			svg = optarg;
-	if (!read_timeline(&t)) {
-		if (errno == ENOENT)
-			errx(EXIT_NO, "no %s: live update is off, or debugfs is not mounted",
-			     FILE_NAME);
-		err(EXIT_NO, "%s", FILE_NAME);
-	}
+	dev = open_query();
+	err = read_timeline(&t, dev);
+	close(dev);
+	if (err)
+		errx(EXIT_NO, "the timeline cannot be read: %s", luo_strerror(err));
 	if (svg) {
 		write_svg(&t, svg);
 	} else if (json_wanted) {

@@ -13,8 +13,8 @@
 static void command_lines(void)
 {
 	static const char *const commands[] = {
-		"status", "formats", "preflight", "kexec", "timeline", "save", "restore", "finish",
-		"hold",
+		"status", "formats", "preflight", "kexec", "timeline", "save", "restore", "have",
+		"finish", "drop", "hold",
 	};
 	char line[64];
 
@@ -61,6 +61,13 @@ static void command_lines(void)
 	expect_err("'1' is not N:TOKEN");
 	expect_shell(2, "luoctl save session 1x </dev/null");
 	expect_err("invalid token '1x'");
+	expect_shell(2, "luoctl save session 0x1 </dev/null");
+	expect_shell(2, "luoctl save session ' 1' </dev/null");
+	expect_shell(2, "luoctl save session 18446744073709551616 </dev/null");
+	expect_shell(2, "luoctl save session 1 <&-");
+	expect_err("standard input is closed");
+	expect_shell(2, "luoctl restore session 1 >&-");
+	expect_err("standard output is closed");
 	expect_shell(2, "luoctl save '' 1 </dev/null");
 	expect_err("invalid session name");
 }
@@ -79,6 +86,36 @@ static void expect_holder(int pid)
 	expect_shell(0, path);
 }
 
+static void expect_out_of_status(const char *session, const char *text)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "luoctl status | grep 'session %s: '", session);
+	expect_shell(0, line);
+	expect_out(text);
+}
+
+/* What was saved can be saved anew, and dropped; two who come at once both succeed. */
+static void replaced(void)
+{
+	expect_shell(0, "echo one | luoctl save replaced 1");
+	expect_shell(0, "echo two | luoctl save --replace replaced 2");
+	expect_shell(0, "luoctl status | grep -A1 'session replaced'");
+	expect_out("token 2 ");
+	check_eq(NULL, strstr(luo_out, "token 1 "));
+	expect_shell(0, "luoctl drop replaced");
+	expect_shell(1, "luoctl status | grep 'session replaced'");
+	expect_shell(3, "luoctl drop replaced");
+	expect_shell(0, "echo new | luoctl save --replace replaced 1");
+	expect_shell(0, "luoctl drop replaced");
+	for (int i = 0; i < 10; i++) {
+		expect_shell(0, "for i in 1 2 3 4; do (echo $i | luoctl save both $i || echo bad $i) & done; "
+				"wait; ! grep bad /tmp/out");
+		expect_shell(0, "test $(luoctl status | grep -A4 'session both' | grep -c token) = 4");
+		expect_shell(0, "luoctl drop both");
+	}
+}
+
 static void luoctl_1(void)
 {
 	int memfd = test_memfd(PAGE);
@@ -92,33 +129,41 @@ static void luoctl_1(void)
 	/* The first one of a session leaves a process behind that holds it. */
 	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
 	expect_holder(atoi(luo_out));
-	expect_shell(0, "luoctl save script 0xffffffffffffffff </bin/kexec_test");
+	expect_shell(0, "luoctl save script 18446744073709551615 </bin/kexec_test");
 	check_eq(0, strcmp("", luo_out));
 	expect_shell(1, "echo again | luoctl save script 1");
 	expect_err("session 'script': token 1 is in use");
+	expect_out_of_status("script", "held by");
 	expect_shell(0, "echo gone | luoctl save given-up 1");
 	check_eq(0, kill(atoi(luo_out), SIGTERM));
 	expect_shell(0, "while luoctl status | grep -q given-up; do sleep 0.1; done");
 
+	replaced();
+
 	/* A command with a session: it can preserve by itself, and the session is over with it. */
 	dup2(memfd, 9);
 	expect_shell(0, "luoctl hold --fd 9:5 held luoctl status");
-	expect_out("held ");
-	expect_out(" 5 ");
+	expect_out("session held");
+	expect_out("token 5 ");
 	expect_shell(7, "luoctl hold held sh -c 'test -e /proc/self/fd/$LUO_SESSION && exit 7'");
 	expect_shell(0, "luoctl hold held --fd 9:6 luoctl status");
-	expect_out(" 6 ");
+	expect_out("token 6 ");
 	expect_shell(0, "luoctl hold held --fd 9:7 -- luoctl status");
-	expect_out(" 7 ");
+	expect_out("token 7 ");
 	expect_shell(0, "luoctl hold --fd 9:8 -- held luoctl status");
-	expect_out(" 8 ");
+	expect_out("token 8 ");
 	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
 	expect_err("no handler for the file of token 1");
-	expect_shell(1, "luoctl hold held /no/such/command");
+	expect_shell(127, "luoctl hold held /no/such/command");
 	expect_err("/no/such/command");
+	expect_shell(126, "luoctl hold held /etc");
+	expect_shell(6, "luoctl hold held luoctl drop held");
+	expect_err("not by luoctl save");
 
-	expect_shell(1, "luoctl restore script 1");
+	expect_shell(3, "luoctl restore script 1");
 	expect_err("not handed over by the previous kernel");
+	expect_shell(3, "luoctl have script");
+	expect_shell(3, "luoctl finish script");
 	expect_shell(0, "luoctl status --json");
 	luo_print_json();
 }
@@ -128,8 +173,11 @@ static void busy(void)
 {
 	int dev = test_open();
 
-	expect_shell(1, "luoctl finish script");
+	expect_shell(6, "luoctl finish script");
 	expect_err("opened by another program");
+	/* Who only asks needs nobody's leave. */
+	expect_shell(0, "luoctl have script");
+	expect_shell(0, "luoctl status");
 	close(dev);
 }
 
@@ -150,8 +198,8 @@ static void luoctl_2(void)
 
 	expect_shell(0, "luoctl status");
 	expect_out("From the previous kernel: present");
-	expect_out("script ");
-	expect_out("unclaimed: 2 sessions, ");
+	expect_out("session script: waiting\n");
+	expect_out("unclaimed: 3 sessions, ");
 	expect_out("memory left: ");
 	expect_out("Last live update: ");
 	expect_shell(0, "luoctl status --json");
@@ -162,15 +210,26 @@ static void luoctl_2(void)
 		check_eq(0, strcmp("what was saved", luo_out));
 	}
 	expect_shell(0, "luoctl restore script 18446744073709551615 | cmp - /bin/kexec_test");
-	expect_shell(1, "luoctl restore script 2");
+	expect_shell(3, "luoctl restore script 2");
 	expect_err("session 'script' has no token 2");
+	expect_shell(0, "luoctl have script 1");
+	expect_shell(3, "luoctl have script 2");
+	expect_shell(3, "luoctl have never");
 
 	where_time_went();
-	expect_shell(0, "luoctl preflight /boot/kernel");
-	expect_out("lost     session 'script' of the previous kernel, which is not finished");
+	expect_shell(1, "luoctl preflight -N /boot/kernel");
+	expect_out("session 'script' of the previous kernel is not finished and will be lost");
+	expect_shell(1, "luoctl preflight -N --lose finished /boot/kernel");
+	expect_shell(0, "luoctl preflight -N --lose finished -l script -l unwanted /boot/kernel");
+	expect_shell(0, "luoctl preflight -N --lose-unfinished /boot/kernel");
+	expect_shell(0, "luoctl preflight -N --force unfinished /boot/kernel");
+	expect_out("forced   unfinished: session 'script'");
 	s = retrieve("script");
-	expect_shell(1, "luoctl restore script 1");
+	/* Where save has left it; restore does not move it. */
+	check_eq(sizeof("what was saved"), lseek(test_retrieve_fd(s, 1), 0, SEEK_CUR));
+	expect_shell(6, "luoctl restore script 1");
 	expect_err("retrieved by another program");
+	expect_shell(6, "luoctl have script");
 	/* One for the next kernel of the same name is another session. */
 	expect_shell(0, "echo new | luoctl save script 1");
 	expect_holder(atoi(luo_out));
@@ -181,12 +240,18 @@ static void luoctl_2(void)
 static void finish_1(void)
 {
 	expect_shell(0, "echo 'what was saved' | luoctl save finished 1");
+	expect_shell(0, "echo 'what was saved' | luoctl save unwanted 1");
 }
 
 static void finish_2(void)
 {
-	expect_shell(0, "luoctl finish finished");
 	expect_shell(1, "luoctl finish finished");
+	expect_err("files not retrieved: 1, the first is token 1");
+	expect_shell(0, "luoctl have finished 1");
+	expect_shell(0, "luoctl restore finished 1");
+	expect_shell(0, "luoctl finish finished");
+	expect_shell(3, "luoctl finish finished");
+	expect_shell(0, "luoctl finish --discard unwanted");
 	expect_gone("finished");
 }
 
@@ -198,16 +263,19 @@ static void off_1(void)
 
 static void off_2(void)
 {
-	expect_shell(1, "luoctl status");
-	expect_out("Live update is off");
-	expect_shell(1, "luoctl status --json");
+	static const char *const asks[] = {
+		"status", "timeline", "restore off 1", "have off", "save off 1 </dev/null",
+		"finish off", "drop off", "hold off true",
+	};
+	char line[64];
+
+	for (int i = 0; i < ARRAY_SIZE(asks); i++) {
+		snprintf(line, sizeof(line), "luoctl %s 2>&1", asks[i]);
+		expect_shell(7, line);
+		expect_out("cannot retrieve what the previous one handed over; any reboot loses it");
+	}
+	expect_shell(7, "luoctl status --json");
 	luo_print_json();
-	expect_shell(1, "luoctl timeline");
-	expect_shell(1, "luoctl restore off 1");
-	expect_err("live update is off; boot with kho=on liveupdate=on");
-	expect_shell(1, "luoctl save off 1 </dev/null");
-	expect_shell(1, "luoctl finish off");
-	expect_shell(1, "luoctl hold off true");
 	expect_shell(0, "luoctl formats");
 	expect_shell(0, "luoctl formats /boot/kernel");
 	expect_shell(1, "luoctl preflight -c 'liveupdate=on kho=on' /boot/kernel");

@@ -83,14 +83,15 @@ static void plain_2(void)
 	check_eq(-ENOENT, luo_open());
 	check_ge(SIZE, reserved_memory());
 
-	expect_shell(1, "luoctl status");
+	expect_shell(7, "luoctl status");
+	expect_out("this kernel was built without live update");
+	expect_shell(7, "luoctl timeline");
+	expect_shell(7, "luoctl save off 1 </dev/null");
 	expect_err("this kernel was built without live update");
-	expect_shell(1, "luoctl timeline");
-	expect_shell(1, "luoctl save off 1 </dev/null");
-	expect_err("live update is off");
-	expect_shell(1, "luoctl restore off 1");
-	expect_shell(1, "luoctl finish off");
-	expect_shell(1, "luoctl hold off true");
+	expect_shell(7, "luoctl restore off 1");
+	expect_shell(7, "luoctl have off");
+	expect_shell(7, "luoctl finish off");
+	expect_shell(7, "luoctl hold off true");
 	expect_shell(2, "luoctl formats");
 	expect_shell(0, "luoctl formats /boot/kernel");
 	expect_shell(1, "luoctl preflight /boot/kernel");
