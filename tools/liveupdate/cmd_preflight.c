@@ -30,16 +30,15 @@ static void print_format(struct json_object *one)
 static const char *verdict(const char *answer)
 {
 	if (!strcmp(answer, "yes"))
-		return "yes, it reads everything that this kernel preserves";
+		return "yes, it takes over everything that this kernel preserves";
 	if (!strcmp(answer, "no"))
-		return "NO, it does not read everything that this kernel preserves";
-	return "unknown whether it reads everything that this kernel preserves";
+		return "NO, it does not take over everything that this kernel has";
+	return "unknown whether it takes over everything that this kernel preserves";
 }
 
 void preflight_print(struct json_object *said)
 {
 	struct json_object *formats = json_get(said, "formats"), *checks = json_get(said, "checks");
-	struct json_object *lost = json_get(said, "lost_sessions");
 
 	printf("%s: %s\n", json_text(said, "image"), verdict(json_text(said, "answer")));
 	for (size_t i = 0; i < json_length(formats); i++)
@@ -47,14 +46,9 @@ void preflight_print(struct json_object *said)
 	for (size_t i = 0; i < json_length(checks); i++) {
 		struct json_object *one = json_object_array_get_idx(checks, i);
 
-		printf("  %-8s ", json_text(one, "answer"));
+		printf("  %-8s %s: ", json_text(one, "answer"), json_text(one, "id"));
 		print_name(json_text(one, "what"), 0);
 		printf("\n");
-	}
-	for (size_t i = 0; i < json_length(lost); i++) {
-		printf("  lost     session '");
-		print_name(json_object_get_string(json_object_array_get_idx(lost, i)), 0);
-		printf("' of the previous kernel, which is not finished\n");
 	}
 }
 
@@ -62,10 +56,23 @@ const struct choice preflight_choices[] = {
 	{ "initrd", 'i', "FILE", "its initramfs" },
 	{ "modules", 'm', "DIR", "its modules: their formats count as well" },
 	{ "command-line", 'c', "LINE", "its command line, else that of this kernel" },
+	{ "reuse-initrd", 'I', NULL, "the initramfs that this kernel was started with" },
+	{ "no-initrd", 'N', NULL, "no initramfs, although this kernel has one" },
+	{ "assume", 'a', "KERNEL", "what an image is that notes no formats: stock-7.3" },
+	{ "lose", 'l', "SESSION", "it may be lost though it is unfinished" },
+	{ "lose-unfinished", 'L', NULL, "all that the previous kernel handed over may be" },
+	{ "force", 'f', "CHECK", "it does not count what that check says" },
 	{ }
 };
 
-bool preflight_option(struct preflight *ask, int key)
+static void add_word(struct words *words, const char *word, const struct command *command)
+{
+	if (words->nr == MAX_WORDS)
+		bad_usage(command, "no more than %d of these", MAX_WORDS);
+	words->word[words->nr++] = word;
+}
+
+bool preflight_option(struct preflight *ask, int key, const struct command *command)
 {
 	switch (key) {
 	case 'm':
@@ -74,12 +81,44 @@ bool preflight_option(struct preflight *ask, int key)
 	case 'i':
 		ask->initrd = optarg;
 		return true;
+	case 'I':
+		ask->reuse_initrd = true;
+		return true;
+	case 'N':
+		ask->no_initrd = true;
+		return true;
 	case 'c':
 		ask->command_line = optarg;
+		return true;
+	case 'a':
+		ask->assume = optarg;
+		return true;
+	case 'l':
+		add_word(&ask->lose, optarg, command);
+		return true;
+	case 'L':
+		ask->lose_unfinished = true;
+		return true;
+	case 'f':
+		if (!preflight_knows(optarg))
+			bad_usage(command, "no check is named '%s'", optarg);
+		add_word(&ask->force, optarg, command);
 		return true;
 	default:
 		return false;
 	}
+}
+
+void preflight_complete(struct preflight *ask, const struct command *command)
+{
+	if (!!ask->initrd + ask->reuse_initrd + ask->no_initrd > 1)
+		bad_usage(command, "one of --initrd, --reuse-initrd and --no-initrd");
+	if (ask->assume && strcmp(ask->assume, "stock-7.3"))
+		bad_usage(command, "no kernel is known as '%s'", ask->assume);
+	if (ask->reuse_initrd)
+		ask->initrd = OWN_INITRD;
+	if (!ask->command_line)
+		ask->command_line = cmdline_read();
 }
 
 static int run_preflight(int argc, char **argv)
@@ -89,10 +128,9 @@ static int run_preflight(int argc, char **argv)
 	int ret, key;
 
 	while ((key = next_option(argc, argv, &cmd_preflight)) != -1)
-		preflight_option(&ask, key);
+		preflight_option(&ask, key, &cmd_preflight);
+	preflight_complete(&ask, &cmd_preflight);
 	ask.image = argv[optind];
-	if (!ask.command_line)
-		ask.command_line = cmdline_read();
 	ret = preflight(&ask, &said);
 	if (json_wanted)
 		print_json(said);

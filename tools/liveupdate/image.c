@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "image.h"
 #include "luoctl.h"
@@ -42,6 +44,12 @@ static void cannot(struct image *image, const char *why)
 	image->why = strdup(why);
 	if (!image->why)
 		err(EXIT_UNKNOWN, "image");
+}
+
+static void silent(struct image *image)
+{
+	cannot(image, "it does not note its formats: no live update, or too old");
+	image->silent = true;
 }
 
 /* What stands there up to a blank; a module says so of the kernel that it was built for */
@@ -176,7 +184,30 @@ void image_read(struct image *image, const char *path)
 	read_any(image, &blob);
 	free(blob.data);
 	if (!image->why && !image->nr)
-		cannot(image, "it does not note its formats: no live update, or too old");
+		silent(image);
+}
+
+bool image_assume(struct image *image, const char *what)
+{
+	if (strcmp(what, "stock-7.3"))
+		return false;
+	if (!image->silent)
+		return true;
+	if (strncmp(image->release, "7.3", 3) || strchr("0123456789", image->release[3] ?: 'x')) {
+		cannot(image, "it notes no formats, and is not Linux 7.3");
+		return true;
+	}
+	free(image->why);
+	image->why = NULL;
+	notes_add(image, LIVEUPDATE_NOTE_STORE, "kho-v4", NULL);
+	notes_add(image, LIVEUPDATE_NOTE_CORE, "luo-v5", NULL);
+	notes_add(image, LIVEUPDATE_NOTE_FILE, "memfd-v2", NULL);
+	/* sizeof(struct page), for a kernel with pages as large as here */
+	image->boot = (struct liveupdate_note_boot){
+		.page_shift = ffsl(sysconf(_SC_PAGESIZE)) - 1, .page_bytes = 64,
+	};
+	image->has_boot = true;
+	return true;
 }
 
 /* foo-bar.ko.xz is the module foo_bar; false: it is none */
@@ -292,7 +323,7 @@ void image_read_running(struct image *image)
 	free(blob.data);
 	read_loaded(image);
 	if (!image->nr)
-		cannot(image, "it does not note its formats: no live update, or too old");
+		silent(image);
 }
 
 const struct format *image_find(const struct image *image, unsigned int kind,

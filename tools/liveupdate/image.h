@@ -30,6 +30,7 @@ struct format {
 /**
  * struct image - a kernel's
  * @why: why it cannot be told what it takes over; NULL if it can
+ * @silent: that is because it does not note its formats
  * @machine: as uname(2) says it; "unknown"
  * @init_size: bytes of memory that it needs in one piece where it starts; 0: unknown
  * @has_boot: it says @boot
@@ -42,6 +43,7 @@ struct format {
  */
 struct image {
 	char *why;
+	bool silent;
 	const char *machine;
 	unsigned long long init_size;
 	bool has_boot;
@@ -79,6 +81,16 @@ struct blob {
 bool blob_read(struct blob *blob, const char *path);
 /* gzip, zstd, lz4, xz; false, and nothing to be freed, if it is none or is cut off */
 bool blob_unpack(struct blob *blob, const void *packed, size_t size, const char **why);
+
+/*
+ * An image that notes nothing is taken for a kernel that is known: "stock-7.3", the mainline
+ * one. False: there is none of that name.
+ */
+bool image_assume(struct image *image, const char *what);
+
+/* As if it had noted that */
+void notes_add(struct image *image, unsigned int type, const char *compatible,
+	       const char *module);
 
 /* The notes of an ELF file, of a flat one, and of one that has nothing else */
 bool notes_read_elf(struct image *image, const struct blob *blob, const char *module);

@@ -22,7 +22,6 @@
 
 struct request {
 	struct preflight ask;
-	bool force;
 	bool dry_run;
 };
 
@@ -60,25 +59,39 @@ static void say_who(int error)
 	struct json_object *view = state_read();
 	struct json_object *held = json_object_object_get(view, "next_kernel");
 	struct json_object *last = json_object_object_get(held, "last_refusal");
-	const char *who = last ? json_object_get_string(last) : "";
 
 	/* It may be one of long ago. */
-	if (atoi(who) != -error)
-		who = "";
-	errx(EXIT_NO, "the reboot was refused: %s%s%s", strerror(error), *who ? ": " : "", who);
+	if (strcmp(json_text(last, "error"), luo_errno_name(-error)) || !json_get(last, "token"))
+		errx(EXIT_NO, "the reboot was refused: %s", luo_strerror(-error));
+	errx(EXIT_NO, "the reboot was refused: %s, by token %s (%s) of session '%s'",
+	     luo_strerror(-error), json_text(last, "token"), json_text(last, "compatible"),
+	     json_text(last, "session"));
+}
+
+/* What was loaded is not to be started by the next who reboots. */
+static void unload(void)
+{
+	if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, KEXEC_FILE_UNLOAD))
+		warn("the image that was loaded cannot be unloaded");
 }
 
 /* Does not return. */
 static void go(void)
 {
+	int error;
+
 	fflush(NULL);
 	if (systemd_runs()) {
 		execlp("systemctl", "systemctl", "kexec", NULL);
-		err(EXIT_NO, "systemctl");
+		error = errno;
+		unload();
+		errx(EXIT_NO, "systemctl: %s", strerror(error));
 	}
 	sync();
 	reboot(LINUX_REBOOT_CMD_KEXEC);
-	say_who(errno);
+	error = errno;
+	unload();
+	say_who(error);
 }
 
 static int run(struct request *request)
@@ -98,8 +111,8 @@ static int run(struct request *request)
 		       systemd_runs() ? "systemctl kexec" : "reboot(LINUX_REBOOT_CMD_KEXEC)");
 		return answer;
 	}
-	if (answer && !request->force)
-		errx(answer, "not started; use --force to start it anyway");
+	if (answer)
+		errx(answer, "not started");
 	load(request, kernel, initrd);
 	go();
 	return EXIT_NO;
@@ -112,16 +125,14 @@ static int run_kexec(int argc, char **argv)
 	int key;
 
 	while ((key = next_option(argc, argv, &cmd_kexec)) != -1) {
-		if (preflight_option(&request.ask, key))
+		if (preflight_option(&request.ask, key, &cmd_kexec))
 			continue;
 		reuse |= key == 'r';
-		request.force |= key == 'f';
 		request.dry_run |= key == 'n';
 	}
 	if (reuse && request.ask.command_line)
 		bad_usage(&cmd_kexec, "either --reuse-cmdline or --command-line");
-	if (!request.ask.command_line)
-		request.ask.command_line = cmdline_read();
+	preflight_complete(&request.ask, &cmd_kexec);
 	if (!request.ask.command_line)
 		err(EXIT_UNKNOWN, "/proc/cmdline");
 	request.ask.image = argv[optind];
@@ -136,7 +147,6 @@ const struct command cmd_kexec = {
 	.max = 1,
 	.choices = (const struct choice[]) {
 		{ "reuse-cmdline", 'r', NULL, "with that of this kernel: the default" },
-		{ "force", 'f', NULL, "whatever preflight says" },
 		{ "dry-run", 'n', NULL, "preflight, and say what would be done" },
 		{ }
 	},

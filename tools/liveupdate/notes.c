@@ -11,8 +11,8 @@
 #include "image.h"
 #include "luoctl.h"
 
-static void add_format(struct image *image, unsigned int type, const char *compatible,
-		       const char *module)
+void notes_add(struct image *image, unsigned int type, const char *compatible,
+	       const char *module)
 {
 	struct format *format;
 
@@ -55,7 +55,7 @@ static void take_note(struct image *image, unsigned int type, const void *desc, 
 	case LIVEUPDATE_NOTE_FILE:
 	case LIVEUPDATE_NOTE_FLB:
 		if (is_string(desc, size))
-			add_format(image, type, desc, module);
+			notes_add(image, type, desc, module);
 		break;
 	case LIVEUPDATE_NOTE_BOOT:
 		if (size >= sizeof(image->boot)) {

@@ -18,12 +18,49 @@
 #include "preflight.h"
 #include "state.h"
 
-#define SCRATCH	"/sys/kernel/debug/kho/out/scratch_len"
-
 /* Also exit statuses, but for the last ones: they do not count for them */
-enum answer { YES, NO, UNKNOWN, MODULE, LOST };
+enum answer { YES, NO, UNKNOWN, MODULE, FORCED };
 
-static const char *const answers[] = { "yes", "no", "unknown", "module", "lost" };
+static const char *const answers[] = { "yes", "no", "unknown", "module", "forced" };
+
+/* What is looked at. The names are for --force, and for programs: they stay. */
+enum check {
+	THIS_KERNEL, DETAILS, BUSY, FORMATS, LATER, IMAGE, MODULES, MACHINE, PAGE_SIZE,
+	COMMAND_LINE, LOADED_IMAGE, SCRATCH, INITRD, UNFINISHED,
+};
+
+static const char *const checks[] = {
+	[THIS_KERNEL] = "this-kernel",
+	[DETAILS] = "details",
+	[BUSY] = "busy",
+	[FORMATS] = "formats",
+	[LATER] = "later",
+	[IMAGE] = "image",
+	[MODULES] = "modules",
+	[MACHINE] = "machine",
+	[PAGE_SIZE] = "page-size",
+	[COMMAND_LINE] = "command-line",
+	[LOADED_IMAGE] = "loaded-image",
+	[SCRATCH] = "scratch",
+	[INITRD] = "initrd",
+	[UNFINISHED] = "unfinished",
+};
+
+bool preflight_knows(const char *id)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+		if (!strcmp(checks[i], id))
+			return true;
+	return false;
+}
+
+static bool is_one_of(const struct words *words, const char *word)
+{
+	for (unsigned int i = 0; i < words->nr; i++)
+		if (!strcmp(words->word[i], word))
+			return true;
+	return false;
+}
 
 struct judge {
 	const struct preflight *ask;
@@ -39,30 +76,35 @@ struct judge {
 	bool in_module;		/* one that is in a module here */
 };
 
-static void judge(struct judge *j, enum answer answer)
+/* What was forced is said all the same, and does not count. */
+static enum answer judge(struct judge *j, enum check id, enum answer answer)
 {
+	if ((answer == NO || answer == UNKNOWN) && is_one_of(&j->ask->force, checks[id]))
+		return FORCED;
 	j->no |= answer == NO;
 	j->unknown |= answer == UNKNOWN;
+	return answer;
 }
 
 /* @text is freed. */
-static void add_check(struct judge *j, enum answer reply, char *text)
+static void add_check(struct judge *j, enum check id, enum answer reply, char *text)
 {
 	struct json_object *one = json_object_new_object();
 
+	reply = judge(j, id, reply);
+	json_object_object_add(one, "id", json_object_new_string(checks[id]));
 	json_object_object_add(one, "answer", json_object_new_string(answers[reply]));
 	json_object_object_add(one, "what", json_object_new_string(text));
 	json_object_array_add(j->checks, one);
 	free(text);
-	judge(j, reply);
 }
 
-#define check(j, reply, ...) do {				\
+#define check(j, id, reply, ...) do {				\
 	char *text_;						\
 								\
 	if (asprintf(&text_, __VA_ARGS__) < 0)			\
 		err(EXIT_UNKNOWN, "preflight");			\
-	add_check(j, reply, text_);				\
+	add_check(j, id, reply, text_);				\
 } while (0)
 
 /* Formats: what is in use, and who reads it */
@@ -106,7 +148,7 @@ static struct json_object *need(struct judge *j, unsigned int kind, const char *
 
 	if (one)
 		return one;
-	answer = who_reads(j, kind, compatible);
+	answer = judge(j, FORMATS, who_reads(j, kind, compatible));
 	one = json_object_new_object();
 	json_object_object_add(one, "kind", json_object_new_string(kind_name(kind)));
 	json_object_object_add(one, "compatible", json_object_new_string(compatible));
@@ -115,7 +157,6 @@ static struct json_object *need(struct judge *j, unsigned int kind, const char *
 			       json_object_new_string(found->module) : NULL);
 	json_object_object_add(one, "files", json_object_new_array());
 	json_object_array_add(j->formats, one);
-	judge(j, answer);
 	return one;
 }
 
@@ -135,7 +176,7 @@ static void need_files(struct judge *j, struct json_object *session)
 
 	/* Something is being done to it just now, which cannot be waited for */
 	if (!strcmp(json_text(session, "state"), "busy"))
-		check(j, UNKNOWN, "session '%s' is busy, its files are unknown",
+		check(j, BUSY, UNKNOWN, "session '%s' is busy, its files are unknown",
 		      json_text(session, "name"));
 	for (size_t i = 0; i < json_length(files); i++)
 		need_file(j, session, json_object_array_get_idx(files, i));
@@ -155,7 +196,7 @@ static void need_later(struct judge *j)
 		one = json_object_array_get_idx(handlers, i);
 		if (json_object_get_boolean(json_get(one, "writes")) &&
 		    !image_find(&j->next, LIVEUPDATE_NOTE_FILE, json_text(one, "compatible")))
-			check(j, UNKNOWN, "what systemd will preserve: %s is not read",
+			check(j, LATER, UNKNOWN, "what systemd will preserve: %s is not read",
 			      json_text(one, "compatible"));
 	}
 }
@@ -187,18 +228,15 @@ static void need_formats(struct judge *j)
 
 static bool check_this_kernel(struct judge *j)
 {
-	if (!j->view) {
-		check(j, NO, "this kernel was built without live update: nothing is handed over");
-		return false;
-	}
-	if (!json_object_get_boolean(json_get(j->view, "enabled"))) {
-		check(j, NO, "live update is off in this kernel: nothing is handed over");
+	if (state_is(j->view, "none") || state_is(j->view, "off")) {
+		check(j, THIS_KERNEL, NO, "nothing is handed over: %s", why_off());
 		return false;
 	}
 	if (!json_get(j->view, "next_kernel"))
-		check(j, UNKNOWN, "what this kernel preserves is visible to root only, in debugfs");
+		check(j, DETAILS, UNKNOWN, "what this kernel preserves cannot be read: %s",
+		      state_is(j->view, "basic") ? NO_QUERY : json_text(j->view, "details"));
 	if (j->running.why)
-		check(j, UNKNOWN, "the running kernel: %s", j->running.why);
+		check(j, DETAILS, UNKNOWN, "the running kernel: %s", j->running.why);
 	return true;
 }
 
@@ -208,20 +246,20 @@ static void check_image(struct judge *j)
 	unsigned long page = sysconf(_SC_PAGESIZE);
 
 	if (next->why)
-		check(j, UNKNOWN, "%s: %s", j->ask->image, next->why);
+		check(j, IMAGE, UNKNOWN, "%s: %s", j->ask->image, next->why);
 	if (next->unread)
-		check(j, UNKNOWN, "unreadable modules: %u", next->unread);
+		check(j, MODULES, UNKNOWN, "unreadable modules: %u", next->unread);
 	if (next->foreign && j->missing)
-		check(j, UNKNOWN, "modules for another kernel than %s: %u", next->release,
+		check(j, MODULES, UNKNOWN, "modules for another kernel than %s: %u", next->release,
 		      next->foreign);
 	if (j->in_module)
-		check(j, UNKNOWN, "it may have it in a module, as this kernel has: --modules");
+		check(j, MODULES, UNKNOWN, "it may have it in a module, as this kernel has: --modules");
 	if (strcmp(next->machine, "unknown") && strcmp(next->machine, j->running.machine))
-		check(j, NO, "it is for another architecture: %s", next->machine);
+		check(j, MACHINE, NO, "it is for another architecture: %s", next->machine);
 	else if (!strcmp(next->machine, "unknown") && !next->why)
-		check(j, UNKNOWN, "it is for an unknown architecture");
+		check(j, MACHINE, UNKNOWN, "it is for an unknown architecture");
 	else if (next->has_boot && 1UL << (next->boot.page_shift & 31) != page)
-		check(j, NO, "its page size differs: %lu KiB instead of %lu",
+		check(j, PAGE_SIZE, NO, "its page size differs: %lu KiB instead of %lu",
 		      (1UL << (next->boot.page_shift & 31)) / 1024, page / 1024);
 }
 
@@ -232,14 +270,14 @@ static void check_command_line(struct judge *j)
 	bool never = !cmdline_switch(line, "kho", true);
 
 	if (!line)
-		check(j, UNKNOWN, "its command line is not known: no /proc/cmdline");
+		check(j, COMMAND_LINE, UNKNOWN, "its command line is not known: no /proc/cmdline");
 	else if (!cmdline_switch(line, "liveupdate", false))
-		check(j, NO, "its command line does not switch live update on: liveupdate=on");
+		check(j, COMMAND_LINE, NO, "its command line does not switch live update on: liveupdate=on");
 	else if (never || (!always && j->next.has_boot &&
 			   !(j->next.boot.flags & LIVEUPDATE_NOTE_KHO_ON)))
-		check(j, NO, "its command line does not switch Kexec HandOver on: kho=on");
+		check(j, COMMAND_LINE, NO, "its command line does not switch Kexec HandOver on: kho=on");
 	else if (always || j->next.has_boot)
-		check(j, YES, "its command line switches live update on");
+		check(j, COMMAND_LINE, YES, "its command line switches live update on");
 }
 
 static void check_loaded(struct judge *j)
@@ -249,9 +287,9 @@ static void check_loaded(struct judge *j)
 	if (j->ask->loading)
 		return;
 	if (!image)
-		check(j, UNKNOWN, "an image is being loaded or started");
+		check(j, LOADED_IMAGE, UNKNOWN, "an image is being loaded or started");
 	else if (!strcmp(json_text(j->view, "image"), "no-handover"))
-		check(j, NO, "the loaded image gets no handover: load it with kexec -s");
+		check(j, LOADED_IMAGE, NO, "the loaded image gets no handover: load it with kexec -s");
 }
 
 /* Bytes of RAM, 0: not known */
@@ -268,94 +306,90 @@ static unsigned long long memory(void)
 	return sum;
 }
 
-/* Bytes of scratch memory, and of the largest piece; 0: not known */
-static unsigned long long scratch(unsigned long long *largest)
-{
-	char *all = read_file(SCRATCH), *at = all, *line;
-	unsigned long long sum = 0, one;
-
-	*largest = 0;
-	while (at && (line = strsep(&at, "\n"))) {
-		one = strtoull(line, NULL, 16);
-		sum += one;
-		if (one > *largest)
-			*largest = one;
-	}
-	free(all);
-	return sum;
-}
-
 /*
  * The kernel, its initramfs and all that is allocated before the kernel has found out which
  * memory is preserved. This is what is known of it: it needs somewhat more.
  */
 static void check_scratch(struct judge *j)
 {
-	unsigned long long largest, have = scratch(&largest), ram = memory(), want, initrd = 0;
+	struct json_object *scratch = json_get(j->view, "scratch");
+	unsigned long long have = json_object_get_uint64(json_get(scratch, "bytes"));
+	unsigned long long largest = json_object_get_uint64(json_get(scratch, "largest"));
+	unsigned long long ram = memory(), want, initrd = 0;
 
 	if (j->next.why)
 		return;
 	if (j->ask->initrd)
 		close(open_file(j->ask->initrd, &initrd));
 	if (!have || !ram || !j->next.has_boot) {
-		check(j, UNKNOWN, "how much scratch memory it needs, or has: " SCRATCH);
+		check(j, SCRATCH, UNKNOWN, "how much scratch memory it needs, or has");
 		return;
 	}
 	want = j->next.init_size + initrd +
 	       (ram >> (j->next.boot.page_shift & 31)) * j->next.boot.page_bytes;
 	if (want > have || j->next.init_size > largest || initrd > largest)
-		check(j, NO, "it needs %llu MiB of scratch memory, of %llu: see kho_scratch=",
+		check(j, SCRATCH, NO, "it needs %llu MiB of scratch memory, of %llu: see kho_scratch=",
 		      want >> 20, have >> 20);
 	else
-		check(j, YES, "it needs %llu of the %llu MiB of scratch memory to start",
+		check(j, SCRATCH, YES, "it needs %llu of the %llu MiB of scratch memory to start",
 		      want >> 20, have >> 20);
+}
+
+/* A boot loader has given this kernel one, and nobody has said that the next needs none. */
+static void check_initrd(struct judge *j)
+{
+	if (j->ask->initrd || j->ask->no_initrd || !started_with_initrd())
+		return;
+	check(j, INITRD, NO,
+	      "it gets no initramfs, and this kernel was started with one: --initrd, --reuse-initrd or --no-initrd");
 }
 
 /* Nothing of the previous kernel is handed on. */
-static void name_lost(struct judge *j)
+static void check_unread(struct judge *j, const char *what, const char *key)
 {
-	struct json_object *last = json_get(j->view, "previous_kernel");
-	struct json_object *sessions = json_get(last, "sessions"), *name;
+	struct json_object *previous = json_get(j->view, "previous_kernel");
 
-	if (json_get(last, "sessions_error"))
-		check(j, LOST, "sessions of the previous kernel, which are %s",
-		      json_text(last, "sessions_error"));
-	if (json_get(last, "flbs_error"))
-		check(j, LOST, "FLBs of the previous kernel, which are %s",
-		      json_text(last, "flbs_error"));
+	if (json_get(previous, key) && !j->ask->lose_unfinished)
+		check(j, UNFINISHED, NO, "%s of the previous kernel are %s and will be lost: --lose-unfinished",
+		      what, json_text(previous, key));
+}
 
+static void check_unfinished(struct judge *j)
+{
+	struct json_object *sessions = json_get(json_get(j->view, "previous_kernel"), "sessions");
+	const char *name;
+
+	check_unread(j, "sessions", "sessions_error");
+	check_unread(j, "FLBs", "flbs_error");
 	for (size_t i = 0; i < json_length(sessions); i++) {
-		name = json_get(json_object_array_get_idx(sessions, i), "name");
-		json_object_array_add(j->lost, json_object_get(name));
+		name = json_text(json_object_array_get_idx(sessions, i), "name");
+		json_object_array_add(j->lost, json_object_new_string(name));
+		if (!j->ask->lose_unfinished && !is_one_of(&j->ask->lose, name))
+			check(j, UNFINISHED, NO,
+			      "session '%s' of the previous kernel is not finished and will be lost: luoctl finish, or --lose",
+			      name);
 	}
 }
 
-/* Is every file in it? What is opened and closed meanwhile can hide others. */
-static bool view_is_whole(struct json_object *view)
+static bool is_busy(struct json_object *view)
 {
-	struct json_object *held = json_get(view, "next_kernel");
-	struct json_object *sessions = json_get(held, "sessions"), *session;
-	__u64 files = 0;
+	struct json_object *sessions = json_get(json_get(view, "next_kernel"), "sessions");
 
-	for (size_t i = 0; i < json_length(sessions); i++) {
-		session = json_object_array_get_idx(sessions, i);
-		if (!strcmp(json_text(session, "state"), "busy"))
+	for (size_t i = 0; i < json_length(sessions); i++)
+		if (!strcmp(json_text(json_object_array_get_idx(sessions, i), "state"), "busy"))
 			return true;
-		files += json_length(json_get(session, "files"));
-	}
-	return !held || files == json_object_get_uint64(json_get(held, "files_preserved"));
+	return false;
 }
 
+/* Calls do not last long, but for an op that hangs. */
 static void look(struct judge *j)
 {
-	for (int i = 0; i < 10; i++) {
+	j->view = state_read();
+	for (int i = 0; i < 10 && is_busy(j->view); i++) {
 		json_object_put(j->view);
-		j->view = state_read();
-		if (view_is_whole(j->view))
-			return;
 		usleep(10000);
+		j->view = state_read();
 	}
-	check(j, UNKNOWN, "what this kernel preserves keeps changing");
 }
 
 static void judge_all(struct judge *j)
@@ -364,11 +398,12 @@ static void judge_all(struct judge *j)
 	if (check_this_kernel(j)) {
 		need_formats(j);
 		check_loaded(j);
-		name_lost(j);
+		check_unfinished(j);
 		check_scratch(j);
 	}
 	check_image(j);
 	check_command_line(j);
+	check_initrd(j);
 }
 
 int preflight(const struct preflight *ask, struct json_object **said)
@@ -384,11 +419,15 @@ int preflight(const struct preflight *ask, struct json_object **said)
 	image_read(&j.next, ask->image);
 	if (ask->modules && !j.next.why && !image_read_modules(&j.next, ask->modules))
 		err(EXIT_UNKNOWN, "%s", ask->modules);
+	if (ask->assume)
+		image_assume(&j.next, ask->assume);
 	image_read_running(&j.running);
 	judge_all(&j);
 	answer = j.no ? NO : j.unknown ? UNKNOWN : YES;
 
 	*said = json_object_new_object();
+	json_object_object_add(*said, "luoctl", json_object_new_string(LUOCTL_VERSION));
+	json_object_object_add(*said, "kernel", json_object_get(json_get(j.view, "kernel")));
 	json_object_object_add(*said, "image", json_object_new_string(ask->image));
 	json_object_object_add(*said, "answer", json_object_new_string(answers[answer]));
 	json_object_object_add(*said, "formats", j.formats);

@@ -8,7 +8,7 @@
  *   luo_stage=N                this is the Nth kernel, from 1
  *   luo_load=legacy            load the next kernel with kexec_load(2)
  *   luo_load=luoctl            luoctl kexec loads the next kernel and goes there
- *   luo_load=force             the same with --force
+ *   luo_load=force             the same with --force=command-line
  *   luo_holes=filled           one of the kernels fills holes with pages
  */
 #define _GNU_SOURCE

@@ -97,13 +97,13 @@ TEST_F(preflight, formats_cannot_tell)
 		expect_shell(2, line);
 		expect_err(images[i].name);
 		expect_err(images[i].why);
-		snprintf(line, sizeof(line), "luoctl preflight /images/%s", images[i].name);
+		snprintf(line, sizeof(line), "luoctl preflight -N /images/%s", images[i].name);
 		if (!strcmp(images[i].name, "arm64-cut")) {
 			expect_shell(1, line);
 			continue;
 		}
 		expect_shell(2, line);
-		expect_out("unknown whether it reads");
+		expect_out("unknown whether it takes over");
 		expect_out(images[i].why);
 	}
 	expect_shell(2, "luoctl formats /bin/busybox");
@@ -133,7 +133,7 @@ TEST_F(preflight, nothing_held)
 {
 	static const char *const packed[] = { "gzip", "zstd", "lz4", "xz", "kho-off" };
 
-	expect_shell(0, "luoctl preflight " NEXT);
+	expect_shell(0, "luoctl preflight -N " NEXT);
 	expect_out(NEXT ": yes");
 	expect_out("yes      kho  kho-v4");
 	expect_out("yes      luo  luo-v5");
@@ -141,19 +141,19 @@ TEST_F(preflight, nothing_held)
 	for (int i = 0; i < ARRAY_SIZE(packed); i++) {
 		char line[64];
 
-		snprintf(line, sizeof(line), "luoctl preflight /images/%s", packed[i]);
+		snprintf(line, sizeof(line), "luoctl preflight -N /images/%s", packed[i]);
 		expect_shell(0, line);
 	}
-	expect_shell(2, "luoctl preflight /images/riscv");
+	expect_shell(2, "luoctl preflight -N /images/riscv");
 	expect_out("it is for an unknown architecture");
-	expect_shell(1, "luoctl preflight /images/arm64");
+	expect_shell(1, "luoctl preflight -N /images/arm64");
 	expect_out("it is for another architecture: aarch64");
-	expect_shell(1, "luoctl preflight /images/pages");
+	expect_shell(1, "luoctl preflight -N /images/pages");
 	expect_out("its page size differs: 16 KiB instead of 4");
-	expect_shell(1, "luoctl preflight /images/hungry");
+	expect_shell(1, "luoctl preflight -N /images/hungry");
 	expect_out("MiB of scratch memory, of ");
 	expect_shell(2, "luoctl preflight");
-	expect_shell(2, "luoctl preflight " NEXT " " NEXT);
+	expect_shell(2, "luoctl preflight -N " NEXT " " NEXT);
 }
 
 /* The stock kernel reads memfd-v2 and not memfd-extent-v1, but says neither. */
@@ -161,7 +161,7 @@ static void expect_unknown_to_stock(struct __test_metadata *_metadata, const cha
 {
 	if (access("/images/stock", R_OK))
 		return;
-	expect_shell(2, "luoctl preflight /images/stock");
+	expect_shell(2, "luoctl preflight -N /images/stock");
 	expect_out("it does not note its formats");
 	expect_out(format);
 }
@@ -170,29 +170,29 @@ TEST_F(preflight, held)
 {
 	hold_memfd(_metadata, self->session, "v2");
 	expect_unknown_to_stock(_metadata, "unknown  file memfd-v2");
-	expect_shell(0, "luoctl preflight /images/stripped");
+	expect_shell(0, "luoctl preflight -N /images/stripped");
 	expect_out("yes      file memfd-v2");
-	expect_shell(2, "luoctl preflight /images/unmarked");
+	expect_shell(2, "luoctl preflight -N /images/unmarked");
 	expect_out("unknown  file memfd-v2");
 	expect_out("token 1 of session 'preflight'");
 	ASSERT_TRUE(luo_memfd_format("extent-v1"));
 	test_preserve(self->session, test_memfd(PAGE), 2);
 	expect_unknown_to_stock(_metadata, "unknown  file memfd-extent-v1");
-	expect_shell(0, "luoctl preflight " NEXT);
+	expect_shell(0, "luoctl preflight -N " NEXT);
 	expect_out("yes      file memfd-extent-v1");
-	expect_shell(0, "luoctl preflight --json " NEXT);
+	expect_shell(0, "luoctl preflight -N --json " NEXT);
 	luo_print_json();
-	expect_shell(1, "luoctl preflight /images/stripped");
-	expect_out("NO, it does not read");
+	expect_shell(1, "luoctl preflight -N /images/stripped");
+	expect_out("NO, it does not take over");
 	expect_out("no       file memfd-extent-v1");
 	expect_out("token 2 of session 'preflight'");
 	expect_out("yes      file memfd-v2");
-	expect_shell(0, "luoctl preflight /images/older");
-	expect_shell(1, "luoctl preflight /images/object");
+	expect_shell(0, "luoctl preflight -N /images/older");
+	expect_shell(1, "luoctl preflight -N /images/object");
 	expect_out("no       file memfd-extent-v1");
-	expect_shell(1, "luoctl preflight --json /images/stripped");
+	expect_shell(1, "luoctl preflight -N --json /images/stripped");
 	luo_print_json();
-	expect_shell(2, "luoctl preflight --json /images/unmarked");
+	expect_shell(2, "luoctl preflight -N --json /images/unmarked");
 	luo_print_json();
 }
 
@@ -209,17 +209,17 @@ TEST_F(preflight, modules)
 		SKIP(return, "the sample driver is no module here");
 	test_load(FLB_SAMPLE);
 	/* Here it is a module as well: nobody has looked whether there is one. */
-	expect_shell(2, WITH_DEVICE "luoctl preflight " NEXT);
+	expect_shell(2, WITH_DEVICE "luoctl preflight -N " NEXT);
 	expect_out("unknown  file flb-sample-file-v1");
 	expect_out("unknown  flb  flb-sample-v2");
 	expect_out("it may have it in a module, as this kernel has: --modules");
-	expect_shell(1, WITH_DEVICE "luoctl preflight --modules /sys/kernel " NEXT);
+	expect_shell(1, WITH_DEVICE "luoctl preflight -N --modules /sys/kernel " NEXT);
 	expect_out("no       file flb-sample-file-v1");
 	expect_out("no       flb  flb-sample-v2");
-	expect_shell(0, WITH_DEVICE "luoctl preflight --modules /lib/modules " NEXT);
+	expect_shell(0, WITH_DEVICE "luoctl preflight -N --modules /lib/modules " NEXT);
 	expect_out("module   file flb-sample-file-v1, with flb_sample");
 	expect_out("module   flb  flb-sample-v2, with flb_sample");
-	expect_shell(0, WITH_DEVICE "luoctl preflight -j -m /modules/packed " NEXT);
+	expect_shell(0, WITH_DEVICE "luoctl preflight -N -j -m /modules/packed " NEXT);
 	expect_out("\"read\":\"module\"");
 	luo_print_json();
 	expect_shell(0, "luoctl formats --modules /modules/packed --json " NEXT);
@@ -243,18 +243,18 @@ TEST_F(preflight, modules_that_do_not_count)
 		SKIP(return, "the sample driver is no module here");
 	test_load(FLB_SAMPLE);
 	for (int i = 0; i < ARRAY_SIZE(broken); i++) {
-		snprintf(line, sizeof(line), WITH_DEVICE "luoctl preflight -m /modules/%s " NEXT,
+		snprintf(line, sizeof(line), WITH_DEVICE "luoctl preflight -N -m /modules/%s " NEXT,
 			 broken[i]);
 		expect_shell(2, line);
 		expect_out("unreadable modules: 1");
 		expect_out("unknown  flb  flb-sample-v2");
 		expect_err("/modules/");
 	}
-	expect_shell(2, WITH_DEVICE "luoctl preflight -m /modules/foreign " NEXT);
+	expect_shell(2, WITH_DEVICE "luoctl preflight -N -m /modules/foreign " NEXT);
 	expect_out("modules for another kernel than ");
-	expect_shell(0, "luoctl preflight -m /modules/foreign " NEXT);
+	expect_shell(0, "luoctl preflight -N -m /modules/foreign " NEXT);
 	expect_shell(0, "ln -s /modules/packed /tmp/link");
-	expect_shell(0, WITH_DEVICE "luoctl preflight -m /tmp/link " NEXT);
+	expect_shell(0, WITH_DEVICE "luoctl preflight -N -m /tmp/link " NEXT);
 	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
 }
 
@@ -283,26 +283,26 @@ TEST_F(preflight, command_line)
 	char line[256];
 
 	for (int i = 0; i < ARRAY_SIZE(lines); i++) {
-		snprintf(line, sizeof(line), "luoctl preflight --command-line '%s' " NEXT,
+		snprintf(line, sizeof(line), "luoctl preflight -N --command-line '%s' " NEXT,
 			 lines[i].line);
 		expect_shell(lines[i].status, line);
 		expect_out(lines[i].status ? "its command line does not switch" :
 			   "its command line switches live update on");
 	}
-	expect_shell(1, "luoctl preflight -c liveupdate=on /images/kho-off");
+	expect_shell(1, "luoctl preflight -N -c liveupdate=on /images/kho-off");
 	expect_out("its command line does not switch Kexec HandOver on");
-	expect_shell(0, "luoctl preflight -c 'liveupdate=on kho=on' /images/kho-off");
+	expect_shell(0, "luoctl preflight -N -c 'liveupdate=on kho=on' /images/kho-off");
 }
 
 TEST_F(preflight, loaded_image)
 {
 	ASSERT_EQ(0, luo_load_next("panic=-1"));
-	expect_shell(0, "luoctl preflight " NEXT);
+	expect_shell(0, "luoctl preflight -N " NEXT);
 	ASSERT_EQ(0, luo_load_raw());
-	expect_shell(1, "luoctl preflight " NEXT);
+	expect_shell(1, "luoctl preflight -N " NEXT);
 	expect_out("the loaded image gets no handover");
 	/* That will be another one. */
-	expect_shell(0, "luoctl kexec --dry-run --reuse-cmdline " NEXT);
+	expect_shell(0, "luoctl kexec -N --dry-run --reuse-cmdline " NEXT);
 	expect_out("Not done");
 }
 
@@ -320,7 +320,7 @@ TEST_F(preflight, scratch)
 	int fd = open("/tmp/large", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	unsigned int want, have;
 
-	expect_shell(0, "luoctl preflight " NEXT);
+	expect_shell(0, "luoctl preflight -N " NEXT);
 	ASSERT_TRUE(scratch(&want, &have));
 	ASSERT_GT(have, want + 2);
 	ASSERT_EQ(0, ftruncate(fd, (have - want - 1LL) << 20));
@@ -335,34 +335,101 @@ TEST_F(preflight, scratch)
 	unlink("/tmp/large");
 }
 
-/* With nobody to tell what is held */
+/* Hardened hosts have none. */
 TEST_F(preflight, without_debugfs)
 {
+	hold_memfd(_metadata, self->session, "extent-v1");
 	expect_shell(0, "umount /sys/kernel/debug");
-	expect_shell(2, "luoctl preflight " NEXT);
-	expect_out("what this kernel preserves is visible to root only");
-	expect_shell(1, "luoctl preflight -c liveupdate=off " NEXT);
+	expect_shell(0, "luoctl preflight -N " NEXT);
+	expect_out("yes      file memfd-extent-v1");
+	expect_out("MiB of scratch memory to start");
+	expect_shell(1, "luoctl preflight -N /images/stripped");
+	expect_out("token 1 of session 'preflight'");
+	expect_shell(0, "luoctl status");
+	expect_out("session preflight: open, held by ");
+	expect_shell(2, "luoctl timeline");
 	expect_shell(0, "mount -t debugfs none /sys/kernel/debug");
+}
+
+static int status_as_nobody(void *arg)
+{
+	char text[4096] = "";
+	FILE *out;
+	size_t n;
+
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	out = popen("/sbin/luoctl status", "re");
+	if (!out)
+		return 2;
+	n = fread(text, 1, sizeof(text) - 1, out);
+	text[n] = 0;
+	luo_say("%s", text);
+	if (pclose(out))
+		return 3;
+	return strstr(text, "What it is cannot be read: EACCES") ? 0 : 4;
+}
+
+/* Who may not open the device is told that, and not that there is nothing. */
+TEST_F(preflight, without_rights)
+{
+	EXPECT_EQ(0, luo_in_child(status_as_nobody, NULL));
+}
+
+/* This kernel was started with an initramfs, and the next one is to have none? */
+TEST_F(preflight, initrd)
+{
+	expect_shell(1, "luoctl preflight " NEXT);
+	expect_out("no       initrd: it gets no initramfs, and this kernel was started with one");
+	expect_shell(1, "luoctl kexec " NEXT);
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	expect_shell(0, "luoctl preflight --no-initrd " NEXT);
+	expect_shell(0, "luoctl preflight --initrd=/sys/firmware/initrd " NEXT);
+	expect_shell(0, "luoctl preflight --reuse-initrd " NEXT);
+	expect_shell(0, "luoctl preflight --force=initrd " NEXT);
+	expect_out("forced   initrd: it gets no initramfs");
+	expect_shell(2, "luoctl preflight --reuse-initrd --no-initrd " NEXT);
+	expect_err("one of --initrd, --reuse-initrd and --no-initrd");
+	expect_shell(2, "luoctl preflight -N --force " NEXT);
+	expect_shell(2, "luoctl preflight -N --force everything " NEXT);
+	expect_err("no check is named 'everything'");
+	expect_shell(2, "luoctl preflight --initrd=/boot " NEXT);
+	expect_err("/boot: not a regular file");
+	expect_shell(2, "luoctl preflight -N /boot");
+}
+
+/* An image that notes nothing is taken for what its operator knows it to be. */
+TEST_F(preflight, assume)
+{
+	if (access("/images/stock", R_OK))
+		SKIP(return, "no stock kernel here");
+	expect_shell(2, "luoctl preflight -N /images/stock");
+	expect_shell(0, "luoctl preflight -N --assume=stock-7.3 -c 'kho=on liveupdate=on' /images/stock");
+	hold_memfd(_metadata, self->session, "extent-v1");
+	expect_shell(1, "luoctl preflight -N --assume=stock-7.3 -c 'kho=on liveupdate=on' /images/stock");
+	expect_out("no       file memfd-extent-v1");
+	expect_shell(2, "luoctl preflight -N --assume=stock-9.9 /images/stock");
+	expect_err("no kernel is known as 'stock-9.9'");
 }
 
 TEST_F(preflight, not_started)
 {
 	hold_memfd(_metadata, self->session, "extent-v1");
-	expect_shell(1, "luoctl kexec /images/stripped");
+	expect_shell(1, "luoctl kexec -N /images/stripped");
 	expect_out("no       file memfd-extent-v1");
-	expect_err("not started; use --force to start it anyway");
+	expect_err("not started");
 	EXPECT_TRUE(luo_status_is("image", "none"));
-	expect_shell(2, "luoctl kexec -r /images/unmarked");
+	expect_shell(2, "luoctl kexec -N -r /images/unmarked");
 	EXPECT_TRUE(luo_status_is("image", "none"));
-	expect_shell(1, "luoctl kexec --force -r /images/stripped");
+	expect_shell(1, "luoctl kexec -N --force=formats -r /images/stripped");
 	expect_err("/images/stripped: cannot be loaded: not a bootable image");
-	expect_shell(1, "luoctl kexec -n -c liveupdate=off " NEXT);
+	expect_shell(1, "luoctl kexec -N -n -c liveupdate=off " NEXT);
 	expect_shell(0, "luoctl kexec -n -c liveupdate=on -i /sys/firmware/initrd " NEXT);
 	expect_out("reboot(LINUX_REBOOT_CMD_KEXEC)");
 	EXPECT_TRUE(luo_status_is("image", "none"));
-	expect_shell(2, "luoctl kexec -r -c liveupdate=on " NEXT);
+	expect_shell(2, "luoctl kexec -N -r -c liveupdate=on " NEXT);
 	expect_err("either --reuse-cmdline or --command-line");
-	expect_shell(2, "luoctl kexec -r /no/such/image");
+	expect_shell(2, "luoctl kexec -N -r /no/such/image");
 	expect_shell(2, "luoctl kexec -r -i /no/such/initramfs " NEXT);
 }
 
@@ -380,34 +447,7 @@ static int seen_as(const char *file, const char *text, const char *command)
 	return luo_shell(line);
 }
 
-#define OUTGOING	"/sys/kernel/debug/liveupdate/outgoing"
-#define INCOMING	"/sys/kernel/debug/liveupdate/incoming"
-#define FLBS		"/sys/kernel/debug/liveupdate/outgoing_flbs"
-#define HANDLERS	"/sys/kernel/debug/liveupdate/handlers"
-#define PREFLIGHT	"luoctl preflight " NEXT
-
-TEST_F(preflight, what_is_shown)
-{
-	EXPECT_EQ(0, seen_as(OUTGOING, "files preserved: 0\n", PREFLIGHT));
-	/* A session that is not in the list was closed while it was read, or another was. */
-	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n", PREFLIGHT));
-	expect_out("what this kernel preserves keeps changing");
-	EXPECT_EQ(2, seen_as(OUTGOING, "files preserved: 1\nsession a\\033: busy\n", PREFLIGHT));
-	expect_out("session 'a\\033' is busy");
-	EXPECT_EQ(1, seen_as(OUTGOING, "files preserved: 1\nsession a: open\n"
-			     "  token 5: other-v1, preserved\n", PREFLIGHT));
-	expect_out("no       file other-v1");
-	expect_out("token 5 of session 'a'");
-	EXPECT_EQ(1, seen_as(FLBS, "other-v1: preserved, 1 files\nidle-v1: idle, 0 files\n",
-			     PREFLIGHT));
-	expect_out("no       flb  other-v1");
-	EXPECT_EQ(NULL, strstr(luo_out, "idle-v1"));
-	EXPECT_EQ(0, seen_as(INCOMING, "sessions: damaged\nFLBs: incompatible\n", PREFLIGHT));
-	expect_out("lost     sessions of the previous kernel, which are damaged");
-	expect_out("lost     FLBs of the previous kernel, which are incompatible");
-	EXPECT_EQ(0, seen_as(INCOMING, "session a b: waiting\n", PREFLIGHT));
-	expect_out("lost     session 'a b' of the previous kernel");
-}
+#define PREFLIGHT	"luoctl preflight -N " NEXT
 
 /* This kernel's command line goes on to the next one, but for what a boot loader has added. */
 TEST_F(preflight, reused_command_line)
@@ -415,9 +455,9 @@ TEST_F(preflight, reused_command_line)
 	static const char line[] = "BOOT_IMAGE=/v a=\"b initrd=c\"  initrd=/x liveupdate=on d\n";
 	static const char want[] = "load it, with 'a=\"b initrd=c\" liveupdate=on d', then ";
 
-	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -n " NEXT));
+	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -N -n " NEXT));
 	expect_out(want);
-	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -n -r " NEXT));
+	EXPECT_EQ(0, seen_as("/proc/cmdline", line, "luoctl kexec -N -n -r " NEXT));
 	expect_out(want);
 	EXPECT_EQ(1, seen_as("/proc/cmdline", "liveupdate=off\n", PREFLIGHT));
 	EXPECT_EQ(0, seen_as("/proc/cmdline", "liveupdate=off\n", PREFLIGHT " -c liveupdate=on"));
@@ -426,20 +466,22 @@ TEST_F(preflight, reused_command_line)
 /* What systemd preserves comes later, in whatever format this kernel writes. */
 TEST_F(preflight, systemd)
 {
-	static const char other[] = "memfd-v2 write read\nother-v1 write read\nolder-v1 read\n";
-
-	EXPECT_EQ(0, seen_as(HANDLERS, other, PREFLIGHT));
-	expect_shell(0, "mkdir -p /run/systemd/system");
+	if (luo_flb_built_in(FLB_SAMPLE))
+		SKIP(return, "the sample driver is no module here");
+	test_load(FLB_SAMPLE);
 	expect_shell(0, PREFLIGHT);
-	EXPECT_EQ(2, seen_as(HANDLERS, other, PREFLIGHT));
-	expect_out("what systemd will preserve: other-v1 is not read");
-	EXPECT_EQ(NULL, strstr(luo_out, "older-v1"));
-	expect_shell(0, "luoctl kexec -n " NEXT);
+	expect_shell(0, "mkdir -p /run/systemd/system");
+	expect_shell(2, PREFLIGHT);
+	expect_out("later: what systemd will preserve: flb-sample-file-v1 is not read");
+	expect_shell(0, PREFLIGHT " --force=later");
+	EXPECT_EQ(0, luo_flb_unload(FLB_SAMPLE));
+	expect_shell(0, PREFLIGHT);
+	expect_shell(0, "luoctl kexec -N -n " NEXT);
 	expect_out("then systemctl kexec");
-	/* There is none. */
-	expect_shell(1, "luoctl kexec " NEXT);
+	/* There is none, and what was loaded is not left for who comes next. */
+	expect_shell(1, "luoctl kexec -N " NEXT);
 	expect_err("systemctl");
-	EXPECT_TRUE(luo_status_is("image", "handover"));
+	EXPECT_TRUE(luo_status_is("image", "none"));
 	expect_shell(0, "rm -r /run/systemd");
 }
 
@@ -451,9 +493,12 @@ TEST_F(preflight, refused)
 	ASSERT_TRUE(luo_memfd_format("v2"));
 	test_preserve(self->session, memfd, 77);
 	ASSERT_EQ(0, fchmod(memfd, 0600));
-	expect_shell(1, "luoctl kexec " NEXT);
+	expect_shell(1, "luoctl kexec -N " NEXT);
 	expect_out(NEXT ": yes");
-	expect_err("the reboot was refused: Operation not supported: -95, token 77: memfd-v2");
+	expect_err("the reboot was refused: Operation not supported, by token 77 (memfd-v2) of session 'preflight'");
+	EXPECT_TRUE(luo_status_is("image", "none"));
+	expect_shell(0, "luoctl status");
+	expect_out("last refusal: EOPNOTSUPP (Operation not supported), token 77 (memfd-v2) of session preflight");
 }
 
 #define WITHOUT		"unshare -m sh -c 'mount -t tmpfs none /sys/kernel && "	\
@@ -467,17 +512,19 @@ TEST_F(preflight, no_live_update_at_all)
 		const char *command;
 		const char *said;
 	} lines[] = {
-		{ 1, "status", "this kernel was built without live update" },
-		{ 1, "status --json", "this kernel was built without live update" },
-		{ 1, "timeline", "live update is off" },
-		{ 1, "save s 1 </bin/busybox", "live update is off" },
-		{ 1, "restore s 1", "live update is off" },
-		{ 1, "finish s", "live update is off" },
-		{ 1, "hold s true", "live update is off" },
+		{ 7, "status", "this kernel was built without live update" },
+		{ 7, "status --json", "\"live_update\":\"none\"" },
+		{ 7, "timeline", "built without live update" },
+		{ 7, "save s 1 </bin/busybox", "built without live update" },
+		{ 7, "restore s 1", "built without live update" },
+		{ 7, "have s 1", "built without live update" },
+		{ 7, "finish s", "built without live update" },
+		{ 7, "drop s", "built without live update" },
+		{ 7, "hold s true", "built without live update" },
 		{ 0, "formats " NEXT, "memfd-v2" },
 		{ 2, "formats", "/sys/kernel/notes cannot be read" },
-		{ 1, "preflight " NEXT, "this kernel was built without live update" },
-		{ 1, "kexec -r " NEXT, "not started" },
+		{ 1, "preflight -N " NEXT, "this kernel was built without live update" },
+		{ 1, "kexec -N -r " NEXT, "not started" },
 	};
 	char line[256];
 
@@ -485,6 +532,8 @@ TEST_F(preflight, no_live_update_at_all)
 		snprintf(line, sizeof(line), WITHOUT, lines[i].command);
 		expect_shell(lines[i].status, line);
 		expect_out(lines[i].said);
+		if (strstr(lines[i].command, "--json"))
+			luo_print_json();
 	}
 	EXPECT_TRUE(luo_status_is("image", "none"));
 }

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -262,12 +261,10 @@ static int luoctl_kexec(char *answer, size_t size)
 {
 	char cmdline[2048];
 
-	/* A unit of systemd's does so where there are all of them. */
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
 	return ask(answer, size, (char *const []) {
 			"/sbin/luoctl", "kexec", "/boot/kernel", "--initrd=/boot/initrd",
-			"--command-line", cmdline, NULL });
+			"--command-line", cmdline, "--lose-unfinished", NULL });
 }
 
 static int next_kernel(int kernel, char *answer, size_t size)

@@ -204,7 +204,7 @@ int luo_jump_by_luoctl(const char *cmdline, bool force, const char *said)
 		dup2(out, STDOUT_FILENO);
 		dup2(out, STDERR_FILENO);
 		execl("/sbin/luoctl", "luoctl", "kexec", next_kernel(), "--initrd=" INITRD,
-		      "--command-line", cmdline, force ? "--force" : NULL, NULL);
+		      "--command-line", cmdline, force ? "--force=command-line" : NULL, NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
