@@ -14,8 +14,11 @@
 #include "state.h"
 
 #define BAR		40
+/* Of the picture: where it begins, how long the blackout is, where the axis is */
+#define LEFT		20
 #define WIDTH		800.0
 #define ROW		22
+#define AXIS		(ROW * 4)
 
 struct phase_time {
 	const char *name;
@@ -102,7 +105,8 @@ static void take_phases(struct timeline *t, const __u64 *ns)
 		phase->known = ns[i] != PHASE_UNKNOWN;
 		phase->ms = phase->known ? ns[i] / 1e6 : 0;
 		phase->after = i > PHASE_START;
-		if (i != PHASE_BLACKOUT && phase->ms > t->longest)
+		/* What comes after it can last for hours, and is not what hurts. */
+		if (i != PHASE_BLACKOUT && !phase->after && phase->ms > t->longest)
 			t->longest = phase->ms;
 	}
 	t->nr = PHASE_BLACKOUT;
@@ -125,12 +129,13 @@ static int read_timeline(struct timeline *t, int dev)
 
 static void print_phase(const struct phase_time *phase, double longest)
 {
-	int bar = longest > 0 ? phase->ms / longest * BAR + 0.5 : 0;
+	bool beyond = phase->ms > longest;
+	int bar = beyond ? BAR : longest > 0 ? phase->ms / longest * BAR + 0.5 : 0;
 
 	if (phase->known)
-		printf("  %-10s%10.1f ms  %.*s%*s  %s\n", phase->name, phase->ms, bar,
+		printf("  %-10s%10.1f ms  %.*s%*s%c %s\n", phase->name, phase->ms, bar,
 		       "########################################", BAR - bar, "",
-		       what(phase->name));
+		       beyond && longest > 0 ? '>' : ' ', what(phase->name));
 	else
 		printf("  %-10s%13s  %*s  %s\n", phase->name, "unknown", BAR, "",
 		       what(phase->name));
@@ -184,40 +189,102 @@ struct json_object *timeline_read(int dev)
 	return read_timeline(&t, dev) ? NULL : json_phases(&t);
 }
 
-/* A bar of all phases, to scale, and a line for each */
+static const char *const colours[] = {
+	"#4e79a7", "#59a14f", "#b07aa1", "#9c755f", "#f28e2b", "#e15759",
+};
+
+/* A length of time that divides the axis into 4 to 10 pieces: 1, 2 or 5, and zeroes */
+static double axis_step(double ms)
+{
+	double step = 0.001;
+
+	while (ms / step > 100)
+		step *= 10;
+	return ms / step > 50 ? 10 * step : ms / step > 20 ? 5 * step : 2 * step;
+}
+
+static void write_axis(FILE *f, double sum)
+{
+	double step = axis_step(sum);
+
+	for (double ms = 0; ms <= sum; ms += step) {
+		double x = LEFT + ms / sum * WIDTH;
+
+		fprintf(f, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"black\"/>\n",
+			x, AXIS, x, AXIS + 5);
+		fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x,
+			AXIS + 18, ms);
+	}
+	fprintf(f, "<text x=\"%.1f\" y=\"%d\">ms</text>\n", LEFT + WIDTH + 12, AXIS + 18);
+}
+
+/* Where the previous kernel ends: the next one boots in that phase */
+static bool is_previous(int phase)
+{
+	return phase < PHASE_BOOT;
+}
+
+static void write_kernels(FILE *f, double previous_ms, double sum)
+{
+	double x = LEFT + previous_ms / sum * WIDTH;
+
+	fprintf(f, "<text x=\"%d\" y=\"%d\">previous kernel</text>\n", LEFT, 2 * ROW);
+	fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"end\">this kernel</text>\n",
+		LEFT + WIDTH, 2 * ROW);
+	fprintf(f, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"black\"/>\n", x, ROW + 8,
+		x, AXIS);
+}
+
+static void write_phase(FILE *f, const struct phase_time *phase, int nr)
+{
+	int y = AXIS + (nr + 2) * ROW;
+
+	fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" fill=\"%s\"/>\n", LEFT, y,
+		phase->after ? "none" : colours[nr % 6]);
+	fprintf(f, "<text x=\"%d\" y=\"%d\">%s: %.1f ms%s, %s%s</text>\n", LEFT + 20, y + 11,
+		phase->name, phase->ms, phase->known ? "" : " (unknown)",
+		what(phase->name), phase->after ? ", after the blackout" : "");
+}
+
+static void write_bars(FILE *f, const struct timeline *t, double sum)
+{
+	double x = LEFT;
+
+	for (int i = 0; i < t->nr && !t->phases[i].after; i++) {
+		double width = t->phases[i].ms / sum * WIDTH;
+
+		fprintf(f, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n",
+			x, AXIS - 30, width, 30, colours[i % 6]);
+		x += width;
+	}
+}
+
+/* The blackout to scale, with an axis, and a line for each phase */
 static void write_svg(const struct timeline *t, const char *path)
 {
-	static const char *const colours[] = {
-		"#4e79a7", "#59a14f", "#b07aa1", "#9c755f", "#f28e2b", "#e15759", "#76b7b2",
-		"#edc948",
-	};
-	double sum = 0, x = 0;
+	double sum = 0, previous = 0;
 	FILE *f = fopen(path, "we");
 
 	if (!f)
 		errx(EXIT_NO, "%s: %s", path, strerror(errno));
-	for (int i = 0; i < t->nr; i++)
+	for (int i = 0; i < t->nr && !t->phases[i].after; i++) {
 		sum += t->phases[i].ms;
-	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" ",
-		WIDTH, (t->nr + 3) * ROW);
-	fprintf(f, "font-family=\"sans-serif\" font-size=\"13\">\n");
-	for (int i = 0; i < t->nr && sum > 0; i++) {
-		const struct phase_time *phase = &t->phases[i];
-		const char *colour = colours[i % 8];
-		double width = phase->ms / sum * WIDTH;
-		int y = (i + 2) * ROW;
-
-		fprintf(f, "<rect x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"30\" fill=\"%s\"/>\n",
-			x, width, colour);
-		fprintf(f, "<rect x=\"0\" y=\"%d\" width=\"12\" height=\"12\" fill=\"%s\"/>\n", y,
-			colour);
-		fprintf(f, "<text x=\"20\" y=\"%d\">%s: %.1f ms%s, %s</text>\n", y + 11,
-			phase->name, phase->ms, phase->known ? "" : " (unknown)",
-			what(phase->name));
-		x += width;
+		previous += is_previous(i) ? t->phases[i].ms : 0;
 	}
-	fprintf(f, "<text x=\"20\" y=\"%d\">blackout: %.1f ms%s</text>\n</svg>\n",
-		(t->nr + 2) * ROW + 11, t->blackout.ms, t->blackout.known ? "" : " (unknown)");
+	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" ",
+		WIDTH + 2 * LEFT + 30, AXIS + (t->nr + 3) * ROW);
+	fprintf(f, "font-family=\"sans-serif\" font-size=\"13\">\n");
+	fprintf(f, "<title>Blackout of the last live update</title>\n");
+	fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"16\">Last live update: blackout of %.1f ms%s</text>\n",
+		LEFT, ROW - 4, t->blackout.ms, t->blackout.known ? "" : " (unknown)");
+	if (sum > 0) {
+		write_kernels(f, previous, sum);
+		write_bars(f, t, sum);
+		write_axis(f, sum);
+	}
+	for (int i = 0; i < t->nr; i++)
+		write_phase(f, &t->phases[i], i);
+	fprintf(f, "</svg>\n");
 	if (fclose(f))
 		errx(EXIT_NO, "%s: %s", path, strerror(errno));
 }

@@ -189,6 +189,8 @@ static void where_time_went(void)
 	expect_shell(0, "luoctl timeline --json");
 	luo_print_json();
 	expect_shell(0, "luoctl timeline --svg=/tmp/picture && grep -c rect /tmp/picture");
+	expect_shell(0, "grep '<title>Blackout' /tmp/picture && grep 'previous kernel' /tmp/picture && "
+			"grep '>this kernel' /tmp/picture && grep '>0</text>' /tmp/picture");
 	expect_shell(1, "luoctl timeline --svg=/no/such/folder");
 }
 
