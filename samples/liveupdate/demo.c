@@ -112,6 +112,18 @@ static int must(int ret, const char *what)
 	give_up("%s", what);
 }
 
+/* The most likely reason has a name. */
+static int open_device(void)
+{
+	int device = luo_open_wait(1000);
+
+	if (device == -ENOENT) {
+		errno = 0;
+		give_up("no " LUO_DEVICE ": live update is off in this kernel, it wants kho=on liveupdate=on");
+	}
+	return must(device, LUO_DEVICE);
+}
+
 static int retrieve(int device, const char *name)
 {
 	return luo_retrieve(device, name, 0);
@@ -316,7 +328,7 @@ static void first_kernel(const char *cmdline)
 	struct ledger *ledger;
 	size_t i;
 
-	device = must(luo_open_wait(1000), "/dev/liveupdate");
+	device = open_device();
 	ledger_fd = memfd_create("ledger", MFD_CLOEXEC);
 	if (ledger_fd < 0 || ftruncate(ledger_fd, sizeof(*ledger)))
 		give_up("ledger");
@@ -360,7 +372,7 @@ static int second_kernel(void)
 	double second;
 	size_t i;
 
-	device = must(luo_open_wait(1000), "/dev/liveupdate");
+	device = open_device();
 	fd = must(luo_retrieve_fd(session_fd(device, LEDGER_SESSION, retrieve), LEDGER_TOKEN),
 		  "the list of digests");
 	if (pread(fd, &ledger, sizeof(ledger), 0) != sizeof(ledger) ||
