@@ -106,6 +106,16 @@ setup() {
 	done
 }
 
+# All that a kernel is made of, but for the base, which does not change, and a tree of the user's
+# own. A folder is newer as well once a file in it comes or goes.
+up_to_date() {
+	[ -z "${KSRC:-}" ] && [ -f "$out/.built" ] || return 1
+	local from=("$top"/{kernel,include,mm,lib,samples,patches,configs,scripts/{build,tree,lib}.sh})
+	local found
+	found=$(find "${from[@]}" -newer "$out/.built" -print -quit 2>/dev/null) || true
+	[ -z "$found" ]
+}
+
 for tool in make gcc "${cross}gcc" ccache python3; do
 	command -v $tool >/dev/null || die "$tool is missing: run make setup"
 done
@@ -117,6 +127,8 @@ if [ "${1:-}" = kernel-make ]; then
 fi
 setup "${1:-}"
 lock "$build" "$name"
+[ -z "$only" ] && up_to_date && exit
+begun=$(date +%s)
 case $name in
 stock*) "$top/scripts/tree.sh" stock ;;
 *) "$top/scripts/tree.sh" linux ;;
@@ -145,7 +157,9 @@ elif grep -q '=m$' "$out/.config"; then
 	targets+=(modules)
 fi
 
+rm -f "$out/.built"
 say "building the $name kernel in ${out#"$top"/}"
 kmake -j"${JOBS:-$(nproc)}" "${targets[@]}" 2>&1 |
 	"$top/scripts/progress.py" "$name" "$out/build.log" "$out/.steps" "$src" ||
 	die "the $name kernel does not build; all of make's output is in ${out#"$top"/}/build.log"
+touch -d "@$begun" "$out/.built"
