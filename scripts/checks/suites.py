@@ -225,6 +225,9 @@ def x86_suites() -> list[Suite]:
               {"test": "luoctl-off", "load": "force"}),
         Suite("kexec-luoctl-answers", LEAN, "what a script learns of its exit status", run_luoctl,
               {"test": f"luoctl-answers {MEMFD_V2}", "load": "file", "kernels": 3}),
+        programs("luoctl-kho-failed", LEAN, "switched on, and not to be had", "kexec_test",
+                 env="luo_stage=1 luo_test=luoctl-kho-failed kho_scratch=1G,64G,1G",
+                 files=shell_files),
         programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
                  "shutdown_test", kernels=2, files=systemd_end,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on"),
@@ -304,6 +307,8 @@ def interop_suites() -> list[Suite]:
         Suite("interop-plain", Tier.INTEROP, "to a kernel without handover, and on", run_programs,
               {"programs": ["kexec_test"], "kernels": 3, "env": "luo_stage=1 luo_test=plain",
                "files": shell_files}, (ours, guest.image("plain"))),
+        Suite("luoctl-stock", Tier.INTEROP, "the tool on the stock kernel", run_luoctl,
+              {"test": "luoctl-stock", "load": "file"}, (stock,)),
         Suite("preflight-stock", Tier.INTEROP, "can the stock kernel take over", run_preflight,
               {"stock": stock}, (ours,)),
         # The stock kernel fills holes with pages when it preserves a memfd.

@@ -288,6 +288,61 @@ static void off_2(void)
 	expect_err("not started");
 }
 
+/*
+ * The mainline kernel answers no queries and cannot keep a session that was retrieved: what can
+ * be done is done, and the rest is said to be unknown.
+ */
+static void stock_1(void)
+{
+	expect_shell(0, "luoctl status");
+	expect_out("More is not known: this kernel does not list what it holds");
+	expect_shell(0, "luoctl status --json");
+	luo_print_json();
+	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
+	expect_shell(0, "echo more | luoctl save other 1");
+	expect_shell(2, "luoctl preflight -N /boot/kernel");
+	expect_out("details: what this kernel preserves cannot be read");
+	expect_shell(2, "luoctl timeline");
+	expect_err("this kernel does not list what it holds");
+}
+
+static void stock_2(void)
+{
+	expect_shell(2, "luoctl have script");
+	expect_err("this kernel does not list what it holds");
+	expect_shell(3, "luoctl restore nothing 1");
+	expect_shell(0, "luoctl restore script 1");
+	check_eq(0, strcmp("what was saved", luo_out));
+	expect_err("session 'script': this kernel finishes it now");
+	expect_shell(0, "luoctl finish other");
+	expect_shell(3, "luoctl finish other");
+}
+
+/* It was asked for, and there is no memory for it. */
+static void kho_failed(void)
+{
+	expect_shell(7, "luoctl status");
+	expect_out("Kexec HandOver has failed, see the kernel's log");
+	expect_shell(7, "luoctl save session 1 </dev/null");
+	expect_err("although it was switched on: Kexec HandOver has failed");
+	expect_shell(1, "luoctl preflight -N /boot/kernel");
+	expect_out("nothing is handed over: live update is off although it was switched on");
+}
+
+static const struct scenario luoctl_stock_scenarios[] = {
+	{ "mainline kernel", { stock_1, stock_2 } },
+	{ }
+};
+
+SCENARIOS("luoctl-stock", luoctl_stock_scenarios)
+
+static const struct scenario luoctl_kho_failed_scenarios[] = {
+	{ "no scratch memory", { kho_failed } },
+	{ }
+};
+
+SCENARIOS("luoctl-kho-failed", luoctl_kho_failed_scenarios)
+
 static const struct scenario luoctl_scenarios[] = {
 	{ "scripts", { luoctl_1, luoctl_2 } },
 	{ "finish", { finish_1, finish_2 } },
