@@ -136,7 +136,7 @@ def token_problems(text: str) -> list[str]:
 
 def timeline_problems(view: dict) -> list[str]:
     """The phases of the blackout are as long as it is."""
-    if "phases" not in view:
+    if not view.get("phases"):
         return []
     inside = [phase["ms"] for phase in view["phases"] if phase["in_blackout"]]
     if not view["blackout_ms"] or None in inside:

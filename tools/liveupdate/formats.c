@@ -74,7 +74,7 @@ static struct json_object *json_image(const struct image *image, const char *pat
 	struct json_object *json = json_object_new_object();
 	struct json_object *formats = json_object_new_array();
 
-	json_object_object_add(json, "image", path ? json_object_new_string(path) : NULL);
+	json_object_object_add(json, "image", path ? json_bytes(path) : NULL);
 	json_object_object_add(json, "machine", json_object_new_string(image->machine));
 	json_object_object_add(json, "page_size", !image->has_boot ? NULL :
 			       json_object_new_uint64(1ULL << (image->boot.page_shift & 63)));

@@ -246,7 +246,7 @@ static void check_image(struct judge *j)
 	unsigned long page = sysconf(_SC_PAGESIZE);
 
 	if (next->why)
-		check(j, IMAGE, UNKNOWN, "%s: %s", j->ask->image, next->why);
+		check(j, IMAGE, UNKNOWN, "the image: %s", next->why);
 	if (next->unread)
 		check(j, MODULES, UNKNOWN, "unreadable modules: %u", next->unread);
 	if (next->foreign && j->missing)
@@ -426,9 +426,7 @@ int preflight(const struct preflight *ask, struct json_object **said)
 	answer = j.no ? NO : j.unknown ? UNKNOWN : YES;
 
 	*said = json_object_new_object();
-	json_object_object_add(*said, "luoctl", json_object_new_string(LUOCTL_VERSION));
-	json_object_object_add(*said, "kernel", json_object_get(json_get(j.view, "kernel")));
-	json_object_object_add(*said, "image", json_object_new_string(ask->image));
+	json_object_object_add(*said, "image", json_bytes(ask->image));
 	json_object_object_add(*said, "answer", json_object_new_string(answers[answer]));
 	json_object_object_add(*said, "formats", j.formats);
 	json_object_object_add(*said, "checks", j.checks);

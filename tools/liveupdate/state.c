@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "luoctl.h"
@@ -291,11 +290,7 @@ struct json_object *state_read(void)
 	struct json_object *view = json_object_new_object();
 	char *enabled = status("enabled"), *number = status("number");
 	const char *how = support(enabled);
-	struct utsname uts;
 
-	uname(&uts);
-	add(view, "luoctl", LUOCTL_VERSION);
-	add(view, "kernel", uts.release);
 	add(view, "live_update", how);
 	json_object_object_add(view, "enabled",
 			       json_object_new_boolean(!strcmp(how, "on") ||

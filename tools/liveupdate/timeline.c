@@ -299,10 +299,12 @@ static int run_timeline(int argc, char **argv)
 	while ((key = next_option(argc, argv, &cmd_timeline)) != -1)
 		if (key == 's')
 			svg = optarg;
-	dev = open_query();
-	err = read_timeline(&t, dev);
-	close(dev);
-	if (err)
+	/* In JSON there is an answer on every machine. */
+	dev = json_wanted ? luo_open_query() : open_query();
+	err = dev < 0 ? dev : read_timeline(&t, dev);
+	if (dev >= 0)
+		close(dev);
+	if (err && !json_wanted)
 		errx(EXIT_NO, "the timeline cannot be read: %s", luo_strerror(err));
 	if (svg) {
 		write_svg(&t, svg);
@@ -313,6 +315,8 @@ static int run_timeline(int argc, char **argv)
 	} else {
 		print_text(&t);
 	}
+	if (dev == -ENOENT)
+		return EXIT_OFF;
 	return t.blackout.known ? 0 : EXIT_UNKNOWN;
 }
 

@@ -515,6 +515,7 @@ TEST_F(preflight, no_live_update_at_all)
 		{ 7, "status", "this kernel was built without live update" },
 		{ 7, "status --json", "\"live_update\":\"none\"" },
 		{ 7, "timeline", "built without live update" },
+		{ 7, "timeline --json", "\"blackout_ms\":null" },
 		{ 7, "save s 1 </bin/busybox", "built without live update" },
 		{ 7, "restore s 1", "built without live update" },
 		{ 7, "have s 1", "built without live update" },
@@ -522,7 +523,9 @@ TEST_F(preflight, no_live_update_at_all)
 		{ 7, "drop s", "built without live update" },
 		{ 7, "hold s true", "built without live update" },
 		{ 0, "formats " NEXT, "memfd-v2" },
+		{ 0, "formats --json " NEXT, "memfd-v2" },
 		{ 2, "formats", "/sys/kernel/notes cannot be read" },
+		{ 1, "preflight -N --json " NEXT, "this-kernel" },
 		{ 1, "preflight -N " NEXT, "this kernel was built without live update" },
 		{ 1, "kexec -N -r " NEXT, "not started" },
 	};

@@ -152,6 +152,10 @@ static void luoctl_1(void)
 	expect_out("token 7 ");
 	expect_shell(0, "luoctl hold --fd 9:8 -- held luoctl status");
 	expect_out("token 8 ");
+	/* Whatever bytes are in it, it is text in JSON. */
+	expect_shell(0, "luoctl hold \"$(printf 'caf\\303\\251 \\377\\033\\\\')\" luoctl status --json");
+	expect_out("caf\\\\303\\\\251 \\\\377\\\\033\\\\134");
+	luo_print_json();
 	expect_shell(1, "luoctl hold --fd 0:1 held true </dev/null");
 	expect_err("no handler for the file of token 1");
 	expect_shell(127, "luoctl hold held /no/such/command");
