@@ -165,9 +165,9 @@ char *program_name(pid_t pid)
 
 void check_name(const char *name)
 {
-	if (!*name || strlen(name) > NAME_MAX_LEN)
+	if (!*name || strlen(name) > LUO_NAME_MAX)
 		errx(EXIT_UNKNOWN, "invalid session name '%s': want 1 to %d bytes", name,
-		     NAME_MAX_LEN);
+		     LUO_NAME_MAX);
 }
 
 void need_open(int fd, const char *what)

@@ -5,14 +5,19 @@
  * Each returns a file descriptor or 0, or -errno. What these errnos mean is in
  * Documentation/userspace-api/liveupdate.rst.
  */
-#ifndef LIBLUO_H
-#define LIBLUO_H
+#ifndef LUO_LIBLUO_H
+#define LUO_LIBLUO_H
 
 #include <linux/types.h>
 #include <linux/liveupdate.h>
 
 #define LUO_DEVICE	"/dev/liveupdate"
-#define NAME_MAX_LEN	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
+/* Bytes of a session's name, without its terminating zero */
+#define LUO_NAME_MAX	(LIVEUPDATE_SESSION_NAME_LENGTH - 1)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 int luo_ioctl(int fd, unsigned int nr, void *arg);
 int luo_open(void);
@@ -43,4 +48,8 @@ const char *luo_errno_name(int err);
 int luo_errno(const char *name);
 const char *luo_strerror(int err);
 
-#endif /* LIBLUO_H */
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LUO_LIBLUO_H */

@@ -109,7 +109,7 @@ TEST_F(session, name_is_as_long_as_can_be)
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH] = "", got[LIVEUPDATE_SESSION_NAME_LENGTH];
 	int s;
 
-	memset(name, 'x', NAME_MAX_LEN);
+	memset(name, 'x', LUO_NAME_MAX);
 	s = test_create(self->dev, name);
 	test_err_create(EEXIST, self->dev, name);
 	test_get_name(s, got);

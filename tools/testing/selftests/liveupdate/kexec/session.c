@@ -406,8 +406,8 @@ static void frozen_2(void)
 /* The longest name, and bytes that are no text */
 static void long_name(char *name)
 {
-	memset(name, 0xfe, NAME_MAX_LEN);
-	name[NAME_MAX_LEN] = 0;
+	memset(name, 0xfe, LUO_NAME_MAX);
+	name[LUO_NAME_MAX] = 0;
 }
 
 static void name_1(void)
