@@ -9,7 +9,15 @@
 #define LUO_LIBLUO_H
 
 #include <linux/types.h>
+
+/* Installed, libluo.h includes its own copy, unless the program has included the system's. */
+#ifndef LIVEUPDATE_IOCTL_TYPE
 #include <linux/liveupdate.h>
+#endif
+
+#if !defined(LIVEUPDATE_ABI) || LIVEUPDATE_ABI < 2
+#error "<linux/liveupdate.h> is older than libluo.h: include libluo.h before it, or without it"
+#endif
 
 #define LUO_DEVICE	"/dev/liveupdate"
 /* Bytes of a session's name, without its terminating zero */
