@@ -128,7 +128,7 @@ def main() -> int:
                    prefix="coverage-", debug=False, append="luo_gcov=1", gcov=DATA)
     some = [replace(s, name=f"coverage-{s.name}")
             for s in check.chosen(suites(), Tier.CHECK, args.test)
-            if s.name not in ("user", "style", "coverage", "completion", "vmtest")]
+            if s.name not in ("user", "style", "coverage", "completion", "libluo", "vmtest")]
     results = run(some, opts, args.jobs)
 
     lines: Lines = defaultdict(dict)

@@ -20,6 +20,8 @@ packages=(
 	qemu-system-x86 busybox-static kexec-tools nettle-dev libjson-c-dev
 	# luoctl, for guests without libraries
 	libarchive-dev liblzma-dev zlib1g-dev libzstd-dev liblz4-dev
+	# programs that link libluo
+	g++ pkgconf
 	# the base's own selftests, in guests and in user space
 	libcap-dev liburcu-dev
 	# what luoctl says in JSON

@@ -17,6 +17,7 @@ from .files import (first_kernel_again, kexec_tool, modules, shell_files, stock_
 from .guests import run_calls, run_kunit, run_programs
 from .host import run_bench, run_coverage, run_fuzz, run_script, run_user
 from .kcsan import run_racy
+from .libluo import run_libluo
 from .luoctl import run_completion, run_formats, run_luoctl, run_preflight
 from .result import DEBUG, EVERYWHERE, LEAN, Suite, Tier
 
@@ -327,6 +328,7 @@ def source_suites() -> list[Suite]:
     """What does not depend on the machine that is emulated, nor on the base."""
     return [
         Suite("completion", LEAN, "luoctl's words in bash", run_completion),
+        Suite("libluo", LEAN, "libluo, installed, as programs have it", run_libluo),
         Suite("bench", LEAN, "what measures can be built", run_bench),
         Suite("vmtest", LEAN, "the selftests as a kernel tree alone has them", run_script,
               {"name": "intree.sh"}),

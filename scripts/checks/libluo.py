@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+"""libluo.py - libluo as programs outside of the tree have it: installed"""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from guest import BUILD, ROOT
+
+from .build import make
+from .result import Options, Result
+
+TOOL = ROOT / "tools/liveupdate"
+OUT = BUILD / "libluo"
+PREFIX = "/opt/luo"
+DEST = OUT / "root"
+HOME = DEST / PREFIX[1:]
+LIB = HOME / "lib"
+STRICT = ["-Werror", "-Wall", "-Wextra", "-pedantic"]
+COMPILERS = {"c": ["gcc", "-std=c11"], "c++": ["g++", "-std=c++11"]}
+ENV = os.environ | {"LD_LIBRARY_PATH": str(LIB), "PKG_CONFIG_LIBDIR": str(LIB / "pkgconfig"),
+                    "PKG_CONFIG_SYSROOT_DIR": str(DEST)}
+
+
+def run(*args: str | Path, source: str = "", **env: str) -> subprocess.CompletedProcess:
+    """What it says is in stdout, all of it."""
+    return subprocess.run(args, input=source, env=ENV | env, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def compile_program(language: str, source: str, *flags: str) -> subprocess.CompletedProcess:
+    """Into OUT/program, as someone would who knows pkg-config and has all warnings on."""
+    said = run("pkg-config", "--cflags", "--libs", "libluo").stdout.split()
+    return run(*COMPILERS[language], *STRICT, *flags, "-x", language, "-", *said,
+               "-o", OUT / "program", source=source)
+
+
+def check_library(res: Result, functions: set[str]) -> None:
+    """One that a later version can take the place of."""
+    soname = re.search(r"\(SONAME\).*\[(.*)\]", run("readelf", "-d", LIB / "libluo.so").stdout)
+    res.judge(soname is not None and soname[1] == "libluo.so.0", f"soname: {soname}")
+    exported = run("nm", "-D", "--defined-only", LIB / "libluo.so.0").stdout
+    symbols = set(re.findall(r" [A-Z] (\S+)", exported)) - {"LIBLUO_0.1"}
+    listed = re.findall(r"^\t(\w+);$", (TOOL / "libluo.map").read_text(), re.M)
+    for what, wrong in {
+            "exported, not in the map or the reverse":
+                symbols ^ {f"{name}@@LIBLUO_0.1" for name in listed},
+            "in the map, not in the header or the reverse": set(listed) ^ functions,
+            "not called luo_": {name for name in listed if not name.startswith("luo_")}}.items():
+        res.judge(bool(listed) and not wrong, f"{what}: {', '.join(sorted(wrong))}")
+
+
+PROGRAM = """
+#include <stdio.h>
+#include <libluo.h>
+
+typedef void (*function)(void);
+static const function all[] = { %s };
+
+int main(void)
+{
+	printf("%%d functions, device: %%d\\n", (int)(sizeof(all) / sizeof(all[0])), luo_open_query());
+	return !all[0];
+}
+"""
+
+
+def check_programs(res: Result, functions: set[str]) -> None:
+    """C and C++, dynamic and static: what pkg-config says is all that they need."""
+    prefix = run("pkg-config", "--variable=prefix", "libluo",
+                 PKG_CONFIG_SYSROOT_DIR="").stdout.strip()
+    res.judge(prefix == PREFIX, f"pkg-config: the prefix is {prefix}")
+    source = PROGRAM % ", ".join(f"(function){name}" for name in sorted(functions))
+    for language in COMPILERS:
+        for how, needed in (("-pie", True), ("-static", False)):
+            made = compile_program(language, source, how)
+            said = run(OUT / "program").stdout if not made.returncode else made.stdout
+            loads = "[libluo.so.0]" in run("readelf", "-d", OUT / "program").stdout
+            res.judge(said.startswith(f"{len(functions)} functions") and loads == needed,
+                      f"{language} {how}: {said}")
+
+
+def check_names(res: Result) -> None:
+    """What a program gets with the header does not take its own names."""
+    def macros(header: str) -> set[str]:
+        said = run("gcc", "-E", "-dM", f"-I{HOME}/include", "-x", "c", "-",
+                   source=f"#include <{header}>\n").stdout
+        return set(re.findall(r"^#define (\w+)", said, re.M))
+
+    found = macros("libluo.h") - macros("libluo/liveupdate.h")
+    res.judge("LUO_NAME_MAX" in found and all(name.startswith("LUO_") for name in found),
+              f"macros of libluo.h: {', '.join(sorted(found))}")
+
+
+MAIN = "int main(void) { return luo_finish(-1); }\n"
+
+
+def check_header(res: Result) -> None:
+    """Whatever <linux/liveupdate.h> the system has, it does not go unnoticed if it will not do."""
+    ours = (HOME / "include/libluo/liveupdate.h").read_text()
+    bare = re.sub(r"(?m)^#define LIVEUPDATE_ABI\s.*\n", "", ours)
+    first, second = "#include <libluo.h>\n", "#include <linux/liveupdate.h>\n"
+    system = OUT / "system"
+    (system / "linux").mkdir(parents=True, exist_ok=True)
+    for what, text, order, want in (
+            ("no number, after libluo.h", bare, first + second, ""),
+            ("no number, before libluo.h", bare, second + first, "is older than libluo.h"),
+            ("older, after libluo.h", set_abi(ours, 1), first + second, ""),
+            ("older, before libluo.h", set_abi(ours, 1), second + first, "is older than libluo.h"),
+            ("newer, after libluo.h", set_abi(ours, 3), first + second, ""),
+            ("newer, before libluo.h", set_abi(ours, 3), second + first, ""),
+            ("of a kernel tree", ours.replace("_LIVEUPDATE_H", "_UAPI_LIVEUPDATE_H"),
+             second + first, "")):
+        (system / "linux/liveupdate.h").write_text(text)
+        for language in COMPILERS:
+            made = compile_program(language, f"{order}{MAIN}", f"-I{system}")
+            res.judge(want in made.stdout and bool(want) == bool(made.returncode),
+                      f"{language}, <linux/liveupdate.h> {what}: {made.stdout}")
+
+
+def set_abi(header: str, number: int) -> str:
+    """As if it were of another kernel. What it has besides is of no consequence here."""
+    return re.sub(r"(?m)^(#define LIVEUPDATE_ABI\s+)\d+$", rf"\g<1>{number}", header)
+
+
+def run_libluo(res: Result, _opts: Options) -> None:
+    shutil.rmtree(DEST, ignore_errors=True)
+    make(["-C", str(TOOL), f"O={OUT}", f"DESTDIR={DEST}", f"prefix={PREFIX}", "install"],
+         "libluo-install")
+    functions = set(re.findall(r"\b(luo_\w+)\(", (HOME / "include/libluo.h").read_text()))
+    check_library(res, functions)
+    check_programs(res, functions)
+    check_names(res)
+    check_header(res)
