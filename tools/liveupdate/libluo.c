@@ -10,6 +10,9 @@
 
 #include "libluo.h"
 
+/* Entries of a list that are asked for at once */
+#define BATCH	16
+
 int luo_ioctl(int fd, unsigned int nr, void *arg)
 {
 	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
@@ -131,7 +134,7 @@ int luo_get_info(int dev, struct liveupdate_ioctl_get_info *info)
 int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *entry, void *arg),
 	     void *arg)
 {
-	struct liveupdate_list_entry entries[16];
+	struct liveupdate_list_entry entries[BATCH];
 	struct liveupdate_ioctl_list list = {
 		.size = sizeof(list), .what = what, .entries = (uintptr_t)entries,
 		.entry_size = sizeof(entries[0]),
@@ -139,7 +142,7 @@ int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *
 	int ret;
 
 	for (;;) {
-		list.count = sizeof(entries) / sizeof(entries[0]);
+		list.count = BATCH;
 		ret = luo_ioctl(dev, LIVEUPDATE_IOCTL_LIST, &list);
 		if (ret || !list.count)
 			return ret;
