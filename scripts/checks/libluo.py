@@ -54,6 +54,7 @@ def check_library(res: Result, functions: set[str]) -> None:
 
 
 PROGRAM = """
+#include <errno.h>
 #include <stdio.h>
 #include <libluo.h>
 
@@ -62,9 +63,21 @@ static const function all[] = { %s };
 
 int main(void)
 {
-	printf("%%d functions, device: %%d\\n", (int)(sizeof(all) / sizeof(all[0])), luo_open_query());
-	return !all[0];
+	static const int errors[] = { -EUCLEAN, EPROTONOSUPPORT, -ENODEV, ENOENT, -EALREADY, -EBUSY };
+
+	printf("%%d functions\\n", (int)(sizeof(all) / sizeof(all[0])));
+	for (unsigned int i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		printf("%%s: %%s\\n", luo_errno_name(errors[i]), luo_strerror(errors[i]));
+	return luo_errno_name(0) || luo_kexec_load(-1, -1, "") >= 0 || luo_finish(-1) != -EBADF;
 }
+"""
+SAYS = """%d functions
+EUCLEAN: damaged
+EPROTONOSUPPORT: unsupported version
+ENODEV: no handler
+ENOENT: absent
+EALREADY: frozen already
+EBUSY: Device or resource busy
 """
 
 
@@ -77,10 +90,11 @@ def check_programs(res: Result, functions: set[str]) -> None:
     for language in COMPILERS:
         for how, needed in (("-pie", True), ("-static", False)):
             made = compile_program(language, source, how)
-            said = run(OUT / "program").stdout if not made.returncode else made.stdout
+            said = run(OUT / "program") if not made.returncode else made
             loads = "[libluo.so.0]" in run("readelf", "-d", OUT / "program").stdout
-            res.judge(said.startswith(f"{len(functions)} functions") and loads == needed,
-                      f"{language} {how}: {said}")
+            res.judge(said.stdout == SAYS % len(functions) and not said.returncode and
+                      loads == needed,
+                      f"{language} {how}: status {said.returncode}, {said.stdout}")
 
 
 def check_names(res: Result) -> None:
@@ -126,6 +140,14 @@ def set_abi(header: str, number: int) -> str:
     return re.sub(r"(?m)^(#define LIVEUPDATE_ABI\s+)\d+$", rf"\g<1>{number}", header)
 
 
+def check_errnos(res: Result) -> None:
+    """Every errno that the uapi header speaks of has a name."""
+    named = set(re.findall(r"NAMED\((E\w+)\)", (TOOL / "libluo.c").read_text()))
+    spoken = set(re.findall(r"\b(E(?!LF|ND)[A-Z0-9]+)\b",
+                            (HOME / "include/libluo/liveupdate.h").read_text()))
+    res.judge(spoken <= named, f"no name for {', '.join(sorted(spoken - named))}")
+
+
 def run_libluo(res: Result, _opts: Options) -> None:
     shutil.rmtree(DEST, ignore_errors=True)
     make(["-C", str(TOOL), f"O={OUT}", f"DESTDIR={DEST}", f"prefix={PREFIX}", "install"],
@@ -135,3 +157,4 @@ def run_libluo(res: Result, _opts: Options) -> None:
     check_programs(res, functions)
     check_names(res)
     check_header(res)
+    check_errnos(res)

@@ -2,10 +2,15 @@
 /* The calls of /dev/liveupdate, see libluo.h */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kexec.h>
+#include <linux/reboot.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libluo.h"
@@ -154,42 +159,78 @@ int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *
 	}
 }
 
+static int kexec_file_load(int kernel, int initrd, const char *line, unsigned long flags)
+{
+	unsigned long size = line ? strlen(line) + 1 : 0;
+
+	return syscall(SYS_kexec_file_load, kernel, initrd, size, line, flags) < 0 ? -errno : 0;
+}
+
+int luo_kexec_load(int kernel, int initrd, const char *command_line)
+{
+	return kexec_file_load(kernel, initrd, command_line,
+			       initrd == -1 ? KEXEC_FILE_NO_INITRAMFS : 0);
+}
+
+int luo_kexec_unload(void)
+{
+	return kexec_file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD);
+}
+
+int luo_kexec(void)
+{
+	reboot(LINUX_REBOOT_CMD_KEXEC);
+	return -errno;
+}
+
+/* strerrorname_np() is glibc's alone. */
+#define NAMED(err)	{ err, #err }
+
 static const struct {
 	int err;
 	const char *name;
-	const char *words;	/* where live update means something special by it */
 } errnos[] = {
-#define NAMED(name, words)	{ name, #name, words }
-	NAMED(EPERM, NULL), NAMED(ENOENT, "absent"), NAMED(EINTR, NULL), NAMED(EIO, NULL),
-	NAMED(EBADF, NULL), NAMED(EAGAIN, NULL), NAMED(ENOMEM, NULL), NAMED(EACCES, NULL),
-	NAMED(EFAULT, NULL), NAMED(EBUSY, NULL), NAMED(EEXIST, NULL), NAMED(EXDEV, NULL),
-	NAMED(ENODEV, "no handler"), NAMED(EINVAL, NULL), NAMED(ENOTTY, NULL),
-	NAMED(EFBIG, NULL), NAMED(ENOSPC, NULL), NAMED(ERANGE, NULL), NAMED(EDEADLK, NULL),
-	NAMED(ENODATA, "absent"), NAMED(E2BIG, NULL), NAMED(EOVERFLOW, NULL),
-	NAMED(EPROTONOSUPPORT, "unsupported version"), NAMED(EOPNOTSUPP, NULL),
-	NAMED(EALREADY, "frozen already"), NAMED(EUCLEAN, "damaged"), NAMED(ETIMEDOUT, NULL),
+	NAMED(E2BIG), NAMED(EACCES), NAMED(EADDRNOTAVAIL), NAMED(EAGAIN), NAMED(EALREADY),
+	NAMED(EBADF), NAMED(EBUSY), NAMED(EDEADLK), NAMED(EEXIST), NAMED(EFAULT), NAMED(EFBIG),
+	NAMED(EINTR), NAMED(EINVAL), NAMED(EIO), NAMED(EKEYREJECTED), NAMED(EMFILE),
+	NAMED(ENFILE), NAMED(ENODATA), NAMED(ENODEV), NAMED(ENOENT), NAMED(ENOEXEC),
+	NAMED(ENOMEM), NAMED(ENOPKG), NAMED(ENOSPC), NAMED(ENOTTY), NAMED(EOPNOTSUPP),
+	NAMED(EOVERFLOW), NAMED(EPERM), NAMED(EPROTONOSUPPORT), NAMED(ERANGE),
+	NAMED(ETIMEDOUT), NAMED(EUCLEAN), NAMED(EXDEV),
+	{ }
 };
 
 const char *luo_errno_name(int err)
 {
-	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
-		if (errnos[i].err == -err)
+	for (size_t i = 0; errnos[i].name; i++)
+		if (err == errnos[i].err || err == -errnos[i].err)
 			return errnos[i].name;
-	return "unknown";
+	return NULL;
 }
 
 int luo_errno(const char *name)
 {
-	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
-		if (!strcmp(errnos[i].name, name))
+	for (size_t i = 0; errnos[i].name; i++)
+		if (!strcmp(name, errnos[i].name))
 			return -errnos[i].err;
 	return -EINVAL;
 }
 
 const char *luo_strerror(int err)
 {
-	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
-		if (errnos[i].err == -err && errnos[i].words)
-			return errnos[i].words;
-	return strerror(-err);
+	err = abs(err);
+	switch (err) {
+	case EALREADY:
+		return "frozen already";
+	case ENODEV:
+		return "no handler";
+	case ENOENT:
+		return "absent";
+	case EPROTONOSUPPORT:
+		return "unsupported version";
+	case EUCLEAN:
+		return "damaged";
+	default:
+		return strerror(err);
+	}
 }

@@ -51,9 +51,19 @@ int luo_get_info(int dev, struct liveupdate_ioctl_get_info *info);
 int luo_list(int dev, __u32 what, int (*fn)(const struct liveupdate_list_entry *entry, void *arg),
 	     void *arg);
 
-/* The name of an errno, -EUCLEAN is "EUCLEAN"; and what live update means by it: "damaged" */
+/*
+ * The next kernel: load it with kexec_file_load(2), forget it, start it. @initrd may be -1.
+ * luo_kexec() returns only if it fails. File systems are the caller's to sync.
+ */
+int luo_kexec_load(int kernel, int initrd, const char *command_line);
+int luo_kexec_unload(void);
+int luo_kexec(void);
+
+/* What a call has returned, or an errno, by its name: "EUCLEAN"; NULL if libluo has none */
 const char *luo_errno_name(int err);
+/* The errno of a name, negative; -EINVAL if libluo has none of it */
 int luo_errno(const char *name);
+/* The same in words, live update's own where it has some: "damaged" */
 const char *luo_strerror(int err);
 
 #ifdef __cplusplus

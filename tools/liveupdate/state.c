@@ -29,9 +29,14 @@ static void add_bytes(struct json_object *to, const char *key, const __u8 *bytes
 	free(text);
 }
 
+static const char *error_name(int err)
+{
+	return luo_errno_name(err) ?: "EUNKNOWN";
+}
+
 static void add_error(struct json_object *to, int err)
 {
-	add(to, "error", err ? luo_errno_name(err) : NULL);
+	add(to, "error", err ? error_name(err) : NULL);
 }
 
 /* The file's one line; NULL if there is none */
@@ -85,7 +90,7 @@ static const char *error_word(int err)
 	case -EUCLEAN:
 		return "damaged";
 	default:
-		return luo_errno_name(err);
+		return error_name(err);
 	}
 }
 
@@ -267,7 +272,7 @@ static void add_details(struct json_object *view)
 	err = dev < 0 ? dev : luo_get_info(dev, &info);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		add(view, keys[i], NULL);
-	add(view, "details", err ? luo_errno_name(err) : "yes");
+	add(view, "details", err ? error_name(err) : "yes");
 	if (!err) {
 		add_formats(view, dev);
 		add_scratch(view, &info);

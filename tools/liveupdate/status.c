@@ -17,9 +17,9 @@ static const char *text(struct json_object *from, const char *key)
 
 static int error_of(struct json_object *from)
 {
-	struct json_object *error = json_get(from, "error");
+	const char *name = json_text(from, "error");
 
-	return error ? luo_errno(json_object_get_string(error)) : 0;
+	return *name ? luo_errno(name) : 0;
 }
 
 /* "failed EUCLEAN (damaged)" */
@@ -29,7 +29,7 @@ static void print_state(struct json_object *one)
 
 	printf("%s", text(one, "state"));
 	if (err)
-		printf(" %s (%s)", luo_errno_name(err), luo_strerror(err));
+		printf(" %s (%s)", json_text(one, "error"), luo_strerror(err));
 }
 
 static void print_holder(struct json_object *session)
@@ -77,7 +77,7 @@ static void print_refusal(struct json_object *last)
 
 	if (!last)
 		return;
-	printf("  last refusal: %s (%s)", luo_errno_name(err), luo_strerror(err));
+	printf("  last refusal: %s (%s)", json_text(last, "error"), luo_strerror(err));
 	if (json_get(last, "token")) {
 		printf(", token %s (%s) of session ", text(last, "token"),
 		       text(last, "compatible"));
