@@ -5,14 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/kexec.h>
-#include <linux/reboot.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cmdline.h"
@@ -47,11 +43,10 @@ static const char *load_error(int error)
 
 static void load(const struct request *request, int kernel, int initrd)
 {
-	const char *line = request->ask.command_line;
-	unsigned long flags = initrd < 0 ? KEXEC_FILE_NO_INITRAMFS : 0;
+	int err = luo_kexec_load(kernel, initrd, request->ask.command_line);
 
-	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line, flags))
-		errx(EXIT_NO, "%s: cannot be loaded: %s", request->ask.image, load_error(errno));
+	if (err)
+		errx(EXIT_NO, "%s: cannot be loaded: %s", request->ask.image, load_error(-err));
 }
 
 static void say_who(int error)
@@ -71,8 +66,10 @@ static void say_who(int error)
 /* What was loaded is not to be started by the next who reboots. */
 static void unload(void)
 {
-	if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, KEXEC_FILE_UNLOAD))
-		warn("the image that was loaded cannot be unloaded");
+	int err = luo_kexec_unload();
+
+	if (err)
+		warnx("the image that was loaded cannot be unloaded: %s", luo_strerror(err));
 }
 
 /* Does not return. */
@@ -88,8 +85,7 @@ static void go(void)
 		errx(EXIT_NO, "systemctl: %s", strerror(error));
 	}
 	sync();
-	reboot(LINUX_REBOOT_CMD_KEXEC);
-	error = errno;
+	error = -luo_kexec();
 	unload();
 	say_who(error);
 }
