@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 from guest import BUILD, ROOT
@@ -19,6 +20,7 @@ PREFIX = "/opt/luo"
 DEST = OUT / "root"
 HOME = DEST / PREFIX[1:]
 LIB = HOME / "lib"
+DEVICE = Path("/dev/liveupdate")
 STRICT = ["-Werror", "-Wall", "-Wextra", "-pedantic"]
 COMPILERS = {"c": ["gcc", "-std=c11"], "c++": ["g++", "-std=c++11"]}
 ENV = os.environ | {"LD_LIBRARY_PATH": str(LIB), "PKG_CONFIG_LIBDIR": str(LIB / "pkgconfig"),
@@ -148,6 +150,23 @@ def check_errnos(res: Result) -> None:
     res.judge(spoken <= named, f"no name for {', '.join(sorted(spoken - named))}")
 
 
+def page_example() -> str:
+    """The program in libluo(3), as a reader copies it."""
+    page = (TOOL / "Documentation/libluo.rst").read_text()
+    found = re.search(r"^EXAMPLE\n=+\n.*?::\n\n((?:(?: {4}[^\n]*)?\n)+)", page, re.M | re.S)
+    return textwrap.dedent(found[1]) if found else ""
+
+
+def check_example(res: Result) -> None:
+    source = page_example()
+    made = compile_program("c", source)
+    res.judge("luo_open_wait" in source and not made.returncode, f"libluo(3): {made.stdout}")
+    if not made.returncode and not DEVICE.exists():
+        said = run(OUT / "program")
+        res.judge(said.returncode == 1 and said.stdout == "starts: live update is off\n",
+                  f"the example of libluo(3): status {said.returncode}, {said.stdout}")
+
+
 def run_libluo(res: Result, _opts: Options) -> None:
     shutil.rmtree(DEST, ignore_errors=True)
     make(["-C", str(TOOL), f"O={OUT}", f"DESTDIR={DEST}", f"prefix={PREFIX}", "install"],
@@ -158,3 +177,4 @@ def run_libluo(res: Result, _opts: Options) -> None:
     check_names(res)
     check_header(res)
     check_errnos(res)
+    check_example(res)

@@ -2,8 +2,8 @@
 /*
  * libluo: the calls of /dev/liveupdate.
  *
- * Each returns a file descriptor or 0, or -errno. What these errnos mean is in
- * Documentation/userspace-api/liveupdate.rst.
+ * Each returns a file descriptor or 0, or -errno. What these errnos mean is in libluo(3) and
+ * in Documentation/userspace-api/liveupdate.rst.
  */
 #ifndef LUO_LIBLUO_H
 #define LUO_LIBLUO_H
