@@ -167,6 +167,49 @@ def check_example(res: Result) -> None:
                   f"the example of libluo(3): status {said.returncode}, {said.stdout}")
 
 
+# The device is absent, or /dev/full plays the session.
+PYTHON = """
+import errno, os, luo
+def raised(call, *args):
+    try:
+        call(*args)
+    except (OSError, OverflowError, ValueError) as err:
+        return f"{type(err).__name__}: {err}"
+for name in ("vm-1", "", "x" * 64, "a\\0b"):
+    print(raised(luo.Session.retrieve, name))
+print(raised(luo.Session.create, b"vm-1"))
+for error in (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EUCLEAN, errno.EBUSY, errno.ENODEV,
+              errno.EEXIST):
+    print(raised(luo._check, -error, "vm-1"))
+with luo.Session(os.open("/dev/full", os.O_RDWR)) as session:
+    print(raised(session.preserve, 0, (1 << 64) - 1))
+    print(raised(session.retrieve_fd, 1 << 64))
+print(raised(session.finish))
+"""
+NAME_ERROR = "ValueError: a session's name has 1 to 63 bytes, none of them 0\n"
+PYTHON_SAYS = f"""Off: [Errno 2] live update is off: '/dev/liveupdate'
+{NAME_ERROR * 3}Off: [Errno 2] live update is off: '/dev/liveupdate'
+Absent: [Errno 2] absent: 'vm-1'
+Incompatible: [Errno 93] unsupported version: 'vm-1'
+Damaged: [Errno 117] damaged: 'vm-1'
+Busy: [Errno 16] Device or resource busy: 'vm-1'
+NoHandler: [Errno 19] no handler: 'vm-1'
+FileExistsError: [Errno 17] File exists: 'vm-1'
+OSError: [Errno 25] Inappropriate ioctl for device: 'token 18446744073709551615'
+OverflowError: int too big to convert
+ValueError: the session is closed
+"""
+
+
+def check_python(res: Result) -> None:
+    if DEVICE.exists():
+        res.skipped += 1
+        res.skips.append(f"Python: this machine has {DEVICE}")
+        return
+    said = run("python3", "-B", "-W", "error", "-c", PYTHON, PYTHONPATH=str(TOOL / "python"))
+    res.judge(said.stdout == PYTHON_SAYS, f"luo.py: {said.stdout}")
+
+
 def run_libluo(res: Result, _opts: Options) -> None:
     shutil.rmtree(DEST, ignore_errors=True)
     make(["-C", str(TOOL), f"O={OUT}", f"DESTDIR={DEST}", f"prefix={PREFIX}", "install"],
@@ -178,3 +221,4 @@ def run_libluo(res: Result, _opts: Options) -> None:
     check_header(res)
     check_errnos(res)
     check_example(res)
+    check_python(res)
