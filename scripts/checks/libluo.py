@@ -210,6 +210,22 @@ def check_python(res: Result) -> None:
     res.judge(said.stdout == PYTHON_SAYS, f"luo.py: {said.stdout}")
 
 
+def check_rust(res: Result) -> None:
+    """The crate, in a copy, as cargo writes beside it; it needs no other one."""
+    if not shutil.which("cargo"):
+        res.skipped += 1
+        res.skips.append("Rust: cargo is not installed")
+        return
+    crate = OUT / "rust"
+    shutil.rmtree(crate, ignore_errors=True)
+    shutil.copytree(TOOL / "rust", crate, ignore=shutil.ignore_patterns("target", "Cargo.lock"))
+    flags = f"-L native={LIB} -D warnings"
+    said = run("cargo", "test", "--offline", "--manifest-path", crate / "Cargo.toml",
+               CARGO_TARGET_DIR=str(OUT / "cargo"), RUSTFLAGS=flags, RUSTDOCFLAGS=flags)
+    ran = sum(map(int, re.findall(r"^test result: ok\. (\d+) passed", said.stdout, re.M)))
+    res.judge(ran > 1 and not said.returncode, f"Rust, {ran} tests: {said.stdout}")
+
+
 def run_libluo(res: Result, _opts: Options) -> None:
     shutil.rmtree(DEST, ignore_errors=True)
     make(["-C", str(TOOL), f"O={OUT}", f"DESTDIR={DEST}", f"prefix={PREFIX}", "install"],
@@ -222,3 +238,4 @@ def run_libluo(res: Result, _opts: Options) -> None:
     check_errnos(res)
     check_example(res)
     check_python(res)
+    check_rust(res)
