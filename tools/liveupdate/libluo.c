@@ -23,7 +23,7 @@ int luo_ioctl(int fd, unsigned int nr, void *arg)
 	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
 }
 
-static int open_device(int flags)
+static int open_as(int flags)
 {
 	int fd = open(LUO_DEVICE, flags | O_CLOEXEC);
 
@@ -32,12 +32,12 @@ static int open_device(int flags)
 
 int luo_open(void)
 {
-	return open_device(O_RDWR);
+	return open_as(O_RDWR);
 }
 
 int luo_open_query(void)
 {
-	return open_device(O_RDONLY);
+	return open_as(O_RDONLY);
 }
 
 int luo_open_wait(unsigned int ms)
