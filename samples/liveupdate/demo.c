@@ -119,7 +119,7 @@ static int open_device(void)
 
 	if (device == -ENOENT) {
 		errno = 0;
-		give_up("no " LUO_DEVICE ": live update is off in this kernel, it wants kho=on liveupdate=on");
+		give_up("live update is off in this kernel: boot with kho=on liveupdate=on");
 	}
 	return must(device, LUO_DEVICE);
 }

@@ -13,7 +13,6 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#include "cmdline.h"
 #include "luoctl.h"
 
 __u64 parse_token(const char *word)
@@ -27,100 +26,6 @@ __u64 parse_token(const char *word)
 		errx(EXIT_UNKNOWN, "invalid token '%s': want 0 to 18446744073709551615",
 		     word);
 	return token;
-}
-
-int exit_status(int err)
-{
-	switch (err) {
-	case 0:
-		return 0;
-	case -ENOENT:
-		return EXIT_ABSENT;
-	case -EPROTONOSUPPORT:
-		return EXIT_INCOMPATIBLE;
-	case -EUCLEAN:
-		return EXIT_DAMAGED;
-	case -EBUSY:
-		return EXIT_BUSY;
-	case -ENODEV:
-	case -ENOMEM:
-	case -EINTR:
-	case -EAGAIN:
-		return EXIT_RETRY;
-	default:
-		return EXIT_NO;
-	}
-}
-
-/* Is anything of the previous kernel in memory that this one cannot give to anybody? */
-static bool something_waits(void)
-{
-	char *incoming = read_file("/sys/kernel/liveupdate/incoming");
-	bool waits = incoming && strncmp(incoming, "none", 4);
-
-	free(incoming);
-	return waits;
-}
-
-static bool was_asked_for(void)
-{
-	char *line = read_file("/proc/cmdline");
-	bool on = cmdline_switch(line, "liveupdate", false) && cmdline_switch(line, "kho", true);
-
-	free(line);
-	return on;
-}
-
-const char *why_off(void)
-{
-	char *enabled = read_file("/sys/kernel/liveupdate/enabled");
-	bool on = enabled && *enabled == '1', built_in = enabled;
-
-	free(enabled);
-	if (on)
-		return "live update is on, but there is no " LUO_DEVICE;
-	if (!built_in)
-		return "this kernel was built without live update";
-	if (something_waits())
-		return "live update is off in this kernel, which therefore cannot retrieve what the previous one handed over; any reboot loses it";
-	if (was_asked_for())
-		return "live update is off although it was switched on: Kexec HandOver has failed, see the kernel's log";
-	return "live update is off; boot with kho=on liveupdate=on";
-}
-
-noreturn static void cannot_open(int err)
-{
-	if (err == -ENOENT)
-		errx(EXIT_OFF, "%s", why_off());
-	if (err == -EBUSY)
-		errx(EXIT_BUSY, "%s: opened by another program", LUO_DEVICE);
-	errx(exit_status(err), "%s: %s", LUO_DEVICE, luo_strerror(err));
-}
-
-int open_device(void)
-{
-	int dev = luo_open_wait(1000);
-
-	if (dev < 0)
-		cannot_open(dev);
-	return dev;
-}
-
-int open_query(void)
-{
-	struct liveupdate_ioctl_get_info info;
-	int dev = luo_open_query(), err;
-
-	if (dev == -EBUSY)
-		errx(EXIT_UNKNOWN, NO_QUERY);
-	if (dev < 0)
-		cannot_open(dev);
-	err = luo_get_info(dev, &info);
-	if (err == -ENOTTY)
-		errx(EXIT_UNKNOWN, NO_QUERY);
-	if (err)
-		cannot_open(err);
-	return dev;
 }
 
 char *read_file(const char *path)

@@ -201,7 +201,8 @@ const struct command cmd_have = {
 	.words = "SESSION [TOKEN]",
 	.min = 1,
 	.max = 2,
-	.help = "Can SESSION of the previous kernel be retrieved, and TOKEN in it? Changes nothing.\n"
+	.help = "Can SESSION of the previous kernel be retrieved, and TOKEN in it?\n"
+		"Changes nothing.\n"
 		"The exit status is 0 if so, else as that of restore.",
 	.run = run_have,
 };
@@ -216,7 +217,7 @@ static void refuse_loss(const char *name)
 		errx(EXIT_DAMAGED, "session '%s': its files are damaged; --discard to finish it",
 		     name);
 	if (look.unretrieved)
-		errx(EXIT_NO, "session '%s': files not retrieved: %u, the first is token %llu; --discard to free them",
+		errx(EXIT_NO, "session '%s': files not retrieved: %u, token %llu first: --discard",
 		     name, look.unretrieved, (unsigned long long)look.first);
 }
 
@@ -235,7 +236,8 @@ static int run_finish(int argc, char **argv)
 		refuse_loss(word[0]);
 	err = luo_finish(session);
 	if (err == -EBUSY)
-		errx(EXIT_BUSY, "session '%s' cannot be finished yet; see the kernel's log", word[0]);
+		errx(EXIT_BUSY, "session '%s' cannot be finished yet; see the kernel's log",
+		     word[0]);
 	if (err)
 		errx(exit_status(err), "session '%s' cannot be finished: %s", word[0],
 		     luo_strerror(err));
@@ -251,8 +253,8 @@ const struct command cmd_finish = {
 	.choices = (const struct choice[]) {
 		{ "discard", 'd', NULL, "also with files that were not retrieved" }, { }
 	},
-	.help = "Finish SESSION of the previous kernel. With files that were not retrieved, or whose\n"
-		"retrieval has failed, it is refused; --discard frees them.\n"
+	.help = "Finish SESSION of the previous kernel. That is refused if files were not\n"
+		"retrieved, or could not be; --discard frees them.\n"
 		"The exit status is that of restore.",
 	.run = run_finish,
 };

@@ -253,7 +253,8 @@ static void check_image(struct judge *j)
 		check(j, MODULES, UNKNOWN, "modules for another kernel than %s: %u", next->release,
 		      next->foreign);
 	if (j->in_module)
-		check(j, MODULES, UNKNOWN, "it may have it in a module, as this kernel has: --modules");
+		check(j, MODULES, UNKNOWN,
+		      "it may have it in a module, as this kernel has: --modules");
 	if (strcmp(next->machine, "unknown") && strcmp(next->machine, j->running.machine))
 		check(j, MACHINE, NO, "it is for another architecture: %s", next->machine);
 	else if (!strcmp(next->machine, "unknown") && !next->why)
@@ -272,10 +273,12 @@ static void check_command_line(struct judge *j)
 	if (!line)
 		check(j, COMMAND_LINE, UNKNOWN, "its command line is not known: no /proc/cmdline");
 	else if (!cmdline_switch(line, "liveupdate", false))
-		check(j, COMMAND_LINE, NO, "its command line does not switch live update on: liveupdate=on");
+		check(j, COMMAND_LINE, NO,
+		      "its command line does not switch live update on: liveupdate=on");
 	else if (never || (!always && j->next.has_boot &&
 			   !(j->next.boot.flags & LIVEUPDATE_NOTE_KHO_ON)))
-		check(j, COMMAND_LINE, NO, "its command line does not switch Kexec HandOver on: kho=on");
+		check(j, COMMAND_LINE, NO,
+		      "its command line does not switch Kexec HandOver on: kho=on");
 	else if (always || j->next.has_boot)
 		check(j, COMMAND_LINE, YES, "its command line switches live update on");
 }
@@ -289,7 +292,8 @@ static void check_loaded(struct judge *j)
 	if (!image)
 		check(j, LOADED_IMAGE, UNKNOWN, "an image is being loaded or started");
 	else if (!strcmp(json_text(j->view, "image"), "no-handover"))
-		check(j, LOADED_IMAGE, NO, "the loaded image gets no handover: load it with kexec -s");
+		check(j, LOADED_IMAGE, NO,
+		      "the loaded image gets no handover: load it with kexec -s");
 }
 
 /* Bytes of RAM, 0: not known */
@@ -328,7 +332,8 @@ static void check_scratch(struct judge *j)
 	want = j->next.init_size + initrd +
 	       (ram >> (j->next.boot.page_shift & 31)) * j->next.boot.page_bytes;
 	if (want > have || j->next.init_size > largest || initrd > largest)
-		check(j, SCRATCH, NO, "it needs %llu MiB of scratch memory, of %llu: see kho_scratch=",
+		check(j, SCRATCH, NO,
+		      "it needs %llu MiB of scratch memory, of %llu: see kho_scratch=",
 		      want >> 20, have >> 20);
 	else
 		check(j, SCRATCH, YES, "it needs %llu of the %llu MiB of scratch memory to start",
@@ -341,7 +346,7 @@ static void check_initrd(struct judge *j)
 	if (j->ask->initrd || j->ask->no_initrd || !started_with_initrd())
 		return;
 	check(j, INITRD, NO,
-	      "it gets no initramfs, and this kernel was started with one: --initrd, --reuse-initrd or --no-initrd");
+	      "it gets no initramfs, and this kernel was started with one: --no-initrd?");
 }
 
 /* Nothing of the previous kernel is handed on. */
@@ -350,7 +355,8 @@ static void check_unread(struct judge *j, const char *what, const char *key)
 	struct json_object *previous = json_get(j->view, "previous_kernel");
 
 	if (json_get(previous, key) && !j->ask->lose_unfinished)
-		check(j, UNFINISHED, NO, "%s of the previous kernel are %s and will be lost: --lose-unfinished",
+		check(j, UNFINISHED, NO,
+		      "%s of the previous kernel are %s and will be lost: --lose-unfinished",
 		      what, json_text(previous, key));
 }
 
@@ -366,7 +372,7 @@ static void check_unfinished(struct judge *j)
 		json_object_array_add(j->lost, json_object_new_string(name));
 		if (!j->ask->lose_unfinished && !is_one_of(&j->ask->lose, name))
 			check(j, UNFINISHED, NO,
-			      "session '%s' of the previous kernel is not finished and will be lost: luoctl finish, or --lose",
+			      "session '%s' of the previous kernel is unfinished and will be lost",
 			      name);
 	}
 }

@@ -161,7 +161,7 @@ static int drop_one(pid_t pid, int fd, const char *name, void *arg)
 	return 0;
 }
 
-/* End those who hold what was saved, and wait for the name. Nothing is touched if one is not ours. */
+/* End those who hold what was saved, and wait for the name; but none if one is not ours. */
 static bool drop_session(const char *name)
 {
 	struct drop drop = { .name = name, .dry = true };

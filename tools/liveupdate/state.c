@@ -214,10 +214,10 @@ static struct json_object *last_refusal(const struct liveupdate_ioctl_get_info *
 static int read_format(const struct liveupdate_list_entry *entry, void *arg)
 {
 	struct json_object **lists = arg, *one = json_object_new_object();
+	bool writes = !(entry->flags & LIVEUPDATE_ENTRY_OLDER);
 
 	add_bytes(one, "compatible", entry->compatible, sizeof(entry->compatible));
-	json_object_object_add(one, "writes", json_object_new_boolean(
-			       !(entry->flags & LIVEUPDATE_ENTRY_OLDER)));
+	json_object_object_add(one, "writes", json_object_new_boolean(writes));
 	json_object_array_add(lists[entry->kind == LIVEUPDATE_ENTRY_FLB], one);
 	return 0;
 }

