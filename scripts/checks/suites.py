@@ -12,6 +12,7 @@ from dataclasses import replace
 import guest
 
 from .demos import run_demo_vm, run_shell
+from .example import example_files, run_example
 from .files import (first_kernel_again, kexec_tool, modules, shell_files, stock_programs,
                     systemd_end, systemd_host)
 from .guests import run_calls, run_kunit, run_programs
@@ -229,6 +230,8 @@ def x86_suites() -> list[Suite]:
         programs("luoctl-kho-failed", LEAN, "switched on, and not to be had", "kexec_test",
                  env="luo_stage=1 luo_test=luoctl-kho-failed kho_scratch=1G,64G,1G",
                  files=shell_files),
+        jump("example", 3, "the program of the document, in three kernels", LEAN,
+             files=example_files),
         programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
                  "shutdown_test", kernels=2, files=systemd_end,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on"),
@@ -330,6 +333,7 @@ def source_suites() -> list[Suite]:
         Suite("completion", LEAN, "luoctl's words in bash", run_completion),
         Suite("libluo", LEAN, "libluo, installed, as programs have it", run_libluo),
         Suite("bench", LEAN, "what measures can be built", run_bench),
+        Suite("doc-example", LEAN, "the programs of the documents compile", run_example),
         Suite("vmtest", LEAN, "the selftests as a kernel tree alone has them", run_script,
               {"name": "intree.sh"}),
         Suite("memblock", LEAN, "the base's tests of memblock", run_script,
