@@ -528,7 +528,8 @@ static int flb_sample_look_back(void)
 	case -EOPNOTSUPP:	/* nor could it, or can this one: live update is off */
 		return 0;
 	case -ENODEV:		/* we are being unloaded; says nothing of the previous kernel */
-	case -ENOMEM:		/* nor does this; it is all still there, for the next attempt */
+	case -ENOMEM:		/* nor do these; it is all still there, for the next attempt */
+	case -EINTR:
 		return err;
 	case -EPROTONOSUPPORT:	/* it did, in a version that we cannot read */
 	case -EUCLEAN:		/* it did, or may have; but that is damaged */
