@@ -24,7 +24,7 @@ more=(admin-guide/mm/kho.rst core-api/kho)
 # A tree of links in which they have their usual names
 rm -rf "$out/.src"
 mkdir -p "$src"
-ln -s "$tree/MAINTAINERS" "$out/.src/"
+ln -s "$tree/MAINTAINERS" "$tree/samples" "$out/.src/"
 link() {
 	mkdir -p "$src/$(dirname "$1")"
 	ln -s "$tree/Documentation/$1" "$src/$1"

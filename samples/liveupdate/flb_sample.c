@@ -226,10 +226,7 @@ static const struct liveupdate_flb_ops flb_sample_flb_ops = {
 	.retrieve_retry = true,
 };
 
-/*
- * A new version reads the older ones. To leave a way back it goes on writing the old one
- * for a while, and reads the new one already.
- */
+/* A new version reads the older ones. See "Keeping a way back" in the documentation. */
 static const char *const flb_sample_older[] = { FLB_SAMPLE_V1, NULL };
 
 static struct liveupdate_flb flb_sample_v2_flb = {
@@ -408,12 +405,12 @@ err_free:
 	return err;
 }
 
-/*
- * Over. If args->file is NULL nobody has wanted the file: a driver with hardware would stop
- * the device here. There is no memory to free, all of it is in the table.
- */
 static void flb_sample_finish(struct liveupdate_file_op_args *args)
 {
+	/*
+	 * If args->file is NULL no program has retrieved the file: a driver with hardware
+	 * stops the device here. There is no memory to free, all of it is in the table.
+	 */
 }
 
 static const struct liveupdate_file_ops flb_sample_file_ops = {
@@ -543,14 +540,14 @@ static int flb_sample_look_back(void)
 	}
 }
 
-/*
- * Registration returns 0 where live update is off; no need to ask for that. Look back last:
- * an object that is there holds this module, and a module that is held must not fail to load.
- */
 static int __init flb_sample_init(void)
 {
 	int err;
 
+	/*
+	 * Registration returns 0 where live update is off; no need to ask for that. Look back
+	 * last: an FLB that is retrieved holds this module, which must not fail to load then.
+	 */
 	if (version != 1 && version != 2)
 		return -EINVAL;
 	err = liveupdate_register_file_handler(&flb_sample_handler);
