@@ -15,7 +15,7 @@ from .result import Broken, Options
 
 # What tests of luoctl use in a shell
 BUSYBOX = ("sh", "cat", "cmp", "grep", "ln", "ls", "mkdir", "mount", "rm", "sleep", "test", "true",
-           "umount", "unshare", "wc")
+           "truncate", "umount", "unshare", "wc")
 
 
 def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:

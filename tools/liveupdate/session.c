@@ -23,6 +23,7 @@
 
 #include "holders.h"
 #include "luoctl.h"
+#include "memory.h"
 
 #define MAX_FDS		64
 
@@ -63,6 +64,7 @@ static void copy(int from, int to, const char *what)
 			continue;
 		if (n < 0)
 			errx(EXIT_NO, "%s: cannot be read: %s", what, strerror(errno));
+		memory_check(what, bytes, n);
 		bytes += n;
 		write_all(to, buf, n);
 		say_how_far(bytes >> 20, "MiB", false);
@@ -201,6 +203,7 @@ static int run_save(int argc, char **argv)
 	memfd = memfd_create(word[0], MFD_CLOEXEC);
 	if (memfd < 0)
 		errx(EXIT_NO, "no memory file: %s", strerror(errno));
+	memory_check_file("standard input", STDIN_FILENO);
 	copy(STDIN_FILENO, memfd, "standard input");
 	if (replace)
 		drop_session(word[0]);

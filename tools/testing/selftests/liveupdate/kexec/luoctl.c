@@ -129,6 +129,17 @@ static void save_and_drop(void)
 	}
 }
 
+/* More than fits ends luoctl, and nothing else: without an end, and of a file that is known */
+static void too_large(void)
+{
+	expect_shell(1, "luoctl save large 1 </dev/zero");
+	expect_err("standard input: not enough memory: ");
+	expect_shell(1, "truncate -s 1000G /tmp/large && luoctl save large 1 </tmp/large");
+	expect_err("standard input: not enough memory: ");
+	expect_shell(0, "echo small >/tmp/large && luoctl save large 1 </tmp/large");
+	expect_shell(0, "luoctl drop large");
+}
+
 static void luoctl_1(void)
 {
 	int memfd = test_memfd(PAGE);
@@ -176,6 +187,7 @@ static void luoctl_1(void)
 	expect_shell(126, "luoctl hold held /etc");
 	expect_shell(6, "luoctl hold held luoctl drop held");
 	expect_err("not by luoctl save");
+	too_large();
 
 	expect_shell(3, "luoctl restore script 1");
 	expect_err("not handed over by the previous kernel");
