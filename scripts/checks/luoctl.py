@@ -67,7 +67,7 @@ COMPLETIONS = (
     # Bash cuts at the "=", and the folder that this runs in has one file.
     (("kexec", "--initrd", "=", str(ROOT / "READ")), str(ROOT / "README.md")),
     (("kexec", "--initrd", "="), "luoctl"),
-    (("hold", "--"), "--fd= --help"),
+    (("hold", "--"), "--fd= --keep --help"),
     (("hold", "session", "ls", "--"), ""),
 )
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hold.h"
 #include "luoctl.h"
 
 static const struct command *const commands[] = {
@@ -56,6 +57,8 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (argc > 1 && !strcmp(argv[1], HOLD_IN_UNIT))
+		return hold_in_unit(argc, argv);
 	setlocale(LC_CTYPE, "");
 	if (argc > 1 && is(argv[1], "--json", "-j")) {
 		json_wanted = true;

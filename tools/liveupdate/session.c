@@ -2,9 +2,7 @@
 /*
  * luoctl save, drop, hold: sessions for the next kernel, for scripts.
  *
- * An outgoing session lives as long as a process holds it. What is saved is held by a
- * process in the background, which the end of a system leaves alone: its name begins with
- * an @, see systemd's page on storage daemons for the root file system.
+ * An outgoing session lives as long as a process holds it, see hold.c.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -21,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hold.h"
 #include "holders.h"
 #include "luoctl.h"
 #include "memory.h"
@@ -89,31 +88,6 @@ static void put_in(int session, const char *name, int fd, __u64 token)
 		errx(exit_status(err), "session '%s': token %llu cannot be preserved: %s", name,
 		     (unsigned long long)token, luo_strerror(err));
 	}
-}
-
-/* In the background, with nothing else of who called, until it is told to end */
-static void hold_on(char *argv0, int session)
-{
-	pid_t pid;
-	int null;
-
-	/* Before anybody knows its number */
-	argv0[0] = '@';
-	pid = fork();
-	if (pid < 0)
-		errx(EXIT_NO, "no process to hold the session: %s", strerror(errno));
-	if (pid) {
-		printf("%d\n", pid);
-		return;
-	}
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (dup2(session, 3) < 0 || syscall(SYS_close_range, 4U, ~0U, 0U) || setsid() < 0 ||
-	    chdir("/"))
-		_exit(EXIT_NO);
-	for (;;)
-		pause();
 }
 
 /* Is that process this program, which holds what was saved? */
@@ -210,7 +184,7 @@ static int run_save(int argc, char **argv)
 	session = session_get(word[0], &made);
 	put_in(session, word[0], memfd, token);
 	if (made)
-		hold_on(program_invocation_name, session);
+		printf("%d\n", hold_start(word[0], session));
 	return 0;
 }
 
@@ -289,11 +263,13 @@ static int run_hold(int argc, char **argv)
 	char **command = NULL;
 	char text[16];
 	int key, session;
-	bool made;
+	bool made, keep = false;
 
 	while (!command && (key = next_option(argc, argv, &cmd_hold)) != -1) {
 		if (key == 'f')
 			parse_fd(&hold, optarg);
+		else if (key == 'k')
+			keep = true;
 		else if (!name)
 			name = optarg;
 		else
@@ -308,8 +284,12 @@ static int run_hold(int argc, char **argv)
 		bad_usage(&cmd_hold, "want %s", cmd_hold.words);
 	check_name(name);
 	session = session_get(name, &made);
+	if (made && !keep)
+		hold_check(name);
 	for (int i = 0; i < hold.nr; i++)
 		put_in(session, name, hold.fd[i], hold.token[i]);
+	if (made && keep)
+		hold_start(name, session);
 	snprintf(text, sizeof(text), "%d", session);
 	if (fcntl(session, F_SETFD, 0) || setenv("LUO_SESSION", text, 1))
 		errx(EXIT_NO, "session '%s': cannot be passed on: %s", name, strerror(errno));
@@ -322,10 +302,12 @@ const struct command cmd_hold = {
 	.words = "SESSION COMMAND [ARGUMENT...]",
 	.max = -1,
 	.choices = (const struct choice[]) {
-		{ "fd", 'f', "N:TOKEN", "preserve descriptor N in it, as TOKEN" }, { }
+		{ "fd", 'f', "N:TOKEN", "preserve descriptor N in it, as TOKEN" },
+		{ "keep", 'k', NULL, "hold it after COMMAND as well, as save does" }, { }
 	},
 	.help = "Run COMMAND with SESSION for the next kernel as descriptor $LUO_SESSION.\n"
-		"The session ends when the last process that has the descriptor ends.\n"
+		"The session ends when the last process that has the descriptor ends. Under systemd\n"
+		"that is before the reboot, in most units: there it is refused without --keep.\n"
 		"The exit status is that of COMMAND, 127 if there is none, 126 if it cannot be run.",
 	.run = run_hold,
 };

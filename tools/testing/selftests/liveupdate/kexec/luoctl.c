@@ -72,7 +72,10 @@ static void command_lines(void)
 	expect_err("invalid session name");
 }
 
-/* systemd leaves it alone by its name, and it keeps nothing open that its caller had. */
+/*
+ * systemd leaves it alone by its name, the OOM killer by its score, and it keeps nothing open that
+ * its caller had.
+ */
 static void expect_holder(int pid)
 {
 	char path[128], name[4096];
@@ -83,6 +86,8 @@ static void expect_holder(int pid)
 	snprintf(path, sizeof(path), "test $(ls /proc/%d/fd | wc -l) = 4", pid);
 	for (int i = 0; i < 100 && luo_shell(path); i++)
 		usleep(100000);
+	expect_shell(0, path);
+	snprintf(path, sizeof(path), "test $(cat /proc/%d/oom_score_adj) = -1000", pid);
 	expect_shell(0, path);
 }
 
@@ -187,6 +192,9 @@ static void luoctl_1(void)
 	expect_shell(126, "luoctl hold held /etc");
 	expect_shell(6, "luoctl hold held luoctl drop held");
 	expect_err("not by luoctl save");
+	expect_shell(0, "luoctl hold --keep kept true </dev/null");
+	expect_shell(0, "luoctl hold --keep --fd 9:10 kept true");
+	expect_shell(0, "luoctl status | grep 'session kept: '");
 	too_large();
 
 	expect_shell(3, "luoctl restore script 1");
@@ -229,7 +237,7 @@ static void luoctl_2(void)
 	expect_shell(0, "luoctl status");
 	expect_out("From the previous kernel: present");
 	expect_out("session script: waiting\n");
-	expect_out("unclaimed: 3 sessions, ");
+	expect_out("unclaimed: 4 sessions, ");
 	expect_out("memory left: ");
 	expect_out("Last live update: ");
 	expect_shell(0, "luoctl status --json");
@@ -245,6 +253,8 @@ static void luoctl_2(void)
 	expect_shell(0, "luoctl have script 1");
 	expect_shell(3, "luoctl have script 2");
 	expect_shell(3, "luoctl have never");
+
+	expect_shell(0, "luoctl restore kept 10 >/tmp/kept && luoctl finish kept");
 
 	where_time_went();
 	expect_shell(1, "luoctl preflight -N /boot/kernel");
