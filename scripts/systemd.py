@@ -64,7 +64,7 @@ WHOLE = Unpacked("systemd", ("systemd", "systemd-tests", "libsystemd-shared", "l
 def host(more: Path) -> dict:
     """A host whose process 1 is systemd, with the units that start and end it, and more."""
     found = WHOLE.files(PROCESS_1, "usr/lib/systemd/systemd-executor", "usr/bin/systemctl",
-                        SHUTDOWN, TEST_LUO, f"{LIBRARIES}/libmount.so.1")
+                        "usr/bin/systemd-run", SHUTDOWN, TEST_LUO, f"{LIBRARIES}/libmount.so.1")
     units = WHOLE.root / UNITS
     for path in (*units.glob("*.target"), *units.glob("*.slice"),
                  *units.glob("systemd-kexec.service"), *units.glob("systemd-reboot.service")):

@@ -63,10 +63,9 @@ def systemd_end(_opts: Options) -> dict:
     return systemd.END.files(systemd.SHUTDOWN, systemd.TEST_LUO)
 
 
-def systemd_host(_opts: Options) -> dict:
+def systemd_host(opts: Options) -> dict:
     """Process 1 is systemd; its services are ours."""
-    build_luoctl()
-    return systemd.host(SELFTESTS / "units") | {"sbin/luoctl": LUOCTL}
+    return systemd.host(SELFTESTS / "units") | shell_files(opts)
 
 
 def stock_programs(_opts: Options) -> dict:

@@ -250,7 +250,8 @@ def systemd_suite() -> Suite:
     return replace(
         programs("systemd", Tier.SYSTEMD, "systemd as process 1 of three kernels", "systemd_test",
                  kernels=3, files=systemd_host,
-                 env="systemd.setenv=luo_stage=1 systemd.log_target=kmsg "
+                 env="systemd.setenv=luo_stage=1 systemd.setenv=PATH=/usr/bin:/bin:/sbin "
+                     "systemd.log_target=kmsg "
                      "systemd.show_status=no TERM=dumb printk.devkmsg=on",
                  in_log={"luo-hijack.service.* infringes systemd's namespace": 2,
                          f"luo: session '[^']*' {unfinished}": 3,

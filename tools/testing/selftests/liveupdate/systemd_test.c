@@ -5,6 +5,8 @@
  *   systemd_test store       gives memfds to systemd to keep, which is there before it starts
  *   systemd_test sessions    has two from systemd, LUOSession=, and uses one again and again
  *   systemd_test theirs V    systemd's own test of that, with the verb V
+ *   systemd_test saved       looks for what luoctl saved in the previous kernel, in units that end
+ *   systemd_test held        looks at who holds that now, and keeps a session itself
  *   systemd_test host N      prints what all came to in this kernel and goes to the next, or
  *                           ends in the Nth
  *
@@ -22,6 +24,7 @@
 #include <sys/wait.h>
 
 #include "kexec/scenario.h"
+#include "lib/shell.h"
 
 #define TEST_LUO	"/usr/lib/systemd/tests/unit-tests/manual/test-luo"
 #define SIZE		(4 << 20)
@@ -175,11 +178,7 @@ static void __noreturn theirs(int kernel, const char *verb)
 	_exit(127);
 }
 
-/* ---- who looks after them */
-
-static const char *const services[] = {
-	"luo-store", "luo-sessions", "luo-theirs", "luo-hijack", "luo-names",
-};
+/* ---- services that call luoctl */
 
 /* What that program prints; its exit status, or -1 */
 static int ask(char *answer, size_t size, char *const *argv)
@@ -209,6 +208,85 @@ static int ask(char *answer, size_t size, char *const *argv)
 
 #define systemctl(answer, ...)						\
 	ask(answer, sizeof(answer), (char *const []) { "/usr/bin/systemctl", __VA_ARGS__, NULL })
+
+/* Each has one line as token 1, NAME of kernel N: see the units, and held() for the last one. */
+static const char *const saved_names[] = { "service", "scope", "stop", "unit", "kept" };
+
+static void expect_saved(const char *name, int kernel)
+{
+	char line[128], want[64];
+
+	snprintf(want, sizeof(want), "%s of kernel %d", name, kernel);
+	snprintf(line, sizeof(line), "luoctl restore %s 1", name);
+	expect_shell(0, line);
+	check_eq(0, strcmp(want, luo_out));
+	snprintf(line, sizeof(line), "luoctl finish %s", name);
+	expect_shell(0, line);
+}
+
+static void saved(int kernel)
+{
+	for (int i = 0; kernel > 1 && i < ARRAY_SIZE(saved_names); i++)
+		expect_saved(saved_names[i], kernel - 1);
+}
+
+/* In a service of its own, where memory that runs out does not end it */
+static void expect_holder(const char *name)
+{
+	char unit[64], pid[64], path[128], text[4096];
+
+	snprintf(unit, sizeof(unit), "luo-hold-%s.service", name);
+	check_eq(0, systemctl(pid, "show", "--property=MainPID", "--value", unit));
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", atoi(pid));
+	require_true(luo_read_text(path, text, sizeof(text)));
+	check_eq('@', text[0]);
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", atoi(pid));
+	require_true(luo_read_text(path, text, sizeof(text)));
+	expect_said(text, unit);
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", atoi(pid));
+	require_true(luo_read_text(path, text, sizeof(text)));
+	check_eq(-1000, atoi(text));
+}
+
+/* What cannot be held is refused, and no session is left behind. */
+static void not_held(void)
+{
+	expect_shell(1, "luoctl hold refused true");
+	expect_err("use --keep");
+	expect_shell(1, "echo lost | PATH=/none /sbin/luoctl save refused 1");
+	expect_err("no unit can hold it: systemd-run: No such file");
+	expect_shell(1, "luoctl save refused 1 </dev/zero");
+	expect_err("not enough memory: ");
+	expect_shell(4, "systemctl is-active luo-hold-refused");
+	expect_shell(0, "luoctl status --json");
+	check_true(!strstr(luo_out, "refused"));
+}
+
+static void held(int kernel)
+{
+	int memfd = test_memfd(0);
+
+	/* A unit of systemd's does so where there are all of them. */
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	not_held();
+	dprintf(memfd, "kept of kernel %d\n", kernel);
+	dup2(memfd, 9);
+	expect_shell(0, "luoctl hold --keep --fd 9:1 kept true");
+	expect_holder("kept");
+	expect_holder("service");
+	expect_holder("scope");
+	/* Any bytes are a name, and a session ends with its holder. */
+	expect_shell(0, "kill $(echo gone | luoctl save '%h/$PATH @\\\303\244' 1)");
+	expect_shell(0, "while luoctl status | grep -q PATH; do sleep 0.1; done");
+	expect_shell(0, "kill $(echo gone | luoctl save '%h/$PATH @\\\303\244' 1)");
+}
+
+/* ---- who looks after them */
+
+static const char *const services[] = {
+	"luo-store", "luo-sessions", "luo-theirs", "luo-hijack", "luo-names", "luo-saved",
+	"luo-stop", "luo-unit", "luo-held",
+};
 
 static void show_log(const char *service)
 {
@@ -308,6 +386,10 @@ int main(int argc, char **argv)
 		store(kernel);
 	else if (!strcmp(what, "sessions"))
 		sessions(kernel);
+	else if (!strcmp(what, "saved"))
+		saved(kernel);
+	else if (!strcmp(what, "held"))
+		held(kernel);
 	else
 		return 2;
 	stay();
