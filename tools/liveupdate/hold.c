@@ -138,6 +138,20 @@ static pid_t main_process(const char *unit)
 	return atoi(said);
 }
 
+/* One that was just told to end may not have ended yet. */
+static int run_unit(char *said, size_t size, char *const argv[])
+{
+	int status;
+
+	for (int i = 0; i < 50; i++) {
+		status = run(said, size, argv);
+		if (!status || !strstr(said, "already"))
+			break;
+		usleep(100000);
+	}
+	return status;
+}
+
 /* Returns when the unit has the session, or exits. */
 static pid_t in_unit(const char *name, int session)
 {
@@ -152,7 +166,7 @@ static pid_t in_unit(const char *name, int session)
 	snprintf(arg, sizeof(arg), "--unit=luo-hold-%s.service", unit);
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	snprintf(fd, sizeof(fd), "%d", session);
-	if (!run(said, sizeof(said), (char *const []) {
+	if (!run_unit(said, sizeof(said), (char *const []) {
 			"systemd-run", "--quiet", "--collect", "--no-ask-password", arg,
 			"--description=Holds a session for the next kernel",
 			"--service-type=notify",

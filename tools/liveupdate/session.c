@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "hold.h"
-#include "holders.h"
+#include "proc.h"
 #include "luoctl.h"
 #include "memory.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef HOLDERS_H
-#define HOLDERS_H
+#ifndef PROC_H
+#define PROC_H
 
 #include <sys/types.h>
 
@@ -14,4 +14,4 @@ int take_session(pid_t pid, int fd);
 /* An outgoing session that some process holds; -ENOENT if none does */
 int session_held(const char *name);
 
-#endif /* HOLDERS_H */
+#endif /* PROC_H */

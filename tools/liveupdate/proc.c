@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "holders.h"
+#include "proc.h"
 #include "json.h"
 #include "luoctl.h"
 
