@@ -45,15 +45,15 @@ static int call_retrieve(struct luo_flb_entry *entry, struct liveupdate_flb *flb
 				    entry->name, ERR_PTR(err));
 		module_put(flb->ops->owner);
 	}
-	return retrieve_errno(err);
+	return err;
 }
 
-/* As for files, see file_may_retry(). */
+/* As for files, see file_may_retry(). @err is what retrieve() returned. */
 static bool entry_may_retry(struct luo_flb_entry *entry, struct liveupdate_flb *flb, int err)
 {
 	if (luo_oplock_met_transient(&entry->oplock, err))
 		return true;
-	return flb->ops->retrieve_retry && err != -EUCLEAN && err != -EIO;
+	return flb->ops->retrieve_retry && retrieve_errno(err) != -EUCLEAN && err != -EIO;
 }
 
 /*
@@ -76,7 +76,7 @@ static int entry_retrieve(struct luo *luo, struct luo_flb_entry *entry, struct l
 		entry->flb = NULL;
 	if (err && entry_may_retry(entry, flb, err))
 		return err;
-	entry->err = err;
+	entry->err = retrieve_errno(err);
 	entry->state = err ? LUO_FLB_FAILED : LUO_FLB_RETRIEVED;
 	return 0;
 }
@@ -113,7 +113,7 @@ static int flb_get(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (!err)
 		err = luo_oplock_lock_killable(luo, &entry->oplock);
 	if (err) {
-		luo_oplock_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err, false);
 		return err;
 	}
 	if (entry->state == LUO_FLB_WAITING)
@@ -123,7 +123,7 @@ static int flb_get(struct luo *luo, struct liveupdate_flb *flb, void **objp)
 	if (!err)
 		*objp = entry->args.obj;
 	else if (entry->state != LUO_FLB_FAILED)
-		luo_oplock_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err, entry->state == LUO_FLB_WAITING);
 	luo_oplock_unlock(luo, &entry->oplock);
 	return err;
 }
@@ -144,7 +144,7 @@ int luo_flb_get_incoming(struct luo *luo, struct liveupdate_flb *flb, void **obj
 	guard(spinlock)(&luo->state_lock);
 	if (!err)
 		return flb_get(luo, flb, objp);
-	luo_oplock_note_transient(luo, err);
+	luo_oplock_note_transient(luo, err, false);
 	return err;
 }
 
@@ -317,7 +317,7 @@ static void finish_unregistered(struct luo *luo)
 	}
 }
 
-/* Entries that no FLB has read. Printing is slow, so not under the lock. */
+/* Entries that no FLB has read, or could. Printing is slow, so not under the lock. */
 static void log_unread(struct luo *luo)
 {
 	struct luo_incoming *in = &luo->in;
@@ -327,7 +327,7 @@ static void log_unread(struct luo *luo)
 		scoped_guard(spinlock, &luo->state_lock)
 			waiting = in->flbs[i].state == LUO_FLB_WAITING;
 		if (waiting)
-			pr_warn("incoming FLB '%s' has no reader, left in memory\n",
+			pr_warn("incoming FLB '%s' was not retrieved, left in memory\n",
 				in->flbs[i].name);
 		cond_resched();
 	}

@@ -86,6 +86,7 @@ static int oplock_lock(struct luo *luo, struct luo_oplock *oplock, bool killable
 	}
 	oplock->owner = current;
 	oplock->transient = 0;
+	oplock->retry_err = 0;
 	list_add(&oplock->in_held, &luo->held);
 	return 0;
 }
@@ -135,21 +136,25 @@ static unsigned int transient_bit(int err)
 /*
  * This task got @err from a file or an FLB. If it asked from inside an op, and the op
  * returns the same errno, then the op has consumed nothing and can be run again. Ops can
- * run inside each other. luo->state_lock is held; final errnos and 0 are ignored.
+ * run inside each other. With @can_retry any errno is transient; else final ones and 0 are
+ * ignored. luo->state_lock is held.
  */
-void luo_oplock_note_transient(struct luo *luo, int err)
+void luo_oplock_note_transient(struct luo *luo, int err, bool can_retry)
 {
 	struct luo_oplock *oplock;
 
 	lockdep_assert_held(&luo->state_lock);
 	list_for_each_entry(oplock, &luo->held, in_held) {
-		if (oplock->owner == current)
-			oplock->transient |= transient_bit(err);
+		if (oplock->owner != current)
+			continue;
+		oplock->transient |= transient_bit(err);
+		if (can_retry)
+			oplock->retry_err = err;
 	}
 }
 
 /* Does the op only pass on @err? The op lock is held. */
 bool luo_oplock_met_transient(const struct luo_oplock *oplock, int err)
 {
-	return oplock->transient & transient_bit(err);
+	return oplock->transient & transient_bit(err) || (err && err == oplock->retry_err);
 }

@@ -189,7 +189,7 @@ static void note_dependency(struct luo *luo, const struct luo_file *lf, int err)
 {
 	guard(spinlock)(&luo->state_lock);
 	if (lf->state != LUO_FILE_FAILED)
-		luo_oplock_note_transient(luo, err);
+		luo_oplock_note_transient(luo, err, lf->state == LUO_FILE_UNTRIED);
 }
 
 /*

@@ -90,6 +90,34 @@ static void failed_retrieve_can_be_retried(struct kunit *test)
 	luo_fake_expect_freed(test, fake);
 }
 
+/* Whatever errno it is that another FLB may have again: who passes it on has another chance. */
+static void errno_of_another_is_not_final(struct kunit *test)
+{
+	static const int errnos[] = { -EAGAIN, -ENOMEM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errnos); i++) {
+		struct luo_fake *fake = luo_fake_with_flbs(test, 1, 2);
+		struct luo_script_flb *asks = &fake->flb[0], *other = &fake->flb[1];
+
+		other->ops.retrieve_retry = true;
+		other->fail_op = 'r';
+		other->fail_with = errnos[i];
+		asks->ask_op = 'r';
+		asks->ask = &other->flb;
+		asks->ask_incoming = true;
+		asks->fail_op = 'r';
+		asks->fail_with = errnos[i];
+		KUNIT_EXPECT_EQ(test, luo_fake_flb_in(asks), errnos[i]);
+		other->fail_op = 0;
+		asks->fail_op = 0;
+		KUNIT_EXPECT_EQ(test, luo_fake_flb_in(asks), 0);
+		luo_fake_expect_log(fake, "r1 r2 r1 r2");
+		luo_fake_finish(fake, "a");
+		luo_fake_finish(fake, "b");
+		luo_fake_expect_log(fake, "C1 D1 C2 D2 d2 d1");
+	}
+}
+
 static void damaged_is_not_retried(struct kunit *test)
 {
 	static const int errnos[] = { -EUCLEAN, -EIO, -ENODATA };
@@ -631,6 +659,7 @@ static struct kunit_case luo_flb_incoming_cases[] = {
 	KUNIT_CASE(not_finished_if_it_cannot_be_retrieved),
 	KUNIT_CASE(failed_retrieve_is_final),
 	KUNIT_CASE(failed_retrieve_can_be_retried),
+	KUNIT_CASE(errno_of_another_is_not_final),
 	KUNIT_CASE(damaged_is_not_retried),
 	KUNIT_CASE(in_reverse_after_the_last_file),
 	KUNIT_CASE(each_file_is_followed_by_its_own),
