@@ -41,19 +41,24 @@ void luo_outgoing_stop(struct luo *luo)
 	luo_flb_area_stop(luo);
 }
 
-/*
- * Name a session here, and for the next kernel, whose log outlives the reboot. Further
- * sessions are only counted: printing takes longer than everything else.
- */
-static void name_unfinished(struct luo *luo, const char *name)
+/* For the next kernel, whose log outlives the reboot. Returns false if there is no space. */
+static bool note_unfinished(struct luo *luo, const char *name)
 {
 	u32 nr = luo->ext->ext.dropped++;
 
 	if (nr >= LUO_DROPPED_NAMED)
+		return false;
+	strscpy_pad(luo->ext->dropped[nr], name);
+	return true;
+}
+
+/* Further sessions are only counted: printing takes longer than everything else. */
+static void name_unfinished(struct luo *luo, const char *name)
+{
+	if (!note_unfinished(luo, name))
 		return;
 	pr_warn("session '%s' was not finished and is dropped by this reboot\n",
 		luo_name_escape(name, (char[LUO_NAME_TEXT]) {}));
-	strscpy_pad(luo->ext->dropped[nr], name);
 }
 
 static int name_unread(const void *entry, void *arg)
@@ -83,6 +88,18 @@ void luo_outgoing_name_dropped(struct luo *luo)
 	if (luo->ext->ext.dropped > LUO_DROPPED_NAMED)
 		pr_warn("%u more sessions were not finished and are dropped by this reboot\n",
 			luo->ext->ext.dropped - LUO_DROPPED_NAMED);
+}
+
+/* Sessions may have been finished since, before the gate was closed. */
+static void note_all_unfinished(struct luo *luo)
+{
+	struct liveupdate_session *session;
+
+	if (!luo->in.sessions_read || luo->in.unfinished == luo->ext->ext.dropped)
+		return;
+	luo->ext->ext.dropped = 0;
+	list_for_each_entry(session, &luo->incoming, in_side)
+		note_unfinished(luo, luo_session_name(session));
 }
 
 static void thaw_session(struct liveupdate_session *session)
@@ -191,6 +208,7 @@ void luo_outgoing_write(struct luo *luo)
 		.files_crcs_crc = crcs.crc,
 	};
 	luo_flb_area_write(luo, &root);
+	note_all_unfinished(luo);
 	luo_root_write(luo, &root);
 	trace_liveupdate_serialize("all", 0, start);
 	luo_damage(luo);
