@@ -16,6 +16,7 @@
 #include <linux/fs.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -186,6 +187,9 @@ static int ioctl_info(struct luo_ucmd *ucmd)
 	return luo_info(ucmd->luo, &ucmd->args.info);
 }
 
+/* A call that goes on in a session validates its files anew: that should be rare. */
+#define LUO_LIST_BYTES	SZ_64K
+
 /* One at a time is copied: what a caller does not know of it, or the kernel, is left out. */
 static int copy_entries(const struct liveupdate_ioctl_list *args,
 			const struct liveupdate_list_entry *entries, int nr)
@@ -202,9 +206,9 @@ static int copy_entries(const struct liveupdate_ioctl_list *args,
 
 static int ioctl_list(struct luo_ucmd *ucmd)
 {
-	struct liveupdate_list_entry *entries __free(kfree) = NULL;
+	struct liveupdate_list_entry *entries __free(kvfree) = NULL;
 	struct liveupdate_ioctl_list *args = &ucmd->args.list;
-	u32 max = min(args->count, PAGE_SIZE / sizeof(*entries));
+	u32 max = min(args->count, LUO_LIST_BYTES / sizeof(*entries));
 	u64 cursor = args->cursor;
 	int nr, err;
 
@@ -212,7 +216,7 @@ static int ioctl_list(struct luo_ucmd *ucmd)
 		return -EINVAL;
 	if (args->entry_size > PAGE_SIZE)
 		return -E2BIG;
-	entries = kcalloc(max, sizeof(*entries), GFP_KERNEL);
+	entries = kvcalloc(max, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
 	nr = luo_list(ucmd->luo, args->what, &cursor, entries, max);

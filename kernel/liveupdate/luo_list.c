@@ -5,8 +5,8 @@
  *
  * Each entry has a position, ascending, which stays while others come and go: sessions and
  * FLBs are numbered in order of their lists, files count from their session's number. A
- * cursor is the position to go on from. Readers wait neither for ops nor for calls of
- * others: a session with an active call is listed as busy, without its files.
+ * cursor is the position to go on from. Readers wait neither for ops, but can_preserve(), nor
+ * for calls of others: a session with an active call is listed as busy, without its files.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -14,6 +14,7 @@
 #include <linux/string.h>
 #include <linux/string_helpers.h>
 
+#include "luo_compat.h"
 #include "luo_internal.h"
 
 /* Space for the files of a session, at most LUO_CHAIN_MAX_BLOCKS * 1023 with 64 KiB pages */
@@ -200,6 +201,23 @@ static int list_sessions(struct lister *to, const struct list_head *side)
 	return 0;
 }
 
+/* As mismatch(), for an FLB that was not retrieved. */
+static int flb_mismatch(struct luo *luo, const char *found)
+{
+	enum luo_compat_match best = LUO_COMPAT_NONE;
+	struct luo_flb *lflb;
+
+	lockdep_assert_held(&luo->state_lock);
+	list_for_each_entry(lflb, &luo->flbs, in_list) {
+		if (luo_flb_registered(lflb))
+			best = max(best, luo_compat_match(found, lflb->flb->compatible,
+							  lflb->flb->also_retrieves));
+	}
+	if (best == LUO_COMPAT_NONE)
+		return -ENODEV;
+	return best == LUO_COMPAT_FAMILY ? -EPROTONOSUPPORT : 0;
+}
+
 static int list_flb(struct lister *to, u64 nr, const char *compatible, u32 state, int err,
 		    u64 files)
 {
@@ -238,8 +256,12 @@ static void list_incoming_flbs(struct lister *to)
 
 	guard(spinlock)(&to->luo->state_lock);
 	for (unsigned long i = 0; i < in->nr_flbs; i++) {
-		if (list_flb(to, i, in->flbs[i].name, states[in->flbs[i].state],
-			     in->flbs[i].err, in->flbs[i].left))
+		const struct luo_flb_entry *entry = &in->flbs[i];
+		int err = entry->err;
+
+		if (entry->state == LUO_FLB_WAITING)
+			err = flb_mismatch(to->luo, entry->name);
+		if (list_flb(to, i, entry->name, states[entry->state], err, entry->left))
 			return;
 	}
 }

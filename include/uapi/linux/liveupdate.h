@@ -334,7 +334,8 @@ struct liveupdate_list_entry {
  * calls, it is listed again as busy, in place of the rest of its files. Of incoming sessions
  * and FLBs that cannot be read nothing is listed, see LIVEUPDATE_IOCTL_GET_INFO.
  *
- * Works on the device opened with O_RDONLY. Does not wait for calls of others, nor for ops.
+ * Works on the device opened with O_RDONLY. Does not wait for calls of others, nor for ops other
+ * than can_preserve().
  *
  * EINVAL: @what is unknown, there is space for no entry, or @entry_size is too small. E2BIG:
  * it is more than a page. ENOMEM.

@@ -115,12 +115,22 @@ static void nobody_reads(struct kunit *test)
 
 	luo_fake_start(test, fake);
 	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
-		    "a:waiting 1:untried(-19) b:waiting c:waiting 2:untried(-19) luo-flb1-v1:untried,2");
+		    "a:waiting 1:untried(-19) b:waiting c:waiting 2:untried(-19) luo-flb1-v1:untried,2(-19)");
 	a = luo_fake_retrieved(test, fake, "a");
 	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -ENODEV);
 	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
-		    "a:retrieved 1:untried(-19) b:waiting c:waiting 2:untried(-19) luo-flb1-v1:untried,2");
+		    "a:retrieved 1:untried(-19) b:waiting c:waiting 2:untried(-19) luo-flb1-v1:untried,2(-19)");
 	luo_session_close(a);
+}
+
+/* In a version that the FLB of this kernel does not read */
+static void unread_flb(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_kexec(test, with_sessions(test));
+
+	luo_fake_flb_called(fake, 1, "luo-flb1-v2");
+	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
+		    "a:waiting 1:untried b:waiting c:waiting 2:untried luo-flb1-v1:untried,2(-93)");
 }
 
 static void failed_file(struct kunit *test)
@@ -133,7 +143,7 @@ static void failed_file(struct kunit *test)
 	fake->script.fail_with = -EIO;
 	KUNIT_EXPECT_EQ(test, luo_fake_get(a, 1), -EIO);
 	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
-		    "a:retrieved 1:failed(-5) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2");
+		    "a:retrieved 1:failed(-5) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2(-19)");
 }
 
 /* The checksum of its files is not what it was */
@@ -149,10 +159,10 @@ static void damaged(struct kunit *test)
 				 sizeof(struct kho_block_header_ser)))->data ^= 1;
 	luo_fake_arrive(test, fake);
 	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
-		    "a:waiting(-117) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2");
+		    "a:waiting(-117) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2(-19)");
 	a = luo_fake_retrieved(test, fake, "a");
 	expect_list(test, fake->luo, LIVEUPDATE_LIST_INCOMING,
-		    "a:retrieved(-117) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2");
+		    "a:retrieved(-117) b:waiting c:waiting 2:untried luo-flb1-v1:untried,2(-19)");
 	luo_session_close(a);
 }
 
@@ -250,6 +260,7 @@ static struct kunit_case luo_list_cases[] = {
 	KUNIT_CASE(outgoing),
 	KUNIT_CASE(incoming),
 	KUNIT_CASE(nobody_reads),
+	KUNIT_CASE(unread_flb),
 	KUNIT_CASE(failed_file),
 	KUNIT_CASE(damaged),
 	KUNIT_CASE(busy_session),
