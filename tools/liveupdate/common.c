@@ -59,13 +59,16 @@ int open_file(const char *path, unsigned long long *size)
 
 char *program_name(pid_t pid)
 {
-	char path[32], *name;
+	char path[32], *name, *escaped;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	name = read_file(path);
-	if (name)
-		name[strcspn(name, "\n")] = 0;
-	return name;
+	if (!name)
+		return NULL;
+	name[strcspn(name, "\n")] = 0;
+	escaped = escape(name, strlen(name));
+	free(name);
+	return escaped;
 }
 
 void check_name(const char *name)
@@ -193,10 +196,8 @@ char *unescape(char *text)
 	char *to = text;
 
 	for (char *from = text; *from; to++) {
-		unsigned int c;
-
-		if (sscanf(from, "\\%3o", &c) == 1) {
-			*to = c;
+		if (*from == '\\' && strspn(from + 1, "01234567") >= 3) {
+			*to = (from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0');
 			from += 4;
 		} else {
 			*to = *from++;

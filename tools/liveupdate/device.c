@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmdline.h"
 #include "luoctl.h"
@@ -68,6 +69,11 @@ const char *why_off(void)
 	return "live update is off; boot with kho=on liveupdate=on";
 }
 
+bool has_queries(void)
+{
+	return !access("/sys/kernel/liveupdate/incoming_version", F_OK);
+}
+
 noreturn static void cannot_open(int err)
 {
 	if (err == -ENOENT)
@@ -88,17 +94,12 @@ int open_device(void)
 
 int open_query(void)
 {
-	struct liveupdate_ioctl_get_info info;
-	int dev = luo_open_query(), err;
+	int dev;
 
-	if (dev == -EBUSY)
+	if (!has_queries() && !access(LUO_DEVICE, F_OK))
 		errx(EXIT_UNKNOWN, NO_QUERY);
+	dev = luo_open_query();
 	if (dev < 0)
 		cannot_open(dev);
-	err = luo_get_info(dev, &info);
-	if (err == -ENOTTY)
-		errx(EXIT_UNKNOWN, NO_QUERY);
-	if (err)
-		cannot_open(err);
 	return dev;
 }

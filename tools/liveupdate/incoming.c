@@ -41,14 +41,17 @@ noreturn static void token_error(const char *name, __u64 token, int err)
 
 /*
  * So that closing it loses nothing. A kernel without LIVEUPDATE_RETRIEVE_KEEP finishes it with
- * the last close, which the caller is told by @kept.
+ * the last close, and frees all that it has: there it takes @discard.
  */
-static int session_retrieve(const char *name, bool *kept)
+static int session_retrieve(const char *name, bool discard, bool *kept)
 {
 	int dev = open_device();
 	int session = luo_retrieve(dev, name, LIVEUPDATE_RETRIEVE_KEEP);
 
 	*kept = session != -E2BIG;
+	if (!*kept && !discard)
+		errx(EXIT_NO, "session '%s': this kernel frees all of it at once: --discard",
+		     name);
 	if (!*kept)
 		session = luo_retrieve(dev, name, 0);
 	close(dev);
@@ -79,18 +82,18 @@ static void copy_out(const char *name, __u64 token, int fd)
 
 static int run_restore(int argc, char **argv)
 {
-	int session, fd;
+	bool discard = false, kept;
+	int session, fd, key;
 	char **word;
 	__u64 token;
-	bool kept;
 
-	while (next_option(argc, argv, &cmd_restore) != -1)
-		;
+	while ((key = next_option(argc, argv, &cmd_restore)) != -1)
+		discard |= key == 'd';
 	word = argv + optind;
 	token = parse_token(word[1]);
 	check_name(word[0]);
 	need_open(STDOUT_FILENO, "standard output");
-	session = session_retrieve(word[0], &kept);
+	session = session_retrieve(word[0], discard, &kept);
 	fd = luo_retrieve_fd(session, token);
 	if (fd < 0)
 		token_error(word[0], token, fd);
@@ -106,6 +109,9 @@ const struct command cmd_restore = {
 	.words = "SESSION TOKEN",
 	.min = 2,
 	.max = 2,
+	.choices = (const struct choice[]) {
+		{ "discard", 'd', NULL, "where the kernel cannot keep the rest: free it" }, { }
+	},
 	.help = "Write what SESSION of the previous kernel has as TOKEN to standard output.\n"
 		"The session stays as it is, and can be restored from again until it is finished.\n"
 		"The exit status is 3 if the previous kernel handed over no such thing, 4 if that is\n"
@@ -213,6 +219,8 @@ static void refuse_loss(const char *name)
 	struct look look = { .name = name };
 
 	look_for(&look);
+	if (look.state != LIVEUPDATE_STATE_RETRIEVED)
+		errx(EXIT_BUSY, "session '%s': a call on it is active", name);
 	if (look.err)
 		errx(EXIT_DAMAGED, "session '%s': its files are damaged; --discard to finish it",
 		     name);
@@ -231,7 +239,7 @@ static int run_finish(int argc, char **argv)
 		discard |= key == 'd';
 	word = argv + optind;
 	check_name(word[0]);
-	session = session_retrieve(word[0], &kept);
+	session = session_retrieve(word[0], discard, &kept);
 	if (kept && !discard)
 		refuse_loss(word[0]);
 	err = luo_finish(session);

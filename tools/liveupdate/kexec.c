@@ -56,7 +56,7 @@ static void say_who(int error)
 	struct json_object *last = json_object_object_get(held, "last_refusal");
 
 	/* It may be one of long ago. */
-	if (luo_errno(json_text(last, "error")) != -error || !json_get(last, "token"))
+	if (error_of(last) != -error || !json_get(last, "token"))
 		errx(EXIT_NO, "the reboot was refused: %s", luo_strerror(-error));
 	errx(EXIT_NO, "the reboot was refused: %s, by token %s (%s) of session '%s'",
 	     luo_strerror(-error), json_text(last, "token"), json_text(last, "compatible"),

@@ -40,13 +40,16 @@ void write_all(int fd, const char *buf, size_t len);
 /* The device, as soon as nobody else has it open, for up to a second; or it exits */
 int open_device(void);
 
+/* Does it? Else opening the device only to look keeps others from it. */
+bool has_queries(void);
+
 /* The device, for queries alone, of a kernel that answers them; or it exits */
 int open_query(void);
 
 /* The process that holds an outgoing session of that name; 0: none is found */
 pid_t find_holder(const char *name);
 
-/* To be freed; NULL: it has ended */
+/* Escaped, to be freed; NULL: it has ended */
 char *program_name(pid_t pid);
 
 /* All of a file, to be freed; NULL and errno if it cannot be read */

@@ -232,7 +232,7 @@ static bool check_this_kernel(struct judge *j)
 		check(j, THIS_KERNEL, NO, "nothing is handed over: %s", why_off());
 		return false;
 	}
-	if (!json_get(j->view, "next_kernel"))
+	if (!json_get(j->view, "next_kernel") || !json_get(j->view, "previous_kernel"))
 		check(j, DETAILS, UNKNOWN, "what this kernel preserves cannot be read: %s",
 		      state_is(j->view, "basic") ? NO_QUERY : json_text(j->view, "details"));
 	if (j->running.why)
@@ -354,6 +354,9 @@ static void check_unread(struct judge *j, const char *what, const char *key)
 {
 	struct json_object *previous = json_get(j->view, "previous_kernel");
 
+	/* What is lost already cannot be lost by this. */
+	if (!strcmp(json_text(j->view, "incoming"), "lost"))
+		return;
 	if (json_get(previous, key) && !j->ask->lose_unfinished)
 		check(j, UNFINISHED, NO,
 		      "%s of the previous kernel are %s and will be lost: --lose-unfinished",

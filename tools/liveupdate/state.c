@@ -29,9 +29,22 @@ static void add_bytes(struct json_object *to, const char *key, const __u8 *bytes
 	free(text);
 }
 
+/* What has no name is a number that error_of() reads. */
 static const char *error_name(int err)
 {
-	return luo_errno_name(err) ?: "EUNKNOWN";
+	static char number[16];
+
+	snprintf(number, sizeof(number), "E%d", -err);
+	return luo_errno_name(err) ?: number;
+}
+
+int error_of(struct json_object *from)
+{
+	const char *name = json_text(from, "error");
+
+	if (*name && name[strspn(name, "E0123456789")] == 0 && name[1])
+		return -atoi(name + 1);
+	return *name ? luo_errno(name) : 0;
 }
 
 static void add_error(struct json_object *to, int err)
@@ -178,9 +191,11 @@ static int read_entry(const struct liveupdate_list_entry *entry, void *arg)
 	return 0;
 }
 
-/* One side; NULL if it cannot be listed */
-static struct json_object *read_side(int dev, __u32 what, __u64 bytes)
+/* One side; NULL and *@err if it cannot be listed */
+static struct json_object *read_side(int dev, __u32 what, __u64 bytes, int *err)
 {
+	int ret;
+
 	struct json_object *side = json_object_new_object();
 	struct reader r = {
 		.sessions = json_object_new_array(), .flbs = json_object_new_array(),
@@ -189,8 +204,10 @@ static struct json_object *read_side(int dev, __u32 what, __u64 bytes)
 	json_object_object_add(side, "sessions", r.sessions);
 	json_object_object_add(side, "flbs", r.flbs);
 	json_object_object_add(side, "bytes_preserved", json_object_new_uint64(bytes));
-	if (!luo_list(dev, what, read_entry, &r))
+	ret = luo_list(dev, what, read_entry, &r);
+	if (!ret)
 		return side;
+	*err = ret;
 	json_object_put(side);
 	return NULL;
 }
@@ -240,13 +257,15 @@ static void add_scratch(struct json_object *view, const struct liveupdate_ioctl_
 	json_object_object_add(view, "scratch", scratch);
 }
 
-static void add_sides(struct json_object *view, int dev,
-		      const struct liveupdate_ioctl_get_info *info)
+/* Returns 0, or the errno for a side that is missing. */
+static int add_sides(struct json_object *view, int dev,
+		     const struct liveupdate_ioctl_get_info *info)
 {
 	struct json_object *next, *previous;
+	int err = 0;
 
-	previous = read_side(dev, LIVEUPDATE_LIST_INCOMING, info->incoming_bytes);
-	next = read_side(dev, LIVEUPDATE_LIST_OUTGOING, info->outgoing_bytes);
+	previous = read_side(dev, LIVEUPDATE_LIST_INCOMING, info->incoming_bytes, &err);
+	next = read_side(dev, LIVEUPDATE_LIST_OUTGOING, info->outgoing_bytes, &err);
 	if (previous) {
 		add(previous, "sessions_error", error_word(info->sessions_err));
 		add(previous, "flbs_error", error_word(info->flbs_err));
@@ -258,6 +277,7 @@ static void add_sides(struct json_object *view, int dev,
 	}
 	json_object_object_add(view, "next_kernel", next);
 	json_object_object_add(view, "previous_kernel", previous);
+	return err;
 }
 
 /* What only the device says; all of it is null where it does not, or not to this user. */
@@ -267,7 +287,8 @@ static void add_details(struct json_object *view)
 		"handlers", "flbs", "scratch", "next_kernel", "previous_kernel", "last_update",
 	};
 	struct liveupdate_ioctl_get_info info;
-	int dev = luo_open_query(), err;
+	/* A kernel that answers no queries would take it for the one opener. */
+	int dev = has_queries() ? luo_open_query() : -ENOTTY, err;
 
 	err = dev < 0 ? dev : luo_get_info(dev, &info);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -276,7 +297,8 @@ static void add_details(struct json_object *view)
 	if (!err) {
 		add_formats(view, dev);
 		add_scratch(view, &info);
-		add_sides(view, dev, &info);
+		err = add_sides(view, dev, &info);
+		add(view, "details", err ? error_name(err) : "yes");
 		json_object_object_add(view, "last_update", timeline_read(dev));
 	}
 	if (dev >= 0)

@@ -15,6 +15,9 @@ struct json_object *state_read(void);
  */
 bool state_is(struct json_object *view, const char *support);
 
+/* The errno of its "error", 0 if that is null */
+int error_of(struct json_object *from);
+
 /* The output of luoctl timeline --json, to be put; NULL: it cannot be read from the device */
 struct json_object *timeline_read(int dev);
 

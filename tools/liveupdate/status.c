@@ -15,13 +15,6 @@ static const char *text(struct json_object *from, const char *key)
 	return value ? json_object_get_string(value) : "unknown";
 }
 
-static int error_of(struct json_object *from)
-{
-	const char *name = json_text(from, "error");
-
-	return *name ? luo_errno(name) : 0;
-}
-
 /* "failed EUCLEAN (damaged)" */
 static void print_state(struct json_object *one)
 {
@@ -86,22 +79,27 @@ static void print_refusal(struct json_object *last)
 	printf("\n");
 }
 
-/* @bytes_are: what the memory of that side is */
-static void print_side(struct json_object *side, const char *bytes_are)
+static bool is_lost(struct json_object *view)
 {
+	return !strcmp(json_text(view, "incoming"), "lost");
+}
+
+/* @bytes_are: what the memory of that side is; @lost: it is there no more */
+static void print_side(struct json_object *side, const char *bytes_are, bool lost)
+{
+	const char *stay = lost ? "their memory is lost" :
+			   "they stay in memory until the next reboot";
 	struct json_object *sessions = json_get(side, "sessions");
 	__u64 bytes = json_object_get_uint64(json_get(side, "bytes_preserved"));
 
 	if (json_get(side, "sessions_error"))
-		printf("  sessions: %s, they stay in memory until the next reboot\n",
-		       text(side, "sessions_error"));
+		printf("  sessions: %s, %s\n", text(side, "sessions_error"), stay);
 	else if (!json_length(sessions))
 		printf("  no sessions\n");
 	for (size_t i = 0; i < json_length(sessions); i++)
 		print_session(json_object_array_get_idx(sessions, i));
 	if (json_get(side, "flbs_error"))
-		printf("  FLBs: %s, they stay in memory until the next reboot\n",
-		       text(side, "flbs_error"));
+		printf("  FLBs: %s, %s\n", text(side, "flbs_error"), stay);
 	print_flbs(json_get(side, "flbs"));
 	if (bytes >> 16)
 		printf("  %s: %.1f MiB\n", bytes_are, bytes / 1048576.0);
@@ -143,11 +141,11 @@ static void print_last_update(struct json_object *view)
 
 static void print_sides(struct json_object *view)
 {
-	print_side(json_get(view, "previous_kernel"), "memory left");
+	print_side(json_get(view, "previous_kernel"), "memory left", is_lost(view));
 	print_unclaimed(json_get(view, "previous_kernel"));
 	print_last_update(view);
 	printf("For the next kernel:\n");
-	print_side(json_get(view, "next_kernel"), "memory preserved");
+	print_side(json_get(view, "next_kernel"), "memory preserved", false);
 }
 
 static void print_view(struct json_object *view)
@@ -168,21 +166,31 @@ static void print_view(struct json_object *view)
 	printf("Image for the next kernel: %s\n", text(view, "image"));
 	printf("From the previous kernel: %s%s%s\n", text(view, "incoming"),
 	       *version ? ", in version " : "", version);
-	if (json_get(view, "next_kernel"))
+	if (!strcmp(text(view, "details"), "yes"))
 		print_sides(view);
 	else if (state_is(view, "on"))
 		printf("What it is cannot be read: %s\n", text(view, "details"));
 }
 
-/* Of what came in: damaged counts more than incompatible, and that more than "not yet" */
+/* What counts most: damaged, incompatible, failed, not yet, and not known */
 static int worse(int one, int other)
 {
-	static const int order[] = { EXIT_DAMAGED, EXIT_INCOMPATIBLE, EXIT_RETRY };
+	static const int order[] = {
+		EXIT_DAMAGED, EXIT_INCOMPATIBLE, EXIT_NO, EXIT_RETRY, EXIT_UNKNOWN,
+	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
 		if (one == order[i] || other == order[i])
 			return order[i];
 	return 0;
+}
+
+/* Of what came in: an errno has no other meaning than that it failed. */
+static int status_of_error(int err)
+{
+	int status = exit_status(err);
+
+	return status == EXIT_ABSENT || status == EXIT_BUSY ? EXIT_NO : status;
 }
 
 static int status_of_list(struct json_object *list)
@@ -192,7 +200,7 @@ static int status_of_list(struct json_object *list)
 
 	for (size_t i = 0; i < json_length(list); i++) {
 		one = json_object_array_get_idx(list, i);
-		status = worse(status, exit_status(error_of(one)));
+		status = worse(status, status_of_error(error_of(one)));
 		status = worse(status, status_of_list(json_get(one, "files")));
 	}
 	return status;
@@ -202,11 +210,11 @@ static int status_of(struct json_object *view)
 {
 	struct json_object *previous = json_get(view, "previous_kernel");
 	const char *incoming = json_text(view, "incoming");
-	int status = 0;
+	int status = strcmp(text(view, "details"), "yes") ? EXIT_UNKNOWN : 0;
 
 	if (state_is(view, "none") || state_is(view, "off"))
 		return EXIT_OFF;
-	if (!strcmp(incoming, "damaged") || !strcmp(incoming, "lost"))
+	if (!strcmp(incoming, "damaged") || is_lost(view))
 		status = EXIT_DAMAGED;
 	if (!strcmp(incoming, "incompatible"))
 		status = EXIT_INCOMPATIBLE;
@@ -238,7 +246,8 @@ const struct command cmd_status = {
 	.choices = (const struct choice[]) { JSON_CHOICE, { } },
 	.help = "What is preserved for the next kernel, and what the previous one handed over.\n"
 		"The exit status is 0 if live update is on and nothing is wrong; of what was handed\n"
-		"over, something is 4 of a version that this kernel does not read, 5 damaged or\n"
-		"lost, 8 for a handler that is not loaded; 7 live update is off or not built in.",
+		"over, something has 1 failed, is 4 of a version that this kernel does not read, 5\n"
+		"damaged or lost, 8 for a handler that is not loaded; 7 live update is off or not\n"
+		"built in; 2 what there is cannot be read.",
 	.run = run_status,
 };

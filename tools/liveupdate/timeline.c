@@ -305,7 +305,7 @@ static int run_timeline(int argc, char **argv)
 		if (key == 's')
 			svg = optarg;
 	/* In JSON there is an answer on every machine. */
-	dev = json_wanted ? luo_open_query() : open_query();
+	dev = !json_wanted ? open_query() : has_queries() ? luo_open_query() : -ENOENT;
 	err = dev < 0 ? dev : read_timeline(&t, dev);
 	if (dev >= 0)
 		close(dev);

@@ -365,7 +365,8 @@ static int status_as_nobody(void *arg)
 	n = fread(text, 1, sizeof(text) - 1, out);
 	text[n] = 0;
 	luo_say("%s", text);
-	if (pclose(out))
+	/* It cannot tell */
+	if (pclose(out) != 2 << 8)
 		return 3;
 	return strstr(text, "What it is cannot be read: EACCES") ? 0 : 4;
 }

@@ -332,9 +332,9 @@ static void off_2(void)
  */
 static void stock_1(void)
 {
-	expect_shell(0, "luoctl status");
+	expect_shell(2, "luoctl status");
 	expect_out("More is not known: this kernel does not list what it holds");
-	expect_shell(0, "luoctl status --json");
+	expect_shell(2, "luoctl status --json");
 	luo_print_json();
 	expect_shell(0, "echo 'what was saved' | luoctl save script 1");
 	expect_shell(0, "echo more | luoctl save other 1");
@@ -348,12 +348,16 @@ static void stock_2(void)
 {
 	expect_shell(2, "luoctl have script");
 	expect_err("this kernel does not list what it holds");
-	expect_shell(3, "luoctl restore nothing 1");
-	expect_shell(0, "luoctl restore script 1");
+	/* Nothing is lost unless that is asked for. */
+	expect_shell(1, "luoctl restore script 2");
+	expect_err("this kernel frees all of it at once: --discard");
+	expect_shell(1, "luoctl finish script");
+	expect_shell(3, "luoctl restore --discard nothing 1");
+	expect_shell(0, "luoctl restore --discard script 1");
 	check_eq(0, strcmp("what was saved", luo_out));
 	expect_err("session 'script': this kernel finishes it now");
-	expect_shell(0, "luoctl finish other");
-	expect_shell(3, "luoctl finish other");
+	expect_shell(0, "luoctl finish --discard other");
+	expect_shell(3, "luoctl finish --discard other");
 }
 
 /* It was asked for, and there is no memory for it. */

@@ -73,7 +73,7 @@ static void expect_answers(void)
 		  "untried ENODEV (no handler)" },
 		{ 1, "preflight -N /boot/kernel", "session 'damaged' of the previous kernel" },
 		{ 0, "finish --discard damaged", "" },
-		{ 4, "status", "no" },
+		{ 4, "status", "session newer: waiting" },
 	};
 	char line[256];
 	int dev;
@@ -81,7 +81,10 @@ static void expect_answers(void)
 	for (int i = 0; i < ARRAY_SIZE(lines); i++) {
 		snprintf(line, sizeof(line), "exec 2>&1; luoctl %s", lines[i].command);
 		expect_shell(lines[i].status, line);
-		expect_out(lines[i].said);
+		if (*lines[i].said)
+			expect_out(lines[i].said);
+		else
+			check_eq(0, luo_out[0]);
 	}
 	expect_shell(4, "luoctl status --json");
 	luo_print_json();
