@@ -266,8 +266,6 @@ static void held(int kernel)
 {
 	int memfd = test_memfd(0);
 
-	/* A unit of systemd's does so where there are all of them. */
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	not_held();
 	dprintf(memfd, "kept of kernel %d\n", kernel);
 	dup2(memfd, 9);
