@@ -126,7 +126,7 @@ static void save_and_drop(void)
 	expect_shell(3, "luoctl drop replaced");
 	expect_shell(0, "echo new | luoctl save --replace replaced 1");
 	expect_shell(0, "luoctl drop replaced");
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 4; i++) {
 		expect_shell(0, FOUR_AT_ONCE);
 		expect_shell(0, "luoctl status | grep -A4 'session both' | grep token | wc -l");
 		expect_out("4");
@@ -137,8 +137,11 @@ static void save_and_drop(void)
 /* More than fits ends luoctl, and nothing else: without an end, and of a file that is known */
 static void too_large(void)
 {
-	expect_shell(1, "luoctl save large 1 </dev/zero");
-	expect_err("standard input: not enough memory: ");
+	/* To fill all memory takes minutes with KASAN. */
+	if (access("/sys/kernel/debug/kmemleak", F_OK)) {
+		expect_shell(1, "luoctl save large 1 </dev/zero");
+		expect_err("standard input: not enough memory: ");
+	}
 	expect_shell(1, "truncate -s 1000G /tmp/large && luoctl save large 1 </tmp/large");
 	expect_err("standard input: not enough memory: ");
 	expect_shell(0, "echo small >/tmp/large && luoctl save large 1 </tmp/large");
