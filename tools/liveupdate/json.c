@@ -21,7 +21,7 @@ const char *json_text(struct json_object *from, const char *key)
 
 size_t json_length(struct json_object *array)
 {
-	return array ? json_object_array_length(array) : 0;
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
 struct json_object *json_bytes(const char *bytes)
