@@ -182,7 +182,7 @@ struct luo_refusal {
  * @in: the incoming handover
  * @unfinished: its unfinished files
  * @ser: the root for the next kernel
- * @ext: checksums and timestamps for the next kernel
+ * @ext: checksums, timestamps and names of dropped sessions for the next kernel
  * @state_lock: see the top of this file
  * @tokens: files by session and token
  * @objects: files by the object that they refer to

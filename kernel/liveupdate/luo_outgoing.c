@@ -90,11 +90,18 @@ void luo_outgoing_name_dropped(struct luo *luo)
 			luo->ext->ext.dropped - LUO_DROPPED_NAMED);
 }
 
-/* Sessions may have been finished since, before the gate was closed. */
+/*
+ * Sessions may have been finished since, before the gate was closed. LIVEUPDATE_IOCTL_LIST
+ * does not enter it, and may be reading the sessions just now: nothing waits for that, then
+ * they are as they were named.
+ */
 static void note_all_unfinished(struct luo *luo)
 {
 	struct liveupdate_session *session;
 
+	ACQUIRE(mutex_try, lock)(&luo->lock);
+	if (ACQUIRE_ERR(mutex_try, &lock))
+		return;
 	if (!luo->in.sessions_read || luo->in.unfinished == luo->ext->ext.dropped)
 		return;
 	luo->ext->ext.dropped = 0;

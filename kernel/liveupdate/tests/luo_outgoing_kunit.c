@@ -54,6 +54,44 @@ static void reboot_thaws_only_what_it_froze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_session_thaw(s[0]), 0);
 }
 
+/* Two sessions of the previous kernel that nobody has finished, when they are named */
+static struct luo *with_two_unfinished(struct kunit *test, struct luo_fake **fake)
+{
+	struct luo_fake *from = luo_fake_boot(test);
+
+	luo_fake_session(test, from, "a");
+	luo_fake_session(test, from, "b");
+	*fake = luo_fake_kexec(test, from);
+	scoped_guard(mutex, &(*fake)->luo->lock)
+		KUNIT_ASSERT_EQ(test, luo_session_read_incoming((*fake)->luo), 0);
+	luo_outgoing_name_dropped((*fake)->luo);
+	KUNIT_ASSERT_EQ(test, (*fake)->luo->ext->ext.dropped, 2);
+	return (*fake)->luo;
+}
+
+static void finished_in_time_is_not_dropped(struct kunit *test)
+{
+	struct luo_fake *fake;
+	struct luo *luo = with_two_unfinished(test, &fake);
+
+	luo_fake_finish(fake, "a");
+	luo_outgoing_write(luo);
+	KUNIT_EXPECT_EQ(test, luo->ext->ext.dropped, 1);
+	KUNIT_EXPECT_STREQ(test, luo->ext->dropped[0], "b");
+}
+
+/* LIST is not stopped by the gate, and may hold the lock. */
+static void the_reboot_waits_for_no_reader(struct kunit *test)
+{
+	struct luo_fake *fake;
+	struct luo *luo = with_two_unfinished(test, &fake);
+
+	luo_fake_finish(fake, "a");
+	scoped_guard(mutex, &luo->lock)
+		luo_outgoing_write(luo);
+	KUNIT_EXPECT_EQ(test, luo->ext->ext.dropped, 2);
+}
+
 static unsigned int names_used(struct luo_fake *fake)
 {
 	unsigned int used = 0;
@@ -109,6 +147,8 @@ static struct kunit_case luo_outgoing_cases[] = {
 	KUNIT_CASE(reboot_thaws_only_what_it_froze),
 	KUNIT_CASE(start_without_memory_leaves_nothing),
 	KUNIT_CASE(the_reboot_is_timed),
+	KUNIT_CASE(finished_in_time_is_not_dropped),
+	KUNIT_CASE(the_reboot_waits_for_no_reader),
 	{}
 };
 
