@@ -37,7 +37,7 @@ int exit_status(int err)
 static bool something_waits(void)
 {
 	char *incoming = read_file("/sys/kernel/liveupdate/incoming");
-	bool waits = incoming && strncmp(incoming, "none", 4);
+	bool waits = incoming && strncmp(incoming, "none", 4) && strncmp(incoming, "lost", 4);
 
 	free(incoming);
 	return waits;

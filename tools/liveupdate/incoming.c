@@ -125,8 +125,8 @@ struct look {
 	bool has_token;
 	__u64 token;
 	bool in_session;
-	int found;		/* 1 once it is found, then its errno or 0 is in @err */
-	int err;
+	bool found;
+	int err;		/* once it is found */
 	__u32 state;
 	unsigned int unretrieved;
 	__u64 first;		/* the token of the first of these */
@@ -150,7 +150,7 @@ static int look_at(const struct liveupdate_list_entry *entry, void *arg)
 	if (entry->state != LIVEUPDATE_STATE_RETRIEVED && !look->unretrieved++)
 		look->first = entry->token;
 	if (look->has_token && entry->token == look->token) {
-		look->found = 1;
+		look->found = true;
 		look->err = entry->err;
 	}
 	return 0;

@@ -232,7 +232,7 @@ static bool check_this_kernel(struct judge *j)
 		check(j, THIS_KERNEL, NO, "nothing is handed over: %s", why_off());
 		return false;
 	}
-	if (!json_get(j->view, "next_kernel") || !json_get(j->view, "previous_kernel"))
+	if (strcmp(json_text(j->view, "details"), "yes"))
 		check(j, DETAILS, UNKNOWN, "what this kernel preserves cannot be read: %s",
 		      state_is(j->view, "basic") ? NO_QUERY : json_text(j->view, "details"));
 	if (j->running.why)

@@ -239,13 +239,16 @@ static int read_format(const struct liveupdate_list_entry *entry, void *arg)
 	return 0;
 }
 
-static void add_formats(struct json_object *view, int dev)
+/* 0 or an errno: then there is no telling what this kernel may write yet. */
+static int add_formats(struct json_object *view, int dev)
 {
 	struct json_object *lists[] = { json_object_new_array(), json_object_new_array() };
 
-	luo_list(dev, LIVEUPDATE_LIST_FORMATS, read_format, lists);
+	int err = luo_list(dev, LIVEUPDATE_LIST_FORMATS, read_format, lists);
+
 	json_object_object_add(view, "handlers", lists[0]);
 	json_object_object_add(view, "flbs", lists[1]);
+	return err;
 }
 
 static void add_scratch(struct json_object *view, const struct liveupdate_ioctl_get_info *info)
@@ -295,9 +298,9 @@ static void add_details(struct json_object *view)
 		add(view, keys[i], NULL);
 	add(view, "details", err ? error_name(err) : "yes");
 	if (!err) {
-		add_formats(view, dev);
 		add_scratch(view, &info);
 		err = add_sides(view, dev, &info);
+		err = add_formats(view, dev) ?: err;
 		add(view, "details", err ? error_name(err) : "yes");
 		json_object_object_add(view, "last_update", timeline_read(dev));
 	}
