@@ -219,11 +219,11 @@ static int run_drop(int argc, char **argv)
 
 const struct command cmd_drop = {
 	.name = "drop",
-	.what = "give up what was saved in a session",
+	.what = "unpreserve what was saved in a session",
 	.words = "SESSION",
 	.min = 1,
 	.max = 1,
-	.help = "Give up SESSION, which luoctl save has made, with all that was saved in it.\n"
+	.help = "Unpreserve all that was saved in SESSION, which luoctl save has made.\n"
 		"The exit status is 3 if there is none, 6 if another program holds it, 7 if live\n"
 		"update is off.",
 	.run = run_drop,

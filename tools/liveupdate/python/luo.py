@@ -73,7 +73,7 @@ def _check(result: int, what: str, absent: type[OSError] = Absent) -> int:
 
 
 class Session:
-    """A session of live update. Closing one for the next kernel gives up what is preserved:
+    """A session of live update. Closing one for the next kernel unpreserves what is in it:
     close() and the end of a with block do that, the garbage collector does not."""
 
     def __init__(self, fd: int) -> None:

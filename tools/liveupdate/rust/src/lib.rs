@@ -117,7 +117,7 @@ fn owned(result: c_int, absent: Error) -> Result<OwnedFd, Error> {
     check(result, absent).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A session. Dropping one for the next kernel gives up what is preserved in it.
+/// A session. Dropping one for the next kernel unpreserves what is in it.
 #[derive(Debug)]
 pub struct Session(OwnedFd);
 
