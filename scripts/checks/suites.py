@@ -23,7 +23,7 @@ from .luoctl import run_completion, run_formats, run_luoctl, run_preflight
 from .result import DEBUG, EVERYWHERE, LEAN, Suite, Tier
 
 # They take minutes, and begin first: at the end nothing would run beside them
-LONG = ("style", "kexec-repeat", "preflight")
+LONG = ("style", "kexec-repeat", "preflight", "programs-memfd", "kexec-corrupt", "kexec-damage")
 
 # Fields in kexec/corrupt.c, and ways to corrupt them
 CORRUPTIONS = 67
@@ -48,7 +48,8 @@ def jump(name: str, kernels: int, what: str, tiers: Tier = EVERYWHERE, args: str
          **kw) -> Suite:
     """Scenarios of that name, over so many kernels."""
     env = f"luo_stage=1 luo_test={name} {args}".rstrip()
-    return programs(f"kexec-{name}", tiers, what, "kexec_test", kernels=kernels, env=env, **kw)
+    return programs(f"kexec-{name.replace(',', '-')}", tiers, what, "kexec_test",
+                    kernels=kernels, env=env, **kw)
 
 
 def v2(name: str, what: str, tiers: Tier = EVERYWHERE, args: str = "", **kw) -> Suite:
@@ -86,13 +87,19 @@ def program_suites() -> list[Suite]:
         programs("ioctl", LEAN, "every ioctl, every size", "ioctl_test"),
         programs("session", LEAN, "device, names, preserve", "session_test"),
         programs("query", LEAN, "what programs can ask of the device", "query_test", image=True),
-        programs("memfd", EVERYWHERE, "a memfd while it is preserved", "memfd_test"),
-        programs("freeze", EVERYWHERE, "FREEZE and THAW", "freeze_test", files=modules),
-        programs("refuse", EVERYWHERE, "memfds that cannot be carried", "refuse_test"),
+        programs("memfd", LEAN, "a memfd while it is preserved", "memfd_test"),
+        programs("freeze", LEAN, "FREEZE and THAW", "freeze_test", files=modules),
+        programs("refuse", LEAN, "memfds that cannot be carried", "refuse_test"),
         programs("policy", LEAN, "what a session allows, and what not", "policy_test"),
         programs("race", LEAN, "many threads at once", "race_test"),
         Suite("calls", EVERYWHERE, "calls at random", run_calls),
-        programs("reboot", EVERYWHERE, "reboots that are refused", "reboot_test", image=True),
+        programs("reboot", LEAN, "reboots that are refused", "reboot_test", image=True),
+        # A KASAN kernel takes longest to boot, then to be searched for leaks: what does not
+        # disturb each other shares a guest.
+        programs("programs", DEBUG, "ioctl, session, query, policy, race in one guest",
+                 "ioctl_test session_test query_test policy_test race_test", image=True),
+        programs("programs-memfd", DEBUG, "memfd, freeze, refuse, reboot, status in one guest",
+                 "status_test memfd_test freeze_test refuse_test reboot_test", image=True),
     ]
 
 
@@ -110,15 +117,13 @@ def kexec_suites() -> list[Suite]:
              in_log={r"luo: of 0 preserved pages 0 are found": 1,
                      r"luo: of ([1-9]\d*) preserved pages \1 are found": 1}),
         jump("extent-damage", 2, "lists of extents damaged before they are read"),
-        jump("extent-page", 2, "the page of small objects damaged before it is read"),
-        jump("extent-address", 2, "wrong addresses of small objects"),
+        jump("extent-page", 2, "the page of small objects damaged before it is read", LEAN),
+        jump("extent-address", 2, "wrong addresses of small objects", LEAN),
+        jump("extent-page,extent-address", 2, "both in one guest", DEBUG),
         jump("extent-dropped", 2, "extents that nobody retrieves"),
+        jump("fd,write", 2, "both in one guest", DEBUG),
         v2("memfd", "memfds of every shape, as memfd-v2"),
         v2("write", "writing until the kexec, as memfd-v2"),
-        # A KASAN kernel takes longest to boot: what does not disturb each other shares a guest.
-        programs("programs", DEBUG, "ioctl, session, query, policy, race in one guest",
-                 "ioctl_test session_test query_test policy_test race_test", image=True),
-        replace(jump("fd,write", 2, "fd and write in one guest", DEBUG), name="kexec-fd-write"),
         jump("sleeper", 2, "the reboot and a sleeper that holds a lock"),
         jump("damage", 3, "memory of sessions, files, memfds damaged before it is read",
              args=MEMFD_V2),
@@ -130,7 +135,7 @@ def kexec_suites() -> list[Suite]:
         corrupt("corrupt-all", Tier.ALL, "the same with every field, in every way", CORRUPTIONS),
         jump("off", 3, "live update off in the next kernel", LEAN),
         jump("kho-off", 3, "handover off in the next kernel", LEAN),
-        programs("status", EVERYWHERE, "what /sys and /proc say", "status_test", image=True),
+        programs("status", LEAN, "what /sys and /proc say", "status_test", image=True),
         jump("status", 3, "the same over three kernels"),
         replace(jump("parallel", 2, "sessions retrieved by many threads at once"), cpus=4),
         jump("published", 3, "what KHO's debugfs shows stays what it was"),
