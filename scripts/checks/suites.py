@@ -23,7 +23,8 @@ from .luoctl import run_completion, run_formats, run_luoctl, run_preflight
 from .result import DEBUG, EVERYWHERE, LEAN, Suite, Tier
 
 # They take minutes, and begin first: at the end nothing would run beside them
-LONG = ("style", "kexec-repeat", "preflight", "programs-memfd", "kexec-corrupt", "kexec-damage")
+LONG = ("style", "kexec-repeat", "preflight", "programs-memfd", "kexec-corrupt", "kexec-damage",
+        "charged", "fail-nth", "kexec-pressure")
 
 # Fields in kexec/corrupt.c, and ways to corrupt them
 CORRUPTIONS = 67
@@ -199,8 +200,9 @@ def fault_suites() -> list[Suite]:
         v2("fault", "the same as memfd-v2", DEBUG, FAULT_OBJECTS, allow=FAULT_NOISE),
         programs("fail-nth", DEBUG, "every allocation and user copy fails once", "fail_nth_test",
                  image=True, allow=FAULT_NOISE),
-        programs("fail-nth-v2", DEBUG, "the same as memfd-v2", "fail_nth_test", env=MEMFD_V2,
-                 image=True, allow=FAULT_NOISE),
+        # Ten minutes for what little of it depends on the format: not in each run of CI
+        replace(programs("fail-nth-v2", Tier.ALL, "the same as memfd-v2", "fail_nth_test",
+                         env=MEMFD_V2, image=True, allow=FAULT_NOISE), debug=True),
     ]
 
 
