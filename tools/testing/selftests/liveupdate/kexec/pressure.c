@@ -316,15 +316,26 @@ static void moves_2(void)
 	close(fds[0]);
 }
 
+static bool take_memory(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) != MAP_FAILED;
+}
+
 /*
  * Take memory until some of it is swapped out: so much that there is always room left, and
- * more than what is waited for, as some of it may be swapped in again.
+ * more than what is waited for, as some of it may be swapped in again. While there is plenty
+ * take huge pages: the debug kernel needs minutes for as many small ones.
  */
 static void hog(void *arg)
 {
+	while (luo_free_memory() > 256 * MIB) {
+		if (!take_memory(64 * MIB))
+			return;
+	}
+	luo_say("%lld MiB are free", luo_free_memory() / MIB);
 	while (swapped() < 2 * SIZE) {
-		if (mmap(NULL, MIB, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+		if (!take_memory(MIB))
 			return;
 	}
 	pause();
