@@ -200,7 +200,7 @@ def fault_suites() -> list[Suite]:
         v2("fault", "the same as memfd-v2", DEBUG, FAULT_OBJECTS, allow=FAULT_NOISE),
         programs("fail-nth", DEBUG, "every allocation and user copy fails once", "fail_nth_test",
                  image=True, allow=FAULT_NOISE),
-        # Ten minutes for what little of it depends on the format: not in each run of CI
+        # Ten minutes, of which CI has not enough: it has kexec-fault-v2
         replace(programs("fail-nth-v2", Tier.ALL, "the same as memfd-v2", "fail_nth_test",
                          env=MEMFD_V2, image=True, allow=FAULT_NOISE), debug=True),
     ]
