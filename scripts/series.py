@@ -36,7 +36,7 @@ from pathlib import Path
 from guest import ROOT, TREES
 
 TEXTS = ROOT / "series"
-SERIES = ("fixes", "kho", "liveupdate", "tools")
+SERIES = ("fixes", "kho", "scratch", "liveupdate", "tools")
 LINUX = TREES / "linux"
 STOCK = TREES / "stock"
 STATE = TREES / ".tree"
