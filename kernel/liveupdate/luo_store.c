@@ -114,11 +114,18 @@ struct luo_store luo_kho_store = {
 
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_STORE, KHO_FDT_COMPATIBLE);
 
-/* Struct pages are allocated from scratch memory, and so is KASAN's shadow. */
+/* If KHO finds no other memory early, struct pages are in scratch, and so is KASAN's shadow. */
+#ifdef KHO_EXTENDS_SCRATCH_EARLY
+#define LUO_NOTE_PAGE_BYTES	0
+#else
+#define LUO_NOTE_PAGE_BYTES	\
+	(sizeof(struct page) + (IS_ENABLED(CONFIG_KASAN_GENERIC) ? PAGE_SIZE / 8 : 0))
+#endif
+
 LIVEUPDATE_NOTE(LIVEUPDATE_NOTE_BOOT, ((struct liveupdate_note_boot){
 	.page_shift = PAGE_SHIFT,
 	.flags = IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT) ? LIVEUPDATE_NOTE_KHO_ON : 0,
-	.page_bytes = sizeof(struct page) + (IS_ENABLED(CONFIG_KASAN_GENERIC) ? PAGE_SIZE / 8 : 0),
+	.page_bytes = LUO_NOTE_PAGE_BYTES,
 }));
 
 /* A flat image does not tell its size otherwise. C cannot express the address. */

@@ -218,12 +218,11 @@ def x86_suites() -> list[Suite]:
                  allow="task:kexec_jump_test"),
         # The guest begins with a part of its memory, and a test adds the rest.
         replace(programs("refuse-added", LEAN, "memory that was added after boot", "refuse_test",
-                         env="mem=640M luo_added=0x28000000-0x3c000000 kho_scratch=16M,64M,16M"),
+                         env="mem=640M luo_added=0x28000000-0x3c000000"),
                 memory="1G"),
-        # The crash kernel goes on in memory set aside for it. KHO would take that for memory
-        # that the kernel needs, and make its scratch areas too large.
+        # The crash kernel goes on in memory set aside for it.
         replace(jump("crash", 2, "a panic between freeze and jump", LEAN,
-                     args="crashkernel=256M kho_scratch=16M,128M,64M",
+                     args="crashkernel=256M",
                      allow=f"{FAULT_NOISE}|{panics}", in_log={panics: 1}), memory="3G"),
         Suite("shell", LEAN, "make shell, typed into", run_shell),
         Suite("preflight", LEAN, "which kernels can take over", run_preflight),
@@ -235,7 +234,7 @@ def x86_suites() -> list[Suite]:
         Suite("kexec-luoctl-answers", LEAN, "what a script learns of its exit status", run_luoctl,
               {"test": f"luoctl-answers {MEMFD_V2}", "load": "file", "kernels": 3}),
         programs("luoctl-kho-failed", LEAN, "switched on, and not to be had", "kexec_test",
-                 env="luo_stage=1 luo_test=luoctl-kho-failed kho_scratch=1G,64G,1G",
+                 env="luo_stage=1 luo_test=luoctl-kho-failed kho_scratch=5G,0,64G",
                  files=shell_files),
         jump("example", 3, "the program of the document, in three kernels", LEAN,
              files=example_files),
