@@ -136,8 +136,9 @@ static void luo_stamp(struct luo *luo, enum liveupdate_stamp stamp)
  * Serialize everything for the next kernel. @handover: kexec_image carries one. On success
  * the gate stays closed; on error nothing has changed.
  *
- * Returns -EOPNOTSUPP if files are preserved and the image carries no handover, -EBUSY or
- * -EINTR if calls do not end, or the errno of a handler's freeze().
+ * Returns -EOPNOTSUPP if files are preserved and the image carries no handover, -ENOSPC if
+ * the next kernel would have no room to start in, -EBUSY or -EINTR if calls do not end, or
+ * the errno of a handler's freeze().
  */
 int luo_reboot(struct luo *luo, bool handover)
 {
@@ -157,6 +158,13 @@ int luo_reboot(struct luo *luo, bool handover)
 	if (!handover && atomic_long_read(&luo->nr_preserved)) {
 		pr_warn("reboot refused: files are preserved but the image was not loaded with kexec_file_load()\n");
 		err = -EOPNOTSUPP;
+		luo_file_note_refusal(luo, NULL, err);
+		goto err_open;
+	}
+
+	err = handover ? luo->store->ops->room(luo->store) : 0;
+	if (err) {
+		pr_warn("reboot refused: %pe\n", ERR_PTR(err));
 		luo_file_note_refusal(luo, NULL, err);
 		goto err_open;
 	}

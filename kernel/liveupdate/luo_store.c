@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The store on top of Kexec HandOver. Besides it only handlers call KHO. */
+#define pr_fmt(fmt) "luo: " fmt
+
 #include <linux/err.h>
 #include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
+#include <linux/printk.h>
 #include <linux/stringify.h>
 
 #include "kexec_handover_internal.h"
@@ -94,6 +97,18 @@ static u64 store_scratch(struct luo_store *store, u64 *largest)
 	return sum;
 }
 
+/* No answer is no reason to refuse: it may well start. */
+static int store_room(struct luo_store *store)
+{
+	struct kho_room room;
+
+	if (kho_get_room(&room) || room.found >= room.needed)
+		return 0;
+	pr_warn("the next kernel needs %llu MiB to start and finds %llu: too little is left of memory in blocks of %llu KiB with nothing preserved\n",
+		room.needed >> 20, room.found >> 20, room.block >> 10);
+	return -ENOSPC;
+}
+
 static const struct luo_store_ops store_ops = {
 	.usable = store_usable,
 	.alloc = store_alloc,
@@ -106,6 +121,7 @@ static const struct luo_store_ops store_ops = {
 	.refused = store_refused,
 	.nr_pages = store_nr_pages,
 	.scratch = store_scratch,
+	.room = store_room,
 };
 
 struct luo_store luo_kho_store = {

@@ -29,6 +29,8 @@ struct luo_store;
  *	by the previous one and not restored
  * @scratch: size of the memory in which the next kernel starts, in bytes; sets that of its
  *	largest part
+ * @room: 0, or -ENOSPC and a line in the log if the next kernel would not find the memory that
+ *	it has to allocate before it can tell what is preserved
  */
 struct luo_store_ops {
 	bool (*usable)(struct luo_store *store);
@@ -42,6 +44,7 @@ struct luo_store_ops {
 	int (*refused)(struct luo_store *store);
 	unsigned long (*nr_pages)(struct luo_store *store, bool incoming);
 	u64 (*scratch)(struct luo_store *store, u64 *largest);
+	int (*room)(struct luo_store *store);
 };
 
 /**

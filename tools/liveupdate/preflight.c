@@ -26,7 +26,7 @@ static const char *const answers[] = { "yes", "no", "unknown", "module", "forced
 /* What is looked at. The names are for --force, and for programs: they stay. */
 enum check {
 	THIS_KERNEL, DETAILS, BUSY, FORMATS, LATER, IMAGE, MODULES, MACHINE, PAGE_SIZE,
-	COMMAND_LINE, LOADED_IMAGE, SCRATCH, INITRD, UNFINISHED,
+	COMMAND_LINE, LOADED_IMAGE, SCRATCH, ROOM, INITRD, UNFINISHED,
 };
 
 static const char *const checks[] = {
@@ -42,6 +42,7 @@ static const char *const checks[] = {
 	[COMMAND_LINE] = "command-line",
 	[LOADED_IMAGE] = "loaded-image",
 	[SCRATCH] = "scratch",
+	[ROOM] = "room",
 	[INITRD] = "initrd",
 	[UNFINISHED] = "unfinished",
 };
@@ -310,6 +311,12 @@ static unsigned long long memory(void)
 	return sum;
 }
 
+/* Whether kexec of this kernel loads an initramfs elsewhere if scratch has no room for it */
+static bool initrd_elsewhere(struct judge *j)
+{
+	return json_get(json_get(j->view, "scratch"), "free");
+}
+
 /*
  * The kernel, its initramfs and all that is allocated before the kernel has found out which
  * memory is preserved. This is what is known of it: it needs somewhat more.
@@ -325,6 +332,8 @@ static void check_scratch(struct judge *j)
 		return;
 	if (j->ask->initrd)
 		close(open_file(j->ask->initrd, &initrd));
+	if (initrd_elsewhere(j))
+		initrd = 0;
 	if (!have || !ram || !j->next.has_boot) {
 		check(j, SCRATCH, UNKNOWN, "how much scratch memory it needs, or has");
 		return;
@@ -338,6 +347,19 @@ static void check_scratch(struct judge *j)
 	else
 		check(j, SCRATCH, YES, "it needs %llu of the %llu MiB of scratch memory to start",
 		      want >> 20, have >> 20);
+}
+
+/* What is preserved after this is not seen. Then the reboot is refused. */
+static void check_room(struct judge *j)
+{
+	struct json_object *scratch = json_get(j->view, "scratch");
+	unsigned long long needed = json_object_get_uint64(json_get(scratch, "needed"));
+	unsigned long long found = json_object_get_uint64(json_get(scratch, "found"));
+
+	if (found < needed)
+		check(j, ROOM, NO,
+		      "it would need %llu MiB of memory to start in, and find %llu: preserve less",
+		      needed >> 20, found >> 20);
 }
 
 /* A boot loader has given this kernel one, and nobody has said that the next needs none. */
@@ -409,6 +431,7 @@ static void judge_all(struct judge *j)
 		check_loaded(j);
 		check_unfinished(j);
 		check_scratch(j);
+		check_room(j);
 	}
 	check_image(j);
 	check_command_line(j);

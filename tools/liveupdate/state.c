@@ -251,12 +251,47 @@ static int add_formats(struct json_object *view, int dev)
 	return err;
 }
 
+/* In bytes; negative if this kernel does not tell, or not this user */
+static long long scratch_number(const char *name)
+{
+	char path[64], *text;
+	long long bytes;
+
+	snprintf(path, sizeof(path), "scratch/%s", name);
+	text = status(path);
+	bytes = text ? atoll(text) : -1;
+	free(text);
+	return bytes;
+}
+
+static long long scratch_free(void)
+{
+	long long sum = -1, bytes;
+	char name[32];
+
+	for (unsigned int area = 0;; area++) {
+		snprintf(name, sizeof(name), "%u/free", area);
+		bytes = scratch_number(name);
+		if (bytes < 0)
+			return sum;
+		sum = (sum < 0 ? 0 : sum) + bytes;
+	}
+}
+
+static void add_number(struct json_object *to, const char *key, long long number)
+{
+	json_object_object_add(to, key, number < 0 ? NULL : json_object_new_int64(number));
+}
+
 static void add_scratch(struct json_object *view, const struct liveupdate_ioctl_get_info *info)
 {
 	struct json_object *scratch = json_object_new_object();
 
 	json_object_object_add(scratch, "bytes", json_object_new_uint64(info->scratch_bytes));
 	json_object_object_add(scratch, "largest", json_object_new_uint64(info->scratch_largest));
+	add_number(scratch, "free", scratch_free());
+	add_number(scratch, "needed", scratch_number("needed"));
+	add_number(scratch, "found", scratch_number("found"));
 	json_object_object_add(view, "scratch", scratch);
 }
 

@@ -15,6 +15,11 @@ static const char *text(struct json_object *from, const char *key)
 	return value ? json_object_get_string(value) : "unknown";
 }
 
+static unsigned long long mebibytes(struct json_object *from, const char *key)
+{
+	return json_object_get_uint64(json_get(from, key)) >> 20;
+}
+
 /* "failed EUCLEAN (damaged)" */
 static void print_state(struct json_object *one)
 {
@@ -62,6 +67,16 @@ static void print_flbs(struct json_object *flbs)
 		print_state(flb);
 		printf(", files %s\n", text(flb, "files"));
 	}
+}
+
+static void print_scratch(struct json_object *scratch)
+{
+	if (!scratch)
+		return;
+	printf("Scratch memory: %llu MiB", mebibytes(scratch, "bytes"));
+	if (json_get(scratch, "free"))
+		printf(", %llu free", mebibytes(scratch, "free"));
+	printf("\n");
 }
 
 static void print_refusal(struct json_object *last)
@@ -163,6 +178,7 @@ static void print_view(struct json_object *view)
 		return;
 	}
 	printf("Live updates up to this kernel: %s\n", text(view, "number"));
+	print_scratch(json_get(view, "scratch"));
 	printf("Image for the next kernel: %s\n", text(view, "image"));
 	printf("From the previous kernel: %s%s%s\n", text(view, "incoming"),
 	       *version ? ", in version " : "", version);

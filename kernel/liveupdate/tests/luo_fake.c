@@ -154,6 +154,11 @@ static u64 luo_fake_scratch(struct luo_store *store, u64 *largest)
 	return SZ_16M;
 }
 
+static int luo_fake_room(struct luo_store *store)
+{
+	return luo_fake_of(store)->no_room;
+}
+
 static const struct luo_store_ops luo_fake_ops = {
 	.usable = luo_fake_usable,
 	.alloc = luo_fake_alloc,
@@ -166,6 +171,7 @@ static const struct luo_store_ops luo_fake_ops = {
 	.refused = luo_fake_refused,
 	.nr_pages = luo_fake_nr_pages,
 	.scratch = luo_fake_scratch,
+	.room = luo_fake_room,
 };
 
 static void luo_fake_store_empty(struct xarray *pages)

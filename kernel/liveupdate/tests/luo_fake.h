@@ -37,6 +37,7 @@ struct luo_fake_name {
  * @nr_in: pages in @in
  * @fail_at: the allocation that fails, counted down; 0: none
  * @refused: what refused() says
+ * @no_room: what room() says
  * @unusable: what usable() denies
  */
 struct luo_fake_store {
@@ -49,6 +50,7 @@ struct luo_fake_store {
 	unsigned long nr_in;
 	unsigned int fail_at;
 	int refused;
+	int no_room;
 	bool unusable;
 };
 

@@ -289,6 +289,24 @@ static void image_without_handover(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 2), 0);
 }
 
+static void no_room_to_start_in(struct kunit *test)
+{
+	struct luo_fake *fake = luo_fake_boot(test);
+	struct liveupdate_session *a = luo_fake_session(test, fake, "a");
+
+	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
+	fake->store.no_room = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, luo_reboot(fake->luo, true), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, fake->luo->refusal.err, -ENOSPC);
+	KUNIT_EXPECT_STREQ(test, fake->script.log, "P1");
+
+	/* An image that is handed nothing over finds all of memory. */
+	KUNIT_EXPECT_EQ(test, luo_reboot(fake->luo, false), -EOPNOTSUPP);
+	fake->store.no_room = 0;
+	KUNIT_EXPECT_EQ(test, luo_reboot(fake->luo, true), 0);
+	KUNIT_EXPECT_STREQ(test, fake->script.log, "P1 F1");
+}
+
 static void chains_span_blocks(struct kunit *test)
 {
 	struct luo_fake *fake = luo_fake_boot(test);
@@ -599,6 +617,7 @@ static struct kunit_case luo_handover_cases[] = {
 	KUNIT_CASE(freeze_fails_everywhere_in_turn),
 	KUNIT_CASE(what_a_program_froze_stays_frozen),
 	KUNIT_CASE(image_without_handover),
+	KUNIT_CASE(no_room_to_start_in),
 	KUNIT_CASE_SLOW(chains_span_blocks),
 	KUNIT_CASE(liveupdates_are_counted),
 	KUNIT_CASE(a_file_asks_for_another),
