@@ -55,6 +55,37 @@ bool cmdline_switch(const char *line, const char *name, bool so_far)
 	return so_far;
 }
 
+static bool has_word(const char *line, const char *wanted)
+{
+	char *copy = strdup(line), *at = copy, *word;
+	bool found = false;
+
+	if (!copy)
+		err(EXIT_UNKNOWN, "command line");
+	while (!found && (word = next_word(&at)) && strcmp(word, "--"))
+		found = !strcmp(word, wanted);
+	free(copy);
+	return found;
+}
+
+char *cmdline_new_limit(const char *line)
+{
+	char *now = read_file("/proc/cmdline"), *copy = strdup(line), *at = copy, *word;
+
+	if (!copy)
+		err(EXIT_UNKNOWN, "command line");
+	while ((word = next_word(&at)) && strcmp(word, "--")) {
+		if (strncmp(word, "mem=", 4) && strncmp(word, "memmap=", 7))
+			continue;
+		if (!now || !has_word(now, word))
+			break;
+	}
+	word = word && strcmp(word, "--") ? strdup(word) : NULL;
+	free(copy);
+	free(now);
+	return word;
+}
+
 char *cmdline_read(void)
 {
 	char *line = read_file("/proc/cmdline"), *at = line, *word, *kept;

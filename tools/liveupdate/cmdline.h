@@ -14,4 +14,10 @@ char *cmdline_read(void);
  */
 bool cmdline_switch(const char *line, const char *name, bool so_far);
 
+/*
+ * The first mem= or memmap= that this kernel was not started with, so that memory which it has
+ * may be missing; to be freed. NULL: there is none
+ */
+char *cmdline_new_limit(const char *line);
+
 #endif /* CMDLINE_H */

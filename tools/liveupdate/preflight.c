@@ -284,6 +284,17 @@ static void check_command_line(struct judge *j)
 		check(j, COMMAND_LINE, YES, "its command line switches live update on");
 }
 
+/* The next kernel would find what is handed over missing, or its scratch, and die. */
+static void check_limits(struct judge *j)
+{
+	char *limit = j->ask->command_line ? cmdline_new_limit(j->ask->command_line) : NULL;
+
+	if (limit)
+		check(j, COMMAND_LINE, NO,
+		      "its command line takes memory away that this kernel has: %s", limit);
+	free(limit);
+}
+
 static void check_loaded(struct judge *j)
 {
 	struct json_object *image = json_get(j->view, "image");
@@ -435,6 +446,7 @@ static void judge_all(struct judge *j)
 	}
 	check_image(j);
 	check_command_line(j);
+	check_limits(j);
 	check_initrd(j);
 }
 

@@ -289,6 +289,10 @@ TEST_F(preflight, command_line)
 		expect_out(lines[i].status ? "its command line does not switch" :
 			   "its command line switches live update on");
 	}
+	expect_shell(1, "luoctl preflight -N -c 'liveupdate=on mem=1G' " NEXT);
+	expect_out("its command line takes memory away that this kernel has: mem=1G");
+	expect_shell(1, "luoctl preflight -N -c 'liveupdate=on memmap=64M$1G' " NEXT);
+	expect_shell(0, "luoctl preflight -N -c 'liveupdate=on xmem=1G -- mem=1G' " NEXT);
 	expect_shell(1, "luoctl preflight -N -c liveupdate=on /images/kho-off");
 	expect_out("its command line does not switch Kexec HandOver on");
 	expect_shell(0, "luoctl preflight -N -c 'liveupdate=on kho=on' /images/kho-off");
