@@ -195,13 +195,16 @@ static bool run_all(int stage)
 /* What the groups want on the command line of that kernel, besides */
 static void add_more(char *out, size_t size, int stage)
 {
-	if (stage > MAX_STAGES)
-		return;
 	for (const struct scenario_group *g = groups; g; g = g->next) {
 		size_t used = strlen(out);
+		const char *more;
 
-		if (in_list(getenv("luo_test"), g->name) && g->more[stage - 1])
-			snprintf(out + used, size - used, LUO_MORE " %s", g->more[stage - 1]);
+		if (g->more_of)
+			more = g->more_of(stage);
+		else
+			more = stage <= MAX_STAGES ? g->more[stage - 1] : NULL;
+		if (more && in_list(getenv("luo_test"), g->name))
+			snprintf(out + used, size - used, LUO_MORE " %s", more);
 	}
 }
 

@@ -34,6 +34,7 @@ struct scenario_group {
 	const char *name;
 	const struct scenario *scenarios;	/* ends with one without a name */
 	const char *more[MAX_STAGES];		/* on the command line of that kernel only */
+	const char *(*more_of)(int stage);	/* the same, for many kernels */
 	struct scenario_group *next;
 };
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each kernel of a row has something else on its command line that touches memory early, and
+ * nevertheless finds all that the one before has handed over.
+ */
+#define _GNU_SOURCE
+#include "scenario.h"
+
+#define PAGES	1024
+
+static const char *const options[] = {
+	"debugfs=off",
+	"memtest=2",
+	"kfence.sample_interval=10",
+	"debug_pagealloc=on",
+	"init_on_alloc=1 init_on_free=1",
+	"page_poison=1",
+	"hugepages=16",
+	"hugepagesz=1G hugepages=1",
+	"movablecore=256M",
+	"numa=off",
+	"nokaslr",
+	"no5lvl",
+	"maxcpus=1",
+	"kho_bootmem=5M,65M,3M",
+	"kho_scratch=0%",
+	"crashkernel=128M",
+	"slub_debug=FZP",
+	"",
+};
+
+static int options_kernels(void)
+{
+	return 1 + sizeof(options) / sizeof(*options);
+}
+
+static const char *options_of(int stage)
+{
+	return stage > 1 && stage <= options_kernels() ? options[stage - 2] : NULL;
+}
+
+static void options_every(void)
+{
+	int stage = luo_stage(), s, memfd;
+
+	if (stage == 1) {
+		memfd = test_memfd(PAGES * PAGE);
+		require_true(luo_fill(memfd, 1, 0, PAGES * PAGE));
+	} else {
+		luo_say("with %s", options_of(stage));
+		s = retrieve("options");
+		memfd = test_retrieve_fd(s, stage - 1);
+		check_true(luo_holds(memfd, 1, 0, PAGES * PAGE));
+		test_finish(s);
+	}
+	if (stage < options_kernels())
+		test_preserve(create("options"), memfd, stage);
+}
+
+static const struct scenario options_scenarios[] = {
+	{ "options of the next kernel", .every = options_every, .kernels = options_kernels },
+	{ }
+};
+
+SCENARIOS("options", options_scenarios, .more_of = options_of)

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Scratch memory is counted as what it is, and is enough for ten live updates in a row with
+ * nine tenths of memory preserved and the rest scattered over single pages. What does not fit
+ * into it is loaded elsewhere, or without handover.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/klog.h>
+
+#include "scenario.h"
+
+#define UPDATES		10
+#define TENTH		10	/* one page of so many is free */
+#define ROOM		(24LL << 20)	/* for each node to work with */
+
+static int scratch_kernels(void)
+{
+	return UPDATES + 1;
+}
+
+static long long scratch_bytes(void)
+{
+	struct liveupdate_ioctl_get_info info = { .size = sizeof(info) };
+
+	require_eq(0, with_device(ioctl(dev, LIVEUPDATE_IOCTL_GET_INFO, &info)));
+	return info.scratch_bytes;
+}
+
+/* A line of /proc/meminfo, in bytes */
+static long long memory(const char *what)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	long long kilobytes = -1;
+	char line[128];
+
+	require_true(f);
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, what, strlen(what)))
+			sscanf(line + strlen(what), ": %lld kB", &kilobytes);
+	fclose(f);
+	require_true(kilobytes >= 0) luo_say("no %s", what);
+	return kilobytes * 1024;
+}
+
+/* A number of /sys/kernel/liveupdate/scratch, or -1 */
+static long long scratch_number(const char *name)
+{
+	char path[96], text[32];
+
+	snprintf(path, sizeof(path), "/sys/kernel/liveupdate/scratch/%s", name);
+	return luo_read_text(path, text, sizeof(text)) ? strtoll(text, NULL, 0) : -1;
+}
+
+/* That of all areas, and which one has this address */
+static long long areas_until(const char *name, long long address)
+{
+	long long sum = 0, number, start;
+	char file[32];
+
+	for (int i = 0;; i++) {
+		snprintf(file, sizeof(file), "%d/start", i);
+		start = scratch_number(file);
+		if (start < 0)
+			return address ? -1 : sum;
+		snprintf(file, sizeof(file), "%d/%s", i, name);
+		number = scratch_number(file);
+		require_true(number >= 0);
+		if (address >= start && address < start + number)
+			return i;
+		sum += number;
+	}
+}
+
+static long long areas(const char *name)
+{
+	return areas_until(name, 0);
+}
+
+static bool is_in_scratch(long long address)
+{
+	return areas_until("size", address) >= 0;
+}
+
+static void expect_scratch_counted(void)
+{
+	long long scratch = scratch_bytes();
+
+	check_eq(scratch, memory("CmaTotal"));
+	check_ge(scratch, memory("CmaFree"));
+	check_eq(scratch, areas("size"));
+	check_ge(scratch, areas("free"));
+	check_ge(areas("free"), scratch / 2);
+}
+
+static void counted(void)
+{
+	expect_scratch_counted();
+}
+
+static int nr_nodes(void)
+{
+	char path[64];
+	int nr = 0;
+
+	do
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", nr++);
+	while (!access(path, F_OK));
+	return nr > 1 ? nr - 1 : 1;
+}
+
+/* Pages that lie in scratch move out of it when they are preserved. */
+static int fill_memory(void)
+{
+	long long size = luo_free_memory() - scratch_bytes() - ROOM * nr_nodes();
+	int memfd;
+
+	require_true(size > 0);
+	size -= size % (TENTH * PAGE);
+	luo_say("%lld MiB of %lld", size >> 20, memory("MemTotal") >> 20);
+	memfd = test_memfd(size);
+	require_eq(0, fallocate(memfd, 0, 0, size));
+	for (long long at = 0; at < size; at += TENTH * PAGE) {
+		require_eq(0, fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+					PAGE));
+		require_true(luo_fill(memfd, at / PAGE, at + PAGE, PAGE));
+	}
+	return memfd;
+}
+
+static void expect_memory(int memfd)
+{
+	for (long long at = 0; at < luo_size(memfd); at += TENTH * PAGE) {
+		check_true(luo_is_hole(memfd, at, PAGE));
+		check_true(luo_holds(memfd, at / PAGE, at + PAGE, PAGE));
+		check_true(luo_is_zero(memfd, at + 2 * PAGE, PAGE));
+	}
+}
+
+static void nearly_full(void)
+{
+	int s, memfd;
+
+	if (luo_stage() == 1) {
+		s = create("nearly full");
+		memfd = fill_memory();
+	} else {
+		s = retrieve("nearly full");
+		memfd = test_retrieve_fd(s, luo_stage() - 1);
+		expect_memory(memfd);
+		test_finish(s);
+	}
+	if (luo_stage() == scratch_kernels())
+		return;
+	test_preserve(s, memfd, luo_stage());
+	/* What this kernel has, the next one finds as well: most of it is not preserved. */
+	luo_say("%lld MiB needed, %lld found", scratch_number("needed") >> 20,
+		scratch_number("found") >> 20);
+	check_ge(scratch_number("found"), scratch_number("needed"));
+	check_ge(memory("MemTotal") / 2, scratch_number("found"));
+}
+
+static const struct scenario scratch_scenarios[] = {
+	{ "counted", .every = counted, .kernels = scratch_kernels },
+	{ "nearly full", .every = nearly_full, .kernels = scratch_kernels },
+	{ }
+};
+
+SCENARIOS("scratch", scratch_scenarios)
+
+/* Where the boot loader, or the previous kernel, has put the initramfs */
+static long long initrd_address(void)
+{
+	static char log[1 << 18];
+	int len = klogctl(3, log, sizeof(log) - 1);
+	long long address = 0;
+	char *at;
+
+	require_true(len > 0);
+	log[len] = 0;
+	at = strstr(log, "RAMDISK: [mem ");
+	require_true(at && sscanf(at, "RAMDISK: [mem %llx", &address) == 1);
+	return address;
+}
+
+static void elsewhere_1(void)
+{
+	int memfd = test_memfd(64 * PAGE);
+
+	check_true(luo_status_is("image", "handover"));
+	require_true(luo_fill(memfd, 1, 0, 64 * PAGE));
+	test_preserve(create("elsewhere"), memfd, 1);
+}
+
+static void elsewhere_2(void)
+{
+	int s = retrieve("elsewhere"), memfd = test_retrieve_fd(s, 1);
+
+	check_true(luo_holds(memfd, 1, 0, 64 * PAGE));
+	luo_say("the initramfs is at 0x%llx", initrd_address());
+	check_true(!is_in_scratch(initrd_address()));
+	expect_scratch_counted();
+	test_finish(s);
+	test_preserve(create("elsewhere"), memfd, 1);
+}
+
+static void elsewhere_3(void)
+{
+	int s = retrieve("elsewhere");
+
+	check_true(luo_holds(test_retrieve_fd(s, 1), 1, 0, 64 * PAGE));
+	test_finish(s);
+}
+
+static const struct scenario elsewhere_scenarios[] = {
+	{ "initramfs elsewhere", { elsewhere_1, elsewhere_2, elsewhere_3 } },
+	{ }
+};
+
+SCENARIOS("scratch-initrd", elsewhere_scenarios)
+
+static void no_room_1(void)
+{
+	char cmdline[2048];
+	int s;
+
+	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	check_true(luo_status_is("image", "no-handover"));
+	s = create("no room");
+	test_preserve(s, test_memfd(PAGE), 1);
+	check_eq(-EOPNOTSUPP, luo_jump());
+	check_eq(-EADDRNOTAVAIL, luo_load_next(cmdline));
+	check_true(luo_status_is("image", "no-handover"));
+	close(s);
+	check_eq(0, luo_load_next(cmdline));
+	check_true(luo_status_is("image", "no-handover"));
+}
+
+static void no_room_2(void)
+{
+	check_true(luo_status_is("number", "0"));
+	check_true(luo_status_is("incoming", "none"));
+	expect_gone("no room");
+}
+
+static const struct scenario no_room_scenarios[] = {
+	{ "image without handover", { no_room_1, no_room_2 } },
+	{ }
+};
+
+SCENARIOS("scratch-none", no_room_scenarios)
