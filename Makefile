@@ -60,6 +60,7 @@ help:
 #:   make check-systemd systemd as process 1 carries its services' state over two live updates
 #:   make check-kvm    a virtual CPU of KVM, itself emulated, that waits for frozen memory
 #:   make check-kcsan  the concurrent tests on a kernel that notices data races
+#:   make check-host   small hosts, several NUMA nodes, what a command line may ask for
 #:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
@@ -113,7 +114,7 @@ check-full: kernel debug-kernel kernel-off
 
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
-		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -152,6 +153,10 @@ check-kcsan: setup
 	@scripts/build.sh kcsan
 	@$(check) --tier kcsan $(if $(TEST),--test '$(TEST)')
 
+check-host: setup
+	@scripts/build.sh host
+	@$(check) --tier host $(if $(TEST),--test '$(TEST)')
+
 check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
@@ -186,6 +191,6 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
-	check-full check-all check-interop check-systemd check-kvm check-kcsan check-series series docs check-user fuzz-wire \
+	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

@@ -13,6 +13,7 @@
 #   build.sh systemd    lean and what systemd needs as process 1
 #   build.sh lean16k    lean with pages of 16 KiB, for arm64
 #   build.sh kvm        lean with KVM, for make demo-vm
+#   build.sh host       lean with NUMA, huge pages and more of what a host's kernel has, for make check-host
 #   build.sh kcsan      lean with the concurrency sanitizer, for make check-kcsan
 #   build.sh plain      lean without Kexec HandOver, for live updates that end there
 #   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
@@ -37,9 +38,9 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | plain) echo base "$arch" lean "$1" ;;
+	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | host | plain) echo base "$arch" lean "$1" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|plain" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|host|plain" ;;
 	esac
 }
 

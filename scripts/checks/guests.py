@@ -73,8 +73,9 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
                     opts.memory)
     if opts.cpus:
         machine.cpus = opts.cpus
+    machine.more = numa(opts.nodes)
     if opts.gcov:
-        machine.more = ("-serial", f"file:{opts.gcov / name}.gcov")
+        machine.more += ("-serial", f"file:{opts.gcov / name}.gcov")
     out = machine.run()
     res.log = os.path.relpath(out.log, ROOT)
     bad = trouble(out.kernel[:panic_line(out.kernel, panics)], allow)
@@ -85,6 +86,21 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     elif out.status:
         res.fail(f"QEMU ended with status {out.status}")
     return out
+
+
+def numa(nodes: tuple[str, ...]) -> tuple[str, ...]:
+    """For QEMU: nodes with so much memory each, one with none, and a processor each."""
+    args: list[str] = []
+    for i, memory in enumerate(nodes):
+        node = f"node,nodeid={i},cpus={i}"
+        if memory:
+            args += ["-object", f"memory-backend-ram,id=node{i},size={memory}"]
+            node += f",memdev=node{i}"
+        args += ["-numa", node]
+    # A processor of several nodes is no processor to the kernel.
+    if nodes:
+        args += ["-smp", f"{len(nodes)},sockets={len(nodes)},cores=1,threads=1"]
+    return tuple(args)
 
 
 def panic_line(lines: list[str], panics: str) -> int | None:

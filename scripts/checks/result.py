@@ -24,6 +24,7 @@ class Tier(enum.Flag):
     SYSTEMD = enum.auto()
     KVM = enum.auto()
     KCSAN = enum.auto()
+    HOST = enum.auto()
 
 
 # The three sets that nearly every suite belongs to one of
@@ -66,6 +67,7 @@ class Options:
     debug: bool
     append: str         # to every command line
     cpus: int = 0       # of guests; 0: as many as they have by default
+    nodes: tuple[str, ...] = ()     # memory of each NUMA node, "" if it has none
     gcov: Path | None = None    # where guests leave what they counted
 
 
@@ -77,14 +79,17 @@ class Suite:
     what: str
     run: Callable[..., None]
     kw: dict = field(default_factory=dict)
-    # Instead of the tier's own: the first kernel and the next one, or one for both; memory, CPUs
+    # Instead of the tier's own: the first kernel and the next one, or one for both; memory, CPUs,
+    # the memory of each NUMA node
     kernels: tuple[Path, ...] = ()
     memory: str = ""
     cpus: int = 0
+    nodes: tuple[str, ...] = ()
     debug: bool = False     # on the debug kernel, in a tier of both
 
     def start(self, res: Result, opts: Options) -> None:
         kernels = self.kernels or (opts.kernel, opts.next_kernel)
         self.run(res, replace(opts, kernel=kernels[0], next_kernel=kernels[-1],
-                              memory=self.memory or opts.memory, cpus=self.cpus or opts.cpus),
+                              memory=self.memory or opts.memory, cpus=self.cpus or opts.cpus,
+                              nodes=self.nodes),
                  **self.kw)

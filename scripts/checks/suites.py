@@ -216,6 +216,7 @@ def x86_suites() -> list[Suite]:
         Suite("kvm", Tier.KVM, "a virtual CPU that waits for frozen memory", run_programs,
               {"programs": ["kvm_test"]}, (guest.image("kvm"),)),
         *kcsan_suites(),
+        *host_suites(),
         jump("scratch-initrd", 3, "an initramfs for which scratch has no room", LEAN,
              args="kho_scratch=4M,20M,0"),
         jump("scratch-none", 2, "an image for which scratch has no room", LEAN,
@@ -292,6 +293,31 @@ def kcsan_suites() -> list[Suite]:
         racy_jump("parallel", "sessions retrieved by many threads at once"),
         racy_jump("stress", "many threads until the kexec, while reboots are refused"),
     ]
+
+
+def host_suites() -> list[Suite]:
+    """On a kernel with more of what a host's has: small hosts, and several NUMA nodes."""
+    def host(suite: Suite, name: str, memory: str, nodes: tuple[str, ...] = (), blind: int = 0,
+             **kw) -> Suite:
+        # Each kernel has found the last node, but those with numa=off.
+        last = {rf"Initmem setup node {len(nodes) - 1}\b": suite.kw["kernels"] - blind} \
+            if nodes else {}
+        return replace(suite, name=f"host-{name}", tiers=Tier.HOST, memory=memory, nodes=nodes,
+                       kernels=(guest.image("host"),), kw=suite.kw | {"in_log": last}, **kw)
+
+    some = [host(jump("options", 19, "what the next kernel is told"), "options", "2G",
+                 nodes=("1G", "1G"), blind=1)]
+    for memory, args in (("256M", ""), ("512M", ""), ("800M", ""), ("1G", "crashkernel=128M"),
+                         ("4G", "crashkernel=512M"), ("8G", "crashkernel=512M")):
+        some.append(host(jump("fd", 2, f"a host with {memory}", args=args), memory, memory))
+    for name, memory, nodes in (("node-empty", "2G", ("2G", "")), ("nodes-2", "4G", ("2G", "2G")),
+                                ("nodes-4", "4G", ("1G",) * 4)):
+        some.append(host(jump("memfd", 2, f"NUMA: {', '.join(n or 'none' for n in nodes)}"),
+                         name, memory, nodes=nodes, cpus=len(nodes)))
+    some += [host(jump("scratch", 11, "ten live updates with memory nearly full"), "scratch", "1G",
+                  nodes=("512M", "512M")),
+             host(jump("scratch-pin", 1, "nine tenths of memory pinned", image=True), "pin", "2G")]
+    return some
 
 
 def stock_suites() -> list[Suite]:

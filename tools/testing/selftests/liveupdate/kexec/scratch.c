@@ -10,6 +10,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <linux/io_uring.h>
 
 #include "scenario.h"
 
@@ -252,3 +256,48 @@ static const struct scenario no_room_scenarios[] = {
 };
 
 SCENARIOS("scratch-none", no_room_scenarios)
+
+#define BUFFER	(64LL << 20)
+
+/* Nine tenths of the memory there is, in use */
+static int fill_buffers(struct iovec *buffers, int most)
+{
+	long long size = memory("MemAvailable") / 10 * 9;
+	int nr = size / BUFFER;
+
+	require_true(nr > 0 && nr <= most);
+	for (int i = 0; i < nr; i++) {
+		buffers[i].iov_len = BUFFER;
+		buffers[i].iov_base = mmap(NULL, BUFFER, PROT_READ | PROT_WRITE,
+					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		require_true(buffers[i].iov_base != MAP_FAILED);
+	}
+	return nr;
+}
+
+/* Pages that are pinned for long are not in scratch, so that an image can still be loaded there. */
+static void pinned_1(void)
+{
+	struct io_uring_params params = { };
+	int ring = syscall(SYS_io_uring_setup, 4, &params), nr;
+	struct iovec buffers[64];
+	char cmdline[2048];
+
+	require_true(ring >= 0);
+	nr = fill_buffers(buffers, 64);
+	luo_say("%lld of %lld MiB of scratch are free", areas("free") >> 20, areas("size") >> 20);
+	require_eq(0, syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, buffers, nr));
+	luo_say("%d MiB are pinned, %lld free in scratch", nr * (int)(BUFFER >> 20),
+		areas("free") >> 20);
+	check_ge(areas("free"), areas("size") / 5 * 4);
+	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	check_eq(0, luo_load_next(cmdline));
+	check_true(luo_status_is("image", "handover"));
+}
+
+static const struct scenario pinned_scenarios[] = {
+	{ "nine tenths of memory pinned", { pinned_1 } },
+	{ }
+};
+
+SCENARIOS("scratch-pin", pinned_scenarios)
