@@ -62,6 +62,7 @@ help:
 #:   make check-kcsan  the concurrent tests on a kernel that notices data races
 #:   make check-host   small hosts, several NUMA nodes, what a command line may ask for
 #:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
+#:   make bench-scratch how much memory is set aside on hosts of many sizes, ours and stock
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
 #:   make check-series do they apply, build at each step, and come to what is tested? Long
@@ -134,6 +135,9 @@ bench: kernel stock
 	@scripts/setup.sh bench
 	@scripts/bench.py $(if $(QUICK),--quick) $(if $(CASE),--case '$(CASE)')
 
+bench-scratch: kernel stock
+	@scripts/bench_scratch.py
+
 check-interop: setup
 	@scripts/build.sh interop
 	@scripts/build.sh plain
@@ -190,7 +194,7 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: bench help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
+.PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
 	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean
