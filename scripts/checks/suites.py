@@ -206,6 +206,8 @@ def fault_suites() -> list[Suite]:
         # Ten minutes, of which CI has not enough: it has kexec-fault-v2
         replace(programs("fail-nth-v2", Tier.ALL, "the same as memfd-v2", "fail_nth_test",
                          env=MEMFD_V2, image=True, allow=FAULT_NOISE), debug=True),
+        # The same as host-4G-memfd, with KASAN's shadow
+        replace(jump("scratch-4g", 11, "4 GiB, ten times", Tier.ALL), debug=True, memory="8G"),
     ]
 
 
@@ -316,6 +318,8 @@ def host_suites() -> list[Suite]:
                          name, memory, nodes=nodes, cpus=len(nodes)))
     some += [host(jump("scratch", 11, "ten live updates with memory nearly full"), "scratch", "1G",
                   nodes=("512M", "512M")),
+             host(jump("scratch-4g", 11, "4 GiB, ten times"), "4G-memfd", "8G",
+                  nodes=("4G", "4G")),
              host(jump("scratch-pin", 1, "nine tenths of memory pinned", image=True), "pin", "2G")]
     return some
 

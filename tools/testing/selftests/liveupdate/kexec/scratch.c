@@ -144,22 +144,30 @@ static void expect_memory(int memfd)
 	}
 }
 
-static void nearly_full(void)
+/* One memfd through all kernels. Returns true if there is one more. */
+static bool carry(const char *name, int (*make)(void), void (*expect)(int memfd))
 {
 	int s, memfd;
 
 	if (luo_stage() == 1) {
-		s = create("nearly full");
-		memfd = fill_memory();
+		s = create(name);
+		memfd = make();
 	} else {
-		s = retrieve("nearly full");
+		s = retrieve(name);
 		memfd = test_retrieve_fd(s, luo_stage() - 1);
-		expect_memory(memfd);
+		expect(memfd);
 		test_finish(s);
 	}
 	if (luo_stage() == scratch_kernels())
-		return;
+		return false;
 	test_preserve(s, memfd, luo_stage());
+	return true;
+}
+
+static void nearly_full(void)
+{
+	if (!carry("nearly full", fill_memory, expect_memory))
+		return;
 	/* What this kernel has, the next one finds as well: most of it is not preserved. */
 	luo_say("%lld MiB needed, %lld found", scratch_number("needed") >> 20,
 		scratch_number("found") >> 20);
@@ -174,6 +182,40 @@ static const struct scenario scratch_scenarios[] = {
 };
 
 SCENARIOS("scratch", scratch_scenarios)
+
+#define FOUR_GIB	(4LL << 30)
+#define STRIDE		(256 * PAGE)
+
+static int make_four_gib(void)
+{
+	int memfd = test_memfd(FOUR_GIB);
+
+	require_eq(0, fallocate(memfd, 0, 0, FOUR_GIB));
+	for (long long at = 0; at < FOUR_GIB; at += STRIDE)
+		require_true(luo_fill(memfd, at / PAGE, at, PAGE));
+	return memfd;
+}
+
+static void expect_four_gib(int memfd)
+{
+	check_eq(FOUR_GIB, luo_size(memfd));
+	for (long long at = 0; at < FOUR_GIB; at += STRIDE) {
+		check_true(luo_holds(memfd, at / PAGE, at, PAGE));
+		check_true(luo_is_zero(memfd, at + PAGE, PAGE));
+	}
+}
+
+static void four_gib(void)
+{
+	carry("4 GiB", make_four_gib, expect_four_gib);
+}
+
+static const struct scenario four_gib_scenarios[] = {
+	{ "4 GiB", .every = four_gib, .kernels = scratch_kernels },
+	{ }
+};
+
+SCENARIOS("scratch-4g", four_gib_scenarios)
 
 /* Where the boot loader, or the previous kernel, has put the initramfs */
 static long long initrd_address(void)
