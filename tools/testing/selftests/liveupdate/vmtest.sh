@@ -109,8 +109,8 @@ judge() {
 	for part in "${parts[@]}"; do
 		"$top/tools/testing/kunit/kunit.py" parse "$part" || good=""
 	done
-	! grep -E 'WARNING: |BUG: |Oops|Kernel panic|INFO: (possible|rcu|task)|UBSAN: ' "$work/log" ||
-		good=""
+	! grep -E 'WARNING: |BUG: |Oops|Kernel panic|INFO: (possible|rcu|task)|UBSAN: ' \
+		"$work/log" || good=""
 	[ -n "$good" ]
 }
 
