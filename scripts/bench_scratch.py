@@ -4,7 +4,7 @@
 
 How much memory Kexec HandOver sets aside on hosts of many sizes, of our kernel and of the stock
 one, beside what is the most that ours may take: 40 MiB and 5 for each GiB up to 8, 1 beyond (140
-and not 80 MiB with 64 GiB), and twice the image and the initramfs. The last line is "N passed, N
+MiB with 64 GiB), and twice the image and the initramfs. The last line is "N passed, N
 failed"; the table is kept in build/bench/scratch.md.
 """
 from __future__ import annotations

@@ -320,7 +320,7 @@ def host_suites() -> list[Suite]:
     for name, memory, nodes in (("node-empty", "2G", ("2G", "")), ("nodes-2", "4G", ("2G", "2G")),
                                 ("nodes-4", "4G", ("1G",) * 4)):
         some.append(host(jump("memfd", 2, f"NUMA: {', '.join(n or 'none' for n in nodes)}"),
-                         name, memory, nodes=nodes, cpus=len(nodes)))
+                         name, memory, nodes=nodes))
     some += [host(jump("scratch", 11, "ten live updates with memory nearly full"), "scratch", "1G",
                   nodes=("512M", "512M")),
              host(jump("scratch-4g", 11, "4 GiB, ten times"), "4G-memfd", "8G",

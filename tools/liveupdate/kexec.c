@@ -27,7 +27,7 @@ static const char *load_error(int error)
 	case ENOEXEC:
 		return "not a bootable image (want a bzImage or an uncompressed arm64 Image)";
 	case EADDRNOTAVAIL:
-		return "too large for scratch memory while something is preserved";
+		return "too large for scratch memory: unload the last image, or preserve nothing";
 	case EPERM:
 		return "not permitted: not root, or the kernel is locked down";
 	case EBUSY:

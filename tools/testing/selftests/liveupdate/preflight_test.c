@@ -335,6 +335,18 @@ TEST_F(preflight, scratch)
 	unlink("/tmp/large");
 }
 
+/* A kernel that needs more than there is: by a file over the one that says how much. */
+TEST_F(preflight, room)
+{
+	expect_shell(0, "echo 999999999999 >/tmp/needed");
+	expect_shell(0, "mount --bind /tmp/needed /sys/kernel/liveupdate/scratch/needed");
+	expect_shell(1, "luoctl preflight -N " NEXT);
+	expect_out("MiB of memory to start in, and find ");
+	expect_shell(0, "luoctl preflight -N --force=room " NEXT);
+	expect_shell(0, "umount /sys/kernel/liveupdate/scratch/needed");
+	expect_shell(0, "luoctl preflight -N " NEXT);
+}
+
 /* Hardened hosts have none. */
 TEST_F(preflight, without_debugfs)
 {
@@ -347,6 +359,8 @@ TEST_F(preflight, without_debugfs)
 	expect_out("token 1 of session 'preflight'");
 	expect_shell(0, "luoctl status");
 	expect_out("session preflight: open, held by ");
+	expect_out("Scratch memory: ");
+	expect_out(" free\n");
 	expect_shell(2, "luoctl timeline");
 	expect_shell(0, "mount -t debugfs none /sys/kernel/debug");
 }

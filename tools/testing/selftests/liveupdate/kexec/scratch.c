@@ -166,11 +166,16 @@ static bool carry(const char *name, int (*make)(void), void (*expect)(int memfd)
 
 static void nearly_full(void)
 {
+	const long long before = scratch_number("needed");
+
 	if (!carry("nearly full", fill_memory, expect_memory))
 		return;
 	/* What this kernel has, the next one finds as well: most of it is not preserved. */
 	luo_say("%lld MiB needed, %lld found", scratch_number("needed") >> 20,
 		scratch_number("found") >> 20);
+	/* Struct pages, and a region of memblock for each run of preserved pages */
+	check_ge(before, memory("MemTotal") / 64);
+	check_ge(scratch_number("needed") - before, memory("MemTotal") / 2 / (TENTH * PAGE) * 24);
 	check_ge(scratch_number("found"), scratch_number("needed"));
 	check_ge(memory("MemTotal") / 2, scratch_number("found"));
 }
