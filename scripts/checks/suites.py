@@ -223,6 +223,11 @@ def x86_suites() -> list[Suite]:
         jump("scratch-none", 2, "an image for which scratch has no room", LEAN,
              args="kho_scratch=8M,8M,0",
              in_log={"KHO: image loaded without handover": 2, "KHO: image refused": 1}),
+        jump("limits", 5, "memory taken away by the command line", LEAN,
+             in_log={"mem= and memmap= ignored": 3}),
+        replace(jump("limits", 5, "the same, with less of it from the beginning", LEAN,
+                     args="mem=1500M", in_log={"mem= and memmap= ignored": 3}),
+                name="kexec-limits-less"),
         # The kernel shows where who cannot be stopped waits.
         programs("back", DEBUG, "images that come back", "kexec_jump_test",
                  allow="task:kexec_jump_test"),

@@ -63,3 +63,55 @@ static const struct scenario options_scenarios[] = {
 };
 
 SCENARIOS("options", options_scenarios, .more_of = options_of)
+
+/*
+ * Memory that the command line takes away, and that was there before: the same is there. The
+ * row is for a first kernel without, and for one with mem=1500M.
+ */
+static const char *const limits[] = {
+	"mem=1G",
+	"memmap=256M$1G",
+	"memmap=exactmap memmap=640K@0 memmap=600M@1M",
+	"",
+};
+
+static int limits_kernels(void)
+{
+	return 1 + sizeof(limits) / sizeof(*limits);
+}
+
+static const char *limits_of(int stage)
+{
+	return stage > 1 && stage <= limits_kernels() ? limits[stage - 2] : NULL;
+}
+
+static void limits_every(void)
+{
+	const long long now = luo_meminfo("MemTotal");
+	int stage = luo_stage(), s, memfd;
+	long long before;
+
+	if (stage == 1) {
+		memfd = test_memfd(PAGES * PAGE);
+		require_true(luo_fill(memfd, 1, 0, PAGES * PAGE));
+		require_eq(sizeof(now), pwrite(memfd, &now, sizeof(now), 0));
+	} else {
+		luo_say("with %s", limits_of(stage));
+		s = retrieve("limits");
+		memfd = test_retrieve_fd(s, stage - 1);
+		check_true(luo_holds(memfd, 1, PAGE, (PAGES - 1) * PAGE));
+		require_eq(sizeof(before), pread(memfd, &before, sizeof(before), 0));
+		check_ge(now, before - before / 100);
+		check_ge(before + before / 100, now);
+		test_finish(s);
+	}
+	if (stage < limits_kernels())
+		test_preserve(create("limits"), memfd, stage);
+}
+
+static const struct scenario limits_scenarios[] = {
+	{ "memory taken away", .every = limits_every, .kernels = limits_kernels },
+	{ }
+};
+
+SCENARIOS("limits", limits_scenarios, .more_of = limits_of)

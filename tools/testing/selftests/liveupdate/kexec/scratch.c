@@ -34,67 +34,17 @@ static long long scratch_bytes(void)
 	return info.scratch_bytes;
 }
 
-/* A line of /proc/meminfo, in bytes */
-static long long memory(const char *what)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	long long kilobytes = -1;
-	char line[128];
-
-	require_true(f);
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, what, strlen(what)))
-			sscanf(line + strlen(what), ": %lld kB", &kilobytes);
-	fclose(f);
-	require_true(kilobytes >= 0) luo_say("no %s", what);
-	return kilobytes * 1024;
-}
-
-/* A number of /sys/kernel/liveupdate/scratch, or -1 */
-static long long scratch_number(const char *name)
-{
-	char path[96], text[32];
-
-	snprintf(path, sizeof(path), "/sys/kernel/liveupdate/scratch/%s", name);
-	return luo_read_text(path, text, sizeof(text)) ? strtoll(text, NULL, 0) : -1;
-}
-
-/* That of all areas, and which one has this address */
-static long long areas_until(const char *name, long long address)
-{
-	long long sum = 0, number, start;
-	char file[32];
-
-	for (int i = 0;; i++) {
-		snprintf(file, sizeof(file), "%d/start", i);
-		start = scratch_number(file);
-		if (start < 0)
-			return address ? -1 : sum;
-		snprintf(file, sizeof(file), "%d/%s", i, name);
-		number = scratch_number(file);
-		require_true(number >= 0);
-		if (address >= start && address < start + number)
-			return i;
-		sum += number;
-	}
-}
-
 static long long areas(const char *name)
 {
-	return areas_until(name, 0);
-}
-
-static bool is_in_scratch(long long address)
-{
-	return areas_until("size", address) >= 0;
+	return luo_scratch_areas(name, 0);
 }
 
 static void expect_scratch_counted(void)
 {
 	long long scratch = scratch_bytes();
 
-	check_eq(scratch, memory("CmaTotal"));
-	check_ge(scratch, memory("CmaFree"));
+	check_eq(scratch, luo_meminfo("CmaTotal"));
+	check_ge(scratch, luo_meminfo("CmaFree"));
 	check_eq(scratch, areas("size"));
 	check_ge(scratch, areas("free"));
 	check_ge(areas("free"), scratch / 2);
@@ -124,7 +74,7 @@ static int fill_memory(void)
 
 	require_true(size > 0);
 	size -= size % (TENTH * PAGE);
-	luo_say("%lld MiB of %lld", size >> 20, memory("MemTotal") >> 20);
+	luo_say("%lld MiB of %lld", size >> 20, luo_meminfo("MemTotal") >> 20);
 	memfd = test_memfd(size);
 	require_eq(0, fallocate(memfd, 0, 0, size));
 	for (long long at = 0; at < size; at += TENTH * PAGE) {
@@ -166,18 +116,22 @@ static bool carry(const char *name, int (*make)(void), void (*expect)(int memfd)
 
 static void nearly_full(void)
 {
-	const long long before = scratch_number("needed");
+	const long long before = luo_scratch_number("needed");
+	long long needed, found, total;
 
 	if (!carry("nearly full", fill_memory, expect_memory))
 		return;
 	/* What this kernel has, the next one finds as well: most of it is not preserved. */
-	luo_say("%lld MiB needed, %lld found", scratch_number("needed") >> 20,
-		scratch_number("found") >> 20);
+	needed = luo_scratch_number("needed");
+	found = luo_scratch_number("found");
+	/* Only now: what is preserved counts once it is retrieved. */
+	total = luo_meminfo("MemTotal");
+	luo_say("%lld MiB needed, %lld found", needed >> 20, found >> 20);
 	/* Struct pages, and a region of memblock for each run of preserved pages */
-	check_ge(before, memory("MemTotal") / 64);
-	check_ge(scratch_number("needed") - before, memory("MemTotal") / 2 / (TENTH * PAGE) * 24);
-	check_ge(scratch_number("found"), scratch_number("needed"));
-	check_ge(memory("MemTotal") / 2, scratch_number("found"));
+	check_ge(before, total / 64);
+	check_ge(needed - before, total / 2 / (TENTH * PAGE) * 24);
+	check_ge(found, needed);
+	check_ge(total / 2, found);
 }
 
 static const struct scenario scratch_scenarios[] = {
@@ -252,7 +206,7 @@ static void elsewhere_2(void)
 
 	check_true(luo_holds(memfd, 1, 0, 64 * PAGE));
 	luo_say("the initramfs is at 0x%llx", initrd_address());
-	check_true(!is_in_scratch(initrd_address()));
+	check_true(!luo_in_scratch(initrd_address()));
 	expect_scratch_counted();
 	test_finish(s);
 	test_preserve(create("elsewhere"), memfd, 1);
@@ -309,7 +263,7 @@ SCENARIOS("scratch-none", no_room_scenarios)
 /* Nine tenths of the memory there is, in use */
 static int fill_buffers(struct iovec *buffers, int most)
 {
-	long long size = memory("MemAvailable") / 10 * 9;
+	long long size = luo_meminfo("MemAvailable") / 10 * 9;
 	int nr = size / BUFFER;
 
 	require_true(nr > 0 && nr <= most);

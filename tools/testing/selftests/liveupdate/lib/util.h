@@ -153,6 +153,17 @@ bool luo_status_is(const char *name, const char *want);
 /* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
 long long luo_free_memory(void);
 
+/* A line of /proc/meminfo, in bytes */
+long long luo_meminfo(const char *what);
+
+/*
+ * /sys/kernel/liveupdate/scratch: a number, or -1; the sum of one of all areas, or, with an
+ * address, which area has it, or -1.
+ */
+long long luo_scratch_number(const char *name);
+long long luo_scratch_areas(const char *name, long long address);
+bool luo_in_scratch(long long address);
+
 /* The next kernel; see kexec.c. From LUO_MORE on a command line is for one kernel only. */
 #define LUO_MORE	" luo_more=1"
 
