@@ -18,7 +18,7 @@ import packages
 
 SECTOR = 512
 NAME = b"liveupdate\0\0"
-NOTE_FILE, NOTE_FLB, NOTE_BOOT, NOTE_END, NOTE_OLDER = 3, 4, 5, 6, 0x100
+NOTE_FILE, NOTE_FLB, NOTE_BOOT, NOTE_END, NOTE_SUBTREE, NOTE_OLDER = 3, 4, 5, 6, 7, 0x100
 # The note of a handler
 HANDLER = b"memfd-extent-v1\0"
 
@@ -94,6 +94,7 @@ NOTES = {
     "object": lambda kind, desc: handler(kind, desc, NOTE_FLB),
     "pages": lambda kind, desc: boot(kind, desc, page_shift=14),
     "hungry": lambda kind, desc: boot(kind, desc, page_bytes=8192),
+    "careless": lambda kind, desc: (kind, desc) if kind != NOTE_SUBTREE else None,
     "kho-off": lambda kind, desc: boot(kind, desc, flags=0),
 }
 

@@ -22,7 +22,8 @@ RACE_DEPTH = 3
 def our_functions(kernel: Path) -> set[str]:
     """What our objects define, and what our patches add to the base's."""
     out = kernel.parents[3]
-    objects = [str(o) for g in ("kernel/liveupdate/**/*.o", "mm/memfd_luo*.o") for o in out.glob(g)]
+    folders = ("kernel/liveupdate/**/*.o", "mm/memfd_luo*.o", "mm/hwpoison_kho*.o")
+    objects = [str(o) for g in folders for o in out.glob(g)]
     symbols = subprocess.run(["nm", "--defined-only", *objects], capture_output=True, text=True,
                              check=True).stdout
     names = set(re.findall(r" [tT] ([a-z]\w+)", symbols))

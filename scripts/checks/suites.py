@@ -150,6 +150,8 @@ def kexec_suites() -> list[Suite]:
         replace(jump("scratch", 11, "ten live updates with memory nearly full", LEAN),
                 memory="1G"),
         jump("options", 19, "what the next kernel is told", LEAN),
+        jump("hwpoison", 3, "bad memory stays out of use",
+             in_log={r"hwpoison: handover: \d+ bad pages of the previous kernel": 2}),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
         jump("stress", 2, "many threads until the kexec, while reboots are refused"),
@@ -330,6 +332,8 @@ def host_suites() -> list[Suite]:
                   nodes=("512M", "512M")),
              host(jump("scratch-4g", 11, "4 GiB, ten times"), "4G-memfd", "8G",
                   nodes=("4G", "4G")),
+             host(jump("hwpoison", 3, "bad memory stays out of use"), "hwpoison", "2G",
+                  nodes=("1G", "1G")),
              host(jump("scratch-pin", 1, "nine tenths of memory pinned", image=True), "pin", "2G")]
     return some
 

@@ -350,6 +350,8 @@ const char *kind_name(unsigned int kind)
 		return "luo";
 	case LIVEUPDATE_NOTE_FILE:
 		return "file";
+	case LIVEUPDATE_NOTE_SUBTREE:
+		return "subtree";
 	default:
 		return "flb";
 	}

@@ -41,6 +41,15 @@ static unsigned long long left_of(unsigned long long limit, unsigned long long a
 	return available > RESERVE(limit) ? available - RESERVE(limit) : 0;
 }
 
+unsigned long long memory_in_system(const char *what)
+{
+	char *text = read_file("/proc/meminfo");
+	unsigned long long kilobytes = value_of(text, what);
+
+	free(text);
+	return kilobytes << 10;
+}
+
 static unsigned long long left_in_system(void)
 {
 	char *text = read_file("/proc/meminfo");

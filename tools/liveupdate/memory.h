@@ -2,6 +2,9 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
+/* Bytes of what /proc/meminfo calls @what, a word with its colon; 0 if it has no such line */
+unsigned long long memory_in_system(const char *what);
+
 /*
  * Before @more bytes are put into memory, where @bytes are already: exits if these do not fit, a
  * reserve left. Asks the kernel now and then.

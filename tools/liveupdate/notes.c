@@ -54,6 +54,7 @@ static void take_note(struct image *image, unsigned int type, const void *desc, 
 	case LIVEUPDATE_NOTE_CORE:
 	case LIVEUPDATE_NOTE_FILE:
 	case LIVEUPDATE_NOTE_FLB:
+	case LIVEUPDATE_NOTE_SUBTREE:
 		if (is_string(desc, size))
 			notes_add(image, type, desc, module);
 		break;

@@ -15,6 +15,7 @@
 #include "cmdline.h"
 #include "image.h"
 #include "luoctl.h"
+#include "memory.h"
 #include "preflight.h"
 #include "state.h"
 
@@ -26,7 +27,7 @@ static const char *const answers[] = { "yes", "no", "unknown", "module", "forced
 /* What is looked at. The names are for --force, and for programs: they stay. */
 enum check {
 	THIS_KERNEL, DETAILS, BUSY, FORMATS, LATER, IMAGE, MODULES, MACHINE, PAGE_SIZE,
-	COMMAND_LINE, LOADED_IMAGE, SCRATCH, ROOM, INITRD, UNFINISHED,
+	COMMAND_LINE, LOADED_IMAGE, SCRATCH, ROOM, BAD_MEMORY, INITRD, UNFINISHED,
 };
 
 static const char *const checks[] = {
@@ -43,6 +44,7 @@ static const char *const checks[] = {
 	[LOADED_IMAGE] = "loaded-image",
 	[SCRATCH] = "scratch",
 	[ROOM] = "room",
+	[BAD_MEMORY] = "bad-memory",
 	[INITRD] = "initrd",
 	[UNFINISHED] = "unfinished",
 };
@@ -373,6 +375,21 @@ static void check_room(struct judge *j)
 		      needed >> 20, found >> 20);
 }
 
+/* Pages that this kernel has taken out of use. One that hands on no list loses nothing. */
+static void check_bad_memory(struct judge *j)
+{
+	static const char list[] = "hwpoison-v1";
+	unsigned long long bad = memory_in_system("HardwareCorrupted:");
+
+	if (!bad || j->next.why || !image_find(&j->running, LIVEUPDATE_NOTE_SUBTREE, list))
+		return;
+	if (image_find(&j->next, LIVEUPDATE_NOTE_SUBTREE, list))
+		check(j, BAD_MEMORY, YES, "it keeps %llu KiB of bad memory out of use", bad >> 10);
+	else
+		check(j, BAD_MEMORY, NO,
+		      "it would use %llu KiB of bad memory: it does not read %s", bad >> 10, list);
+}
+
 /* A boot loader has given this kernel one, and nobody has said that the next needs none. */
 static void check_initrd(struct judge *j)
 {
@@ -443,6 +460,7 @@ static void judge_all(struct judge *j)
 		check_unfinished(j);
 		check_scratch(j);
 		check_room(j);
+		check_bad_memory(j);
 	}
 	check_image(j);
 	check_command_line(j);

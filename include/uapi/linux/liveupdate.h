@@ -362,6 +362,7 @@ struct liveupdate_ioctl_list {
  *   OLDER  added to one of these: it is read, but not written
  *   BOOT   a struct liveupdate_note_boot
  *   END    number of bytes from the note to the end of the loaded image: 32 bits
+ *   SUBTREE the name of a subtree of Kexec HandOver that the kernel itself has: a string
  *
  * A kernel without such notes was built without live update, or does not note its formats.
  */
@@ -373,6 +374,7 @@ struct liveupdate_ioctl_list {
 #define LIVEUPDATE_NOTE_FLB	4
 #define LIVEUPDATE_NOTE_BOOT	5
 #define LIVEUPDATE_NOTE_END	6
+#define LIVEUPDATE_NOTE_SUBTREE	7
 #define LIVEUPDATE_NOTE_OLDER	0x100
 
 /* Kexec HandOver is on unless the command line says kho=off */

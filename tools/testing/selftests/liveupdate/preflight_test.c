@@ -156,6 +156,24 @@ TEST_F(preflight, nothing_held)
 	expect_shell(2, "luoctl preflight -N " NEXT " " NEXT);
 }
 
+/* A page with a memory error, which the next kernel is to know */
+TEST_F(preflight, bad_memory)
+{
+	__u64 pfn;
+
+	expect_shell(0, "luoctl preflight -N /images/careless");
+	pfn = luo_poison_page();
+	if (!pfn)
+		SKIP(return, "no memory failures in this kernel");
+	expect_shell(0, "luoctl preflight -N " NEXT);
+	expect_out("bad-memory: it keeps 4 KiB of bad memory out of use");
+	expect_shell(1, "luoctl preflight -N /images/careless");
+	expect_out("bad-memory: it would use 4 KiB of bad memory: it does not read hwpoison-v1");
+	expect_shell(0, "luoctl preflight -N --force bad-memory /images/careless");
+	ASSERT_TRUE(luo_unpoison(pfn));
+	expect_shell(0, "luoctl preflight -N /images/careless");
+}
+
 /* The stock kernel reads memfd-v2 and not memfd-extent-v1, but says neither. */
 static void expect_unknown_to_stock(struct __test_metadata *_metadata, const char *format)
 {

@@ -164,6 +164,16 @@ long long luo_scratch_number(const char *name);
 long long luo_scratch_areas(const char *name, long long address);
 bool luo_in_scratch(long long address);
 
+/*
+ * Memory errors: the page frame of a page in memory; whether one is out of use; have it be so,
+ * and no more. The last one takes any page, and returns 0 where the kernel cannot do it.
+ */
+__u64 luo_pfn(const void *page);
+bool luo_is_poisoned(__u64 pfn);
+bool luo_poison(__u64 pfn);
+bool luo_unpoison(__u64 pfn);
+__u64 luo_poison_page(void);
+
 /* The next kernel; see kexec.c. From LUO_MORE on a command line is for one kernel only. */
 #define LUO_MORE	" luo_more=1"
 

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages with memory errors stay out of use over three kernels, wherever they are: in memory
+ * that was in use, in scratch, in a huge page, in a preserved file. One that is unpoisoned
+ * is in use again.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "scenario.h"
+
+#define MEMORY		(64LL << 20)
+#define HUGE		(2LL << 20)
+#define STEP		(MEMORY / NR_SCATTERED)
+#define NR_SCATTERED	16
+#define MOST		64	/* bad pages */
+
+struct bad {
+	__u64 nr, nr_scratch;
+	__u64 pfns[MOST];
+};
+
+static void poison(struct bad *bad, __u64 pfn)
+{
+	require_true(bad->nr < MOST);
+	require_true(luo_poison(pfn)) luo_say("pfn %llx", pfn);
+	bad->pfns[bad->nr++] = pfn;
+}
+
+static char *anonymous(long long size, int flags)
+{
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | flags, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/*
+ * Of each area the last page, which is free: it is the first that would have been given to the
+ * image, or to an early allocation of the next kernel. They are the first ones in the list.
+ */
+static void poison_in_scratch(struct bad *bad)
+{
+	char start[32], size[32];
+
+	for (;;) {
+		snprintf(start, sizeof(start), "%llu/start", bad->nr);
+		snprintf(size, sizeof(size), "%llu/size", bad->nr);
+		if (luo_scratch_number(start) < 0)
+			break;
+		poison(bad, (luo_scratch_number(start) + luo_scratch_number(size)) / PAGE - 1);
+	}
+	bad->nr_scratch = bad->nr;
+}
+
+static void poison_huge(struct bad *bad)
+{
+	char *huge;
+
+	if (!luo_write_text("/proc/sys/vm/nr_hugepages", "4"))
+		return;
+	huge = anonymous(HUGE, MAP_HUGETLB);
+	require_true(huge);
+	poison(bad, luo_pfn(huge + 5 * PAGE));
+}
+
+/* A page that goes bad when it cannot be refused any more */
+static void poison_preserved(struct bad *bad)
+{
+	int s = create("hwpoison"), memfd = test_memfd(4 * PAGE);
+
+	require_true(luo_fill(memfd, 1, 0, 4 * PAGE));
+	test_preserve(s, memfd, 1);
+	test_freeze(s);
+	poison(bad, luo_pfn((char *)luo_map(memfd, 4 * PAGE) + PAGE));
+}
+
+static void hand_on(const struct bad *bad)
+{
+	int s = create("bad pages"), memfd = test_memfd(PAGE);
+
+	require_eq(sizeof(*bad), pwrite(memfd, bad, sizeof(*bad), 0));
+	test_preserve(s, memfd, 1);
+}
+
+static void expect_bad(const struct bad *bad)
+{
+	check_eq(bad->nr * PAGE, luo_meminfo("HardwareCorrupted"));
+	for (__u64 i = 0; i < bad->nr; i++)
+		check_true(luo_is_poisoned(bad->pfns[i])) luo_say("%llx is not bad", bad->pfns[i]);
+}
+
+/* Nearly all of the memory there is, in use */
+static void expect_unused(const struct bad *bad)
+{
+	const long long size = luo_meminfo("MemAvailable") / 10 * 8 / PAGE * PAGE;
+	char *memory = anonymous(size, 0);
+
+	require_true(memory);
+	for (long long at = 0; at < size; at += PAGE) {
+		const __u64 pfn = luo_pfn(memory + at);
+
+		for (__u64 i = 0; i < bad->nr; i++)
+			check_true(pfn != bad->pfns[i]) luo_say("%llx is in use", pfn);
+	}
+	munmap(memory, size);
+}
+
+static struct bad take_over(void)
+{
+	int s = retrieve("bad pages");
+	struct bad bad;
+
+	require_eq(sizeof(bad), pread(test_retrieve_fd(s, 1), &bad, sizeof(bad), 0));
+	test_finish(s);
+	luo_say("%llu bad pages", bad.nr);
+	expect_bad(&bad);
+	return bad;
+}
+
+/* Nobody else has it. */
+static void unpoison(struct bad *bad, __u64 i)
+{
+	check_true(luo_unpoison(bad->pfns[i]));
+	bad->pfns[i] = bad->pfns[--bad->nr];
+	expect_bad(bad);
+}
+
+static void poisoned_1(void)
+{
+	char *memory = anonymous(MEMORY, 0);
+	struct bad bad = { };
+
+	require_true(memory);
+	poison_in_scratch(&bad);
+	for (long long at = 0; at < MEMORY; at += STEP)
+		poison(&bad, luo_pfn(memory + at));
+	poison_huge(&bad);
+	expect_bad(&bad);
+	poison(&bad, bad.pfns[0] - 1);
+	unpoison(&bad, bad.nr - 1);
+	poison_preserved(&bad);
+	hand_on(&bad);
+}
+
+static void poisoned_2(void)
+{
+	int s = retrieve("hwpoison"), memfd = test_retrieve_fd(s, 1);
+	struct bad bad = take_over();
+	char page[PAGE];
+
+	check_true(luo_holds(memfd, 1, 0, PAGE));
+	check_eq(-1, pread(memfd, page, PAGE, PAGE));
+	check_eq(EIO, errno);
+	check_true(luo_holds(memfd, 1, 2 * PAGE, 2 * PAGE));
+	test_finish(s);
+	close(memfd);
+	expect_unused(&bad);
+	expect_bad(&bad);
+
+	/* The last one in the list takes the place of each. */
+	for (__u64 i = 0; i <= bad.nr_scratch; i++)
+		unpoison(&bad, i);
+	poison(&bad, luo_pfn(anonymous(PAGE, 0)));
+	hand_on(&bad);
+}
+
+static void poisoned_3(void)
+{
+	struct bad bad = take_over();
+
+	expect_unused(&bad);
+}
+
+static const struct scenario hwpoison_scenarios[] = {
+	{ "bad pages", { poisoned_1, poisoned_2, poisoned_3 } },
+	{ }
+};
+
+SCENARIOS("hwpoison", hwpoison_scenarios)

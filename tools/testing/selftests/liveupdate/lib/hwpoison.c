@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "util.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
+
+#define INJECT	"/sys/kernel/debug/hwpoison/"
+
+/* A bit of /proc/kpageflags */
+#define KPF_HWPOISON	19
+
+static __u64 read_word(const char *path, __u64 index)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	__u64 word = 0;
+
+	require_true(fd >= 0);
+	require_eq(sizeof(word), pread(fd, &word, sizeof(word), index * sizeof(word)));
+	close(fd);
+	return word;
+}
+
+__u64 luo_pfn(const void *page)
+{
+	__u64 entry;
+
+	/* A page that is not mapped yet has none. */
+	require_eq(0, madvise((void *)((unsigned long)page & -PAGE), PAGE, MADV_POPULATE_READ));
+	entry = read_word("/proc/self/pagemap", (unsigned long)page / PAGE);
+	require_true(entry >> 63);
+	return entry & ((1ULL << 55) - 1);
+}
+
+bool luo_is_poisoned(__u64 pfn)
+{
+	return read_word("/proc/kpageflags", pfn) >> KPF_HWPOISON & 1;
+}
+
+static bool write_pfn(const char *path, __u64 pfn)
+{
+	char number[32];
+
+	snprintf(number, sizeof(number), "%llu", pfn);
+	return luo_write_text(path, number);
+}
+
+/*
+ * MADV_HWPOISON kills who has the page mapped, and has written to it. That the kernel could
+ * not recover from it all, somebody has the page pinned, does not count.
+ */
+bool luo_poison(__u64 pfn)
+{
+	write_pfn(INJECT "corrupt-pfn", pfn);
+	return luo_is_poisoned(pfn);
+}
+
+bool luo_unpoison(__u64 pfn)
+{
+	return write_pfn(INJECT "unpoison-pfn", pfn) && !luo_is_poisoned(pfn);
+}
+
+__u64 luo_poison_page(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	__u64 pfn;
+
+	require_true(page != MAP_FAILED);
+	pfn = luo_pfn(page);
+	return luo_poison(pfn) ? pfn : 0;
+}
