@@ -42,7 +42,7 @@ checkpatch() {
 		case $f in
 		patches/*) (cd "$trees/linux" && "${run[@]}" --no-signoff --ignore UNKNOWN_COMMIT_ID "$top/$f") ;;
 		# libelf's names
-		tools/liveupdate/notes.c) (cd "$trees/linux" && "${run[@]}" --ignore CAMELCASE -f "$f") ;;
+		tools/liveupdate/notes.c | tools/liveupdate/preserved.c) (cd "$trees/linux" && "${run[@]}" --ignore CAMELCASE -f "$f") ;;
 		bench/*) (cd "$trees/linux" && "${run[@]}" -f "$top/$f") ;;
 		*) (cd "$trees/linux" && [ -e "$f" ] && "${run[@]}" -f "$f") ;;
 		esac && : > "$clean" || found=1

@@ -14,7 +14,7 @@ from .build import (SELFTESTS, SELFTESTS_OUT, STOCK_OUT, STOCK_PROGRAMS, build_l
 from .result import Broken, Options
 
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cat", "cmp", "grep", "ln", "ls", "mkdir", "mount", "rm", "sleep", "test", "true",
+BUSYBOX = ("sh", "cat", "cmp", "grep", "head", "ln", "ls", "mkdir", "mount", "rm", "sleep", "test", "true",
            "truncate", "umount", "unshare", "wc")
 
 

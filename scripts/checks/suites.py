@@ -239,7 +239,7 @@ def x86_suites() -> list[Suite]:
                 memory="1G"),
         # The crash kernel goes on in memory set aside for it. On Linux 7.2 KHO takes that for
         # memory that the kernel needs, and makes its scratch areas too large.
-        replace(jump("crash", 2, "a panic between freeze and jump", LEAN,
+        replace(jump("crash", 2, "a panic between freeze and jump", LEAN, files=shell_files,
                      args="crashkernel=256M" + " kho_scratch=16M,128M,64M" * old,
                      allow=f"{FAULT_NOISE}|{panics}", in_log={panics: 1}), memory="3G"),
         Suite("shell", LEAN, "make shell, typed into", run_shell),
