@@ -10,6 +10,8 @@ MEMORY ?= 2G
 VM_MEMORY ?= 256
 ACCEL ?= tcg
 TEST ?=
+# For make check-configs: which of them
+CONFIGS ?= 1 2 3 4 5 6 7 8 9 10 11 12
 # For make bench: fewer sizes; one case
 QUICK ?=
 CASE ?=
@@ -60,6 +62,7 @@ help:
 #:   make check-systemd systemd as process 1 carries its services' state over two live updates
 #:   make check-kvm    a virtual CPU of KVM, itself emulated, that waits for frozen memory
 #:   make check-kcsan  the concurrent tests on a kernel that notices data races
+#:   make check-configs a dozen kernels whose configurations are drawn by lot, with W=1: long
 #:   make check-host   small hosts, several NUMA nodes, what a command line may ask for
 #:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
 #:   make bench-scratch how much memory is set aside on hosts of many sizes, ours and stock
@@ -115,7 +118,7 @@ check-full: kernel debug-kernel kernel-off
 
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
-		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-configs' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -161,6 +164,10 @@ check-host: setup
 	@scripts/build.sh host
 	@$(check) --tier host $(if $(TEST),--test '$(TEST)')
 
+check-configs: setup
+	@set -e; for n in $(CONFIGS); do scripts/build.sh config-$$n; done
+	@$(check) --tier configs $(if $(TEST),--test '$(TEST)')
+
 check-user: setup
 	@scripts/tree.sh linux
 	@$(check) --tier user
@@ -195,6 +202,6 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
-	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-series series docs check-user fuzz-wire \
+	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

@@ -14,6 +14,7 @@
 #   build.sh lean16k    lean with pages of 16 KiB, for arm64
 #   build.sh kvm        lean with KVM, for make demo-vm
 #   build.sh host       lean with NUMA, huge pages and more of what a host's kernel has, for make check-host
+#   build.sh config-N   drawn by lot, always the same for a number; our files also with W=1
 #   build.sh kcsan      lean with the concurrency sanitizer, for make check-kcsan
 #   build.sh plain      lean without Kexec HandOver, for live updates that end there
 #   build.sh off        kernel/, mm/, lib/ and samples/ of ours with CONFIG_LIVEUPDATE=n, compiled only
@@ -39,6 +40,7 @@ fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
 	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | host | plain) echo base "$arch" lean "$1" ;;
+	config-*) echo random "$arch" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
 	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|host|plain" ;;
 	esac
@@ -78,11 +80,30 @@ configure() {
 		kmake olddefconfig
 	} > "$out/config.log" 2>&1 || die "configuration failed: $(tail -1 "$out/config.log") ($out/config.log)"
 	lost=$(missing)
-	[ -z "$lost" ] || echo "build.sh: warning: not to be had in this tree: ${lost//$'\n'/, }" >&2
+	[ -z "$lost" ] || [[ $name = config-* ]] || echo "build.sh: warning: not to be had in this tree: ${lost//$'\n'/, }" >&2
 	if [ -f "$out/.config.before" ] && cmp -s "$out/.config" "$out/.config.before"; then
 		mv "$out/.config.before" "$out/.config"
 	fi
 	echo "$key" > "$out/.fragments"
+}
+
+# What depends on what is off is off as well.
+drawn() {
+	mkdir -p "$build/configs"
+	"$top/scripts/random_config.py" "${name#config-}" > "$build/configs/$name.config"
+	files+=("$build/configs/$name.config")
+}
+
+# Those of our objects that this configuration has, once more
+compile_with_warnings() {
+	local ours
+	mapfile -t ours < <(cd "$top" && find kernel mm samples -name '*.c' | sed 's/c$/o/' |
+		while read -r o; do [ ! -f "$out/$o" ] || echo "$o"; done)
+	(cd "$out" && rm -f "${ours[@]}")
+	kmake -j"${JOBS:-$(nproc)}" W=1 KCFLAGS=-Werror "${ours[@]}" > "$out/warnings.log" 2>&1 || {
+		grep -E '(error|\*\*\*)' "$out/warnings.log" | head -5 >&2
+		die "$name does not compile with W=1: $out/warnings.log"
+	}
 }
 
 setup() {
@@ -105,6 +126,7 @@ setup() {
 	for f in $(fragments "$name"); do
 		files+=("$top/configs/$f.config")
 	done
+	[[ $name != config-* ]] || drawn
 }
 
 # All that a kernel is made of, but for the base, which does not change, and a tree of the user's
@@ -163,4 +185,5 @@ say "building the $name kernel in ${out#"$top"/}"
 kmake -j"${JOBS:-$(nproc)}" "${targets[@]}" 2>&1 |
 	"$top/scripts/progress.py" "$name" "$out/build.log" "$out/.steps" "$src" ||
 	die "the $name kernel does not build; all of make's output is in ${out#"$top"/}/build.log"
+[[ $name != config-* ]] || compile_with_warnings
 touch -d "@$begun" "$out/.built"

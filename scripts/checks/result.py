@@ -25,6 +25,7 @@ class Tier(enum.Flag):
     KVM = enum.auto()
     KCSAN = enum.auto()
     HOST = enum.auto()
+    CONFIGS = enum.auto()
 
 
 # The three sets that nearly every suite belongs to one of

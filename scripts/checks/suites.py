@@ -28,6 +28,8 @@ LONG = ("style", "kexec-repeat", "preflight", "programs-memfd", "kexec-corrupt",
 
 # Fields in kexec/corrupt.c, and ways to corrupt them
 CORRUPTIONS = 67
+# That make check-configs tries
+NR_CONFIGS = 12
 # What other kernels read, too
 MEMFD_V2 = "liveupdate.memfd_format=v2"
 # A failed vmalloc shows where it was called from. A BUG or WARNING has a line of its own.
@@ -66,6 +68,13 @@ def corrupt(name: str, tiers: Tier, what: str, damages: int) -> Suite:
                         f"luo_flb_test.links=3 luo_damages={damages % CORRUPTIONS}",
                         in_log={"luo: the handover is damaged, as was asked for": damages}),
                    name=f"kexec-{name}")
+
+
+def config_suites() -> list[Suite]:
+    """One live update on each of the kernels whose configuration is drawn by lot."""
+    return [replace(jump("fd,memfd", 2, "a configuration that is drawn by lot", Tier.CONFIGS),
+                    name=f"config-{n}", kernels=(guest.image(f"config-{n}"),))
+            for n in range(1, NR_CONFIGS + 1)]
 
 
 def user_suites() -> list[Suite]:
@@ -222,6 +231,7 @@ def x86_suites() -> list[Suite]:
               {"programs": ["kvm_test"]}, (guest.image("kvm"),)),
         *kcsan_suites(),
         *host_suites(),
+        *config_suites(),
         jump("scratch-none", 2, "an image for which scratch has no room", LEAN,
              args="kho_scratch=8M,8M,0",
              in_log={"KHO: image loaded without handover": 2, "KHO: image refused": 1}),
