@@ -20,7 +20,7 @@
 #define TREE	"KHO_MEMORY_MAP("
 #define FORMAT	"kho-v4"
 
-/* A host with 16 TiB of which each page is preserved has a tenth of that. */
+/* A leaf is for 128 MiB of single pages: far more than any host has */
 #define MOST_NODES	1048576UL
 
 struct range {
@@ -66,8 +66,15 @@ static void read_memory(struct core *core, unsigned long long address, void *pag
 	damaged(core, "memory that lists what is preserved is not there");
 }
 
+/* Pages of one order come in ascending order: most of them continue the last range. */
 static void add_range(struct core *core, unsigned long long start, unsigned long long size)
 {
+	struct range *last = core->nr ? &core->ranges[core->nr - 1] : NULL;
+
+	if (last && last->start + last->size == start) {
+		last->size += size;
+		return;
+	}
 	if (core->nr == core->room) {
 		core->room = 2 * core->room + 512;
 		core->ranges = reallocarray(core->ranges, core->room, sizeof(*core->ranges));
@@ -83,7 +90,7 @@ static void add_key(struct core *core, unsigned long long key)
 	const unsigned int bit = key ? 63 - __builtin_clzll(key) : 0, order_0 = 64 - core->shift;
 	unsigned int order;
 
-	if (!key || bit > order_0)
+	if (!bit || bit > order_0)
 		damaged(core, "preserved memory of an unknown size");
 	order = order_0 - bit;
 	add_range(core, (key & ~(1ULL << bit)) << (core->shift + order),
