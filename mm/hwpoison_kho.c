@@ -23,6 +23,7 @@
 #include <linux/reboot.h>
 #include <linux/xarray.h>
 #include <asm/early_ioremap.h>
+#include <asm/sections.h>
 
 #include "hwpoison_kho.h"
 #include "internal.h"
@@ -52,18 +53,22 @@ void hwpoison_kho_add(unsigned long pfn)
 }
 
 /**
- * hwpoison_kho_remove - A page is in use again
- * @pfn: its page frame; one that is not known may be told
+ * hwpoison_kho_remove - Pages are in use again, or are gone with the memory they were in
+ * @pfn: the first page frame; those that are not known may be told
+ * @nr: number of pages
  *
  * Context: Any but NMI.
  */
-void hwpoison_kho_remove(unsigned long pfn)
+void hwpoison_kho_remove(unsigned long pfn, unsigned long nr)
 {
+	XA_STATE(xas, &bad_pages, pfn);
 	unsigned long flags;
+	void *entry;
 
-	xa_lock_irqsave(&bad_pages, flags);
-	__xa_erase(&bad_pages, pfn);
-	xa_unlock_irqrestore(&bad_pages, flags);
+	xas_lock_irqsave(&xas, flags);
+	xas_for_each(&xas, entry, pfn + nr - 1)
+		xas_store(&xas, NULL);
+	xas_unlock_irqrestore(&xas, flags);
 }
 
 /**
@@ -112,13 +117,21 @@ static void __init reserve_page(const struct hwpoison_ser *ser, u64 i)
 {
 	const phys_addr_t page = PFN_PHYS(ser->pfns[i]);
 
-	if (memblock_is_reserved(page))
+	/* The kernel is not reserved this early everywhere. */
+	if (memblock_is_region_reserved(page, PAGE_SIZE) ||
+	    (page >= __pa_symbol(_text) && page < __pa_symbol(_end)))
 		return;
 	if (memblock_reserve(page, PAGE_SIZE))
 		pr_err("%#llx: is bad and may be used: no room to reserve it\n", ser->pfns[i]);
 	else
 		__set_bit(i, reserved);
 }
+
+/*
+ * Before memblock's array of reserved ranges can grow it is a panic if it is full. It has 128
+ * entries, of which few are in use then.
+ */
+#define EARLY_MAX	32
 
 /**
  * hwpoison_kho_reserve_scratch - Reserve the bad pages of the scratch areas
@@ -127,12 +140,16 @@ static void __init reserve_page(const struct hwpoison_ser *ser, u64 i)
  * @areas: the areas
  * @nr_areas: number of @areas
  *
+ * If there are more than EARLY_MAX, the others are reserved by hwpoison_kho_reserve(), unless
+ * they are in use by then.
+ *
  * Context: Early boot, before anything is allocated from scratch.
  */
 void __init hwpoison_kho_reserve_scratch(phys_addr_t phys, size_t size,
 					 const struct kho_scratch *areas, unsigned int nr_areas)
 {
 	struct hwpoison_ser *ser;
+	unsigned int nr = 0;
 
 	if (!hwpoison_ser_size_valid(size))
 		return;
@@ -141,9 +158,13 @@ void __init hwpoison_kho_reserve_scratch(phys_addr_t phys, size_t size,
 		return;
 
 	/* What is wrong with it is said by hwpoison_kho_reserve(). */
-	for (u64 i = 0; !hwpoison_ser_check(ser, size) && i < ser->nr; i++) {
-		if (is_in_scratch(PFN_PHYS(ser->pfns[i]), areas, nr_areas))
-			reserve_page(ser, i);
+	if (!hwpoison_ser_check(ser, size)) {
+		for (u64 i = 0; i < ser->nr && nr < EARLY_MAX; i++) {
+			if (is_in_scratch(PFN_PHYS(ser->pfns[i]), areas, nr_areas)) {
+				reserve_page(ser, i);
+				nr++;
+			}
+		}
 	}
 	early_memunmap(ser, size);
 }
@@ -162,7 +183,7 @@ static struct hwpoison_ser *__init find_incoming(size_t *size)
 		return NULL;
 	}
 	if (err || !hwpoison_ser_size_valid(*size) ||
-	    kho_preserved_order(phys) != get_order(*size)) {
+	    kho_preserved_order(phys) < get_order(*size)) {
 		pr_err("list of bad pages cannot be found: they will be used again\n");
 		return NULL;
 	}
@@ -207,7 +228,8 @@ static int __init hwpoison_kho_mark(void)
 {
 	struct page *page;
 
-	if (!incoming)
+	/* What was handed over may have been refused after all. */
+	if (!incoming || !is_kho_boot())
 		return 0;
 	for (u64 i = 0; i < incoming->nr; i++) {
 		page = pfn_to_online_page(incoming->pfns[i]);

@@ -12,7 +12,7 @@ struct kho_scratch;
 #ifdef CONFIG_KEXEC_HANDOVER_HWPOISON
 
 void hwpoison_kho_add(unsigned long pfn);
-void hwpoison_kho_remove(unsigned long pfn);
+void hwpoison_kho_remove(unsigned long pfn, unsigned long nr);
 unsigned long hwpoison_kho_next(unsigned long pfn, unsigned long end);
 void hwpoison_kho_reserve_scratch(phys_addr_t phys, size_t size,
 				  const struct kho_scratch *areas, unsigned int nr_areas);
@@ -24,7 +24,7 @@ static inline void hwpoison_kho_add(unsigned long pfn)
 {
 }
 
-static inline void hwpoison_kho_remove(unsigned long pfn)
+static inline void hwpoison_kho_remove(unsigned long pfn, unsigned long nr)
 {
 }
 
