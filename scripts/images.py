@@ -135,6 +135,24 @@ def zboot(image: bytes) -> bytes:
     return bytes(head) + payload
 
 
+def uki(**sections: bytes) -> bytes:
+    """A unified image: sections, and a head that no firmware would start."""
+    at = 1024
+    head = bytearray(at)
+    head[0:2] = b"MZ"
+    struct.pack_into("<I", head, 0x3c, 64)
+    head[64:68] = b"PE\0\0"
+    struct.pack_into("<H", head, 64 + 6, len(sections))
+    body = b""
+    for i, (name, data) in enumerate(sections.items()):
+        padded = data + bytes(-len(data) % SECTOR)
+        entry = 64 + 24 + 40 * i
+        head[entry:entry + 1 + len(name)] = b"." + name.encode()
+        struct.pack_into("<IIII", head, entry + 8, len(data), 0, len(padded), at + len(body))
+        body += padded
+    return bytes(head) + body
+
+
 def debian() -> Path:
     """Debian's own kernel for virtual machines, as it is packaged."""
     name = packages.debian("newest", "linux-binary-unsigned-", "-cloud-amd64")
@@ -163,6 +181,11 @@ def make(folder: Path, bzimage: Path, vmlinux: Path) -> dict[str, Path]:
         "arm64": flat,
         "arm64-cut": arm64(notes, 1 << 20),
         "zboot": zboot(flat),
+        "uki": uki(osrel=b"ID=none\n", cmdline=b"console=ttyS0 liveupdate=on quiet\n\0",
+                   initrd=b"initramfs", linux=packed, profile=b"ID=other\n",
+                   cmdline2=b"liveupdate=off"),
+        "uki-off": uki(linux=packed, cmdline=b"quiet"),
+        "uki-cut": uki(cmdline=b"liveupdate=on", linux=packed)[:-SECTOR],
     }
     for name, data in made.items():
         (folder / name).write_bytes(data)

@@ -14,8 +14,8 @@ from .build import (SELFTESTS, SELFTESTS_OUT, STOCK_OUT, STOCK_PROGRAMS, build_l
 from .result import Broken, Options
 
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cat", "cmp", "grep", "head", "ln", "ls", "mkdir", "mount", "rm", "sleep", "test", "true",
-           "truncate", "umount", "unshare", "wc")
+BUSYBOX = ("sh", "cat", "cmp", "grep", "head", "ln", "ls", "mkdir", "mount", "rm", "sleep", "tail", "test",
+           "true", "truncate", "umount", "unshare", "wc")
 
 
 def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:

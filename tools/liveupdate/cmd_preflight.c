@@ -9,6 +9,7 @@
 #include "luoctl.h"
 #include "preflight.h"
 #include "state.h"
+#include "uki.h"
 
 static void print_format(struct json_object *one)
 {
@@ -109,7 +110,22 @@ bool preflight_option(struct preflight *ask, int key, const struct command *comm
 	}
 }
 
-void preflight_complete(struct preflight *ask, const struct command *command)
+/* A unified image brings what was not said. */
+static void take_parts(struct preflight *ask)
+{
+	struct uki uki;
+
+	ask->kernel = ask->image;
+	if (!uki_open(ask->image, &uki))
+		return;
+	ask->kernel = uki.kernel;
+	if (!ask->initrd && !ask->no_initrd)
+		ask->initrd = uki.initrd;
+	if (!ask->command_line)
+		ask->command_line = uki.command_line;
+}
+
+void preflight_complete(struct preflight *ask, const char *image, const struct command *command)
 {
 	if (!!ask->initrd + ask->reuse_initrd + ask->no_initrd > 1)
 		bad_usage(command, "one of --initrd, --reuse-initrd and --no-initrd");
@@ -117,6 +133,8 @@ void preflight_complete(struct preflight *ask, const struct command *command)
 		bad_usage(command, "no kernel is known as '%s'", ask->assume);
 	if (ask->reuse_initrd)
 		ask->initrd = OWN_INITRD;
+	ask->image = image;
+	take_parts(ask);
 	if (!ask->command_line)
 		ask->command_line = cmdline_read();
 }
@@ -129,8 +147,7 @@ static int run_preflight(int argc, char **argv)
 
 	while ((key = next_option(argc, argv, &cmd_preflight)) != -1)
 		preflight_option(&ask, key, &cmd_preflight);
-	preflight_complete(&ask, &cmd_preflight);
-	ask.image = argv[optind];
+	preflight_complete(&ask, argv[optind], &cmd_preflight);
 	ret = preflight(&ask, &said);
 	if (json_wanted)
 		print_json(said);

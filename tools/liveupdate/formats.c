@@ -10,11 +10,14 @@
 #include "image.h"
 #include "luoctl.h"
 #include "state.h"
+#include "uki.h"
 
 static void read_or_exit(struct image *image, const char *path, const char *modules)
 {
+	struct uki uki;
+
 	if (path)
-		image_read(image, path);
+		image_read(image, uki_open(path, &uki) ? uki.kernel : path);
 	else
 		image_read_running(image);
 	if (image->why)

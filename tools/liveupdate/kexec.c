@@ -96,7 +96,7 @@ static int run(struct request *request)
 	unsigned long long size;
 	struct json_object *said;
 
-	kernel = open_file(request->ask.image, &size);
+	kernel = open_file(request->ask.kernel, &size);
 	if (request->ask.initrd)
 		initrd = open_file(request->ask.initrd, &size);
 	answer = preflight(&request->ask, &said);
@@ -128,10 +128,9 @@ static int run_kexec(int argc, char **argv)
 	}
 	if (reuse && request.ask.command_line)
 		bad_usage(&cmd_kexec, "either --reuse-cmdline or --command-line");
-	preflight_complete(&request.ask, &cmd_kexec);
+	preflight_complete(&request.ask, argv[optind], &cmd_kexec);
 	if (!request.ask.command_line)
 		err(EXIT_UNKNOWN, "/proc/cmdline");
-	request.ask.image = argv[optind];
 	return run(&request);
 }
 

@@ -478,7 +478,7 @@ int preflight(const struct preflight *ask, struct json_object **said)
 	};
 	enum answer answer;
 
-	image_read(&j.next, ask->image);
+	image_read(&j.next, ask->kernel);
 	if (ask->modules && !j.next.why && !image_read_modules(&j.next, ask->modules))
 		err(EXIT_UNKNOWN, "%s", ask->modules);
 	if (ask->assume)

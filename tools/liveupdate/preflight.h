@@ -18,7 +18,8 @@ struct words {
 
 /**
  * struct preflight - what is asked
- * @image: path of the next kernel
+ * @image: path of the next kernel, as it was said
+ * @kernel: path of what is to be read and loaded: @image, or a part of it
  * @modules: folder of its modules; NULL: none
  * @command_line: what it is started with; NULL: that cannot be found out
  * @initrd: path of its initramfs; NULL: none
@@ -32,6 +33,7 @@ struct words {
  */
 struct preflight {
 	const char *image;
+	const char *kernel;
 	const char *modules;
 	const char *command_line;
 	const char *initrd;
@@ -47,7 +49,7 @@ struct preflight {
 /* Options of those who ask it, and whether one was one of them; then to be completed */
 extern const struct choice preflight_choices[];
 bool preflight_option(struct preflight *ask, int key, const struct command *command);
-void preflight_complete(struct preflight *ask, const struct command *command);
+void preflight_complete(struct preflight *ask, const char *image, const struct command *command);
 
 /* The exit status, and what luoctl preflight --json says, to be put */
 int preflight(const struct preflight *ask, struct json_object **said);

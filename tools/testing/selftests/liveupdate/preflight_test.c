@@ -156,6 +156,35 @@ TEST_F(preflight, nothing_held)
 	expect_shell(2, "luoctl preflight -N " NEXT " " NEXT);
 }
 
+/* One file has kernel, initramfs and command line, but for what is said. */
+TEST_F(preflight, unified_image)
+{
+	int memfd = test_memfd(PAGE);
+
+	expect_shell(0, "luoctl formats " NEXT " | tail -n +2 >/tmp/next");
+	expect_shell(0, "luoctl formats /images/uki | tail -n +2 | cmp - /tmp/next");
+	expect_shell(0, "luoctl preflight /images/uki");
+	expect_out("/images/uki: yes");
+	expect_shell(0, "luoctl preflight -N -c liveupdate=on /images/uki-off");
+	expect_shell(1, "luoctl preflight -N /images/uki-off");
+	expect_out("its command line does not switch live update on");
+	expect_shell(1, "luoctl preflight -c liveupdate=on /images/uki-off");
+	expect_out("it gets no initramfs");
+	expect_shell(2, "luoctl preflight /images/uki-cut");
+	expect_err("/images/uki-cut: truncated: section .linux is not in it");
+	expect_shell(2, "luoctl formats /images/uki-cut");
+	expect_shell(0, "luoctl kexec --dry-run /images/uki");
+	expect_out("load it, with 'console=ttyS0 liveupdate=on quiet', then");
+
+	/* It can be loaded; the reboot is refused, as the format cannot say the new mode. */
+	ASSERT_TRUE(luo_memfd_format("v2"));
+	test_preserve(self->session, memfd, 1);
+	ASSERT_EQ(0, fchmod(memfd, 0600));
+	expect_shell(1, "luoctl kexec /images/uki");
+	expect_err("the reboot was refused");
+	expect_err("by token 1");
+}
+
 /* A page with a memory error, which the next kernel is to know */
 TEST_F(preflight, bad_memory)
 {
