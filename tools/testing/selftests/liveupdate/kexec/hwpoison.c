@@ -122,18 +122,28 @@ static void expect_bad(const struct bad *bad)
 		check_true(luo_is_poisoned(bad->pfns[i])) luo_say("%llx is not bad", bad->pfns[i]);
 }
 
+static bool is_among(const struct bad *bad, __u64 pfn)
+{
+	for (__u64 i = 0; i < bad->nr; i++)
+		if (bad->pfns[i] == pfn)
+			return true;
+	return false;
+}
+
+#define BATCH	1024
+
 /* Nearly all of the memory there is, in use */
 static void expect_unused(const struct bad *bad)
 {
-	const long long size = luo_meminfo("MemAvailable") / 10 * 8 / PAGE * PAGE;
+	const long long size = luo_meminfo("MemAvailable") / 10 * 8 / (BATCH * PAGE) * BATCH * PAGE;
 	char *memory = anonymous(size, 0);
+	__u64 pfns[BATCH];
 
 	require_true(memory);
-	for (long long at = 0; at < size; at += PAGE) {
-		const __u64 pfn = luo_pfn(memory + at);
-
-		for (__u64 i = 0; i < bad->nr; i++)
-			check_true(pfn != bad->pfns[i]) luo_say("%llx is in use", pfn);
+	for (long long at = 0; at < size; at += BATCH * PAGE) {
+		luo_pfns(memory + at, pfns, BATCH);
+		for (int i = 0; i < BATCH; i++)
+			check_true(!is_among(bad, pfns[i])) luo_say("%llx is in use", pfns[i]);
 	}
 	munmap(memory, size);
 }

@@ -17,31 +17,41 @@
 /* A bit of /proc/kpageflags */
 #define KPF_HWPOISON	19
 
-static __u64 read_word(const char *path, __u64 index)
+static void read_words(const char *path, __u64 index, __u64 *words, size_t nr)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	__u64 word = 0;
+	const size_t size = nr * sizeof(*words);
 
 	require_true(fd >= 0);
-	require_eq(sizeof(word), pread(fd, &word, sizeof(word), index * sizeof(word)));
+	require_eq(size, pread(fd, words, size, index * sizeof(*words)));
 	close(fd);
-	return word;
+}
+
+void luo_pfns(const void *memory, __u64 *pfns, size_t nr)
+{
+	read_words("/proc/self/pagemap", (unsigned long)memory / PAGE, pfns, nr);
+	for (size_t i = 0; i < nr; i++) {
+		require_true(pfns[i] >> 63);
+		pfns[i] &= (1ULL << 55) - 1;
+	}
 }
 
 __u64 luo_pfn(const void *page)
 {
-	__u64 entry;
+	__u64 pfn;
 
 	/* A page that is not mapped yet has none. */
 	require_eq(0, madvise((void *)((unsigned long)page & -PAGE), PAGE, MADV_POPULATE_READ));
-	entry = read_word("/proc/self/pagemap", (unsigned long)page / PAGE);
-	require_true(entry >> 63);
-	return entry & ((1ULL << 55) - 1);
+	luo_pfns(page, &pfn, 1);
+	return pfn;
 }
 
 bool luo_is_poisoned(__u64 pfn)
 {
-	return read_word("/proc/kpageflags", pfn) >> KPF_HWPOISON & 1;
+	__u64 flags;
+
+	read_words("/proc/kpageflags", pfn, &flags, 1);
+	return flags >> KPF_HWPOISON & 1;
 }
 
 static bool write_pfn(const char *path, __u64 pfn)

@@ -165,9 +165,11 @@ long long luo_scratch_areas(const char *name, long long address);
 bool luo_in_scratch(long long address);
 
 /*
- * Memory errors: the page frame of a page in memory; whether one is out of use; have it be so,
- * and no more. The last one takes any page, and returns 0 where the kernel cannot do it.
+ * Memory errors: the page frames of pages that are mapped, and of one that can be; whether one is
+ * out of use; have it be so, and no more. The last one takes any page, and returns 0 where the
+ * kernel cannot do it.
  */
+void luo_pfns(const void *memory, __u64 *pfns, size_t nr);
 __u64 luo_pfn(const void *page);
 bool luo_is_poisoned(__u64 pfn);
 bool luo_poison(__u64 pfn);
