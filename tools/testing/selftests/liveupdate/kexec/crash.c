@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "../lib/flb.h"
 #include "../lib/shell.h"
@@ -88,21 +87,14 @@ static void expect_list(void)
 	expect_shell(1, "luoctl preserved /sbin/luoctl");
 }
 
-/* Linux 7.2 does not switch KHO off there; only chance does, if there is little memory. */
-static bool kho_may_be_on(void)
-{
-	struct utsname name;
-
-	return !uname(&name) && !strncmp(name.release, "7.2.", 4);
-}
-
 static void crash_2(void)
 {
 	int dev = luo_open();
 
 	check_true(find_argument("elfcorehdr="));
 	expect_list();
-	if (dev >= 0 && kho_may_be_on()) {
+	/* Linux 7.2 does not switch KHO off; only chance does, if there is little memory. */
+	if (dev >= 0 && luo_is_linux("7.2.")) {
 		check_true(luo_status_is("incoming", "none"));
 		check_true(luo_status_is("number", "0"));
 		close(dev);

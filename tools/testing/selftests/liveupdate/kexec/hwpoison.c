@@ -45,12 +45,14 @@ static void poison_in_scratch(struct bad *bad)
 {
 	char start[32], size[32];
 
-	for (;;) {
-		snprintf(start, sizeof(start), "%llu/start", bad->nr);
-		snprintf(size, sizeof(size), "%llu/size", bad->nr);
+	for (int i = 0;; i++) {
+		snprintf(start, sizeof(start), "%d/start", i);
+		snprintf(size, sizeof(size), "%d/size", i);
 		if (luo_scratch_number(start) < 0)
 			break;
-		poison(bad, (luo_scratch_number(start) + luo_scratch_number(size)) / PAGE - 1);
+		/* Linux 7.2 has empty ones. */
+		if (luo_scratch_number(size))
+			poison(bad, (luo_scratch_number(start) + luo_scratch_number(size)) / PAGE - 1);
 	}
 	bad->nr_scratch = bad->nr;
 }

@@ -122,6 +122,9 @@ static void nearly_full(void)
 	if (!carry("nearly full", fill_memory, expect_memory))
 		return;
 	/* What this kernel has, the next one finds as well: most of it is not preserved. */
+	/* It cannot tell how much room there is. */
+	if (luo_is_linux("7.2."))
+		return;
 	needed = luo_scratch_number("needed");
 	found = luo_scratch_number("found");
 	/* Only now: what is preserved counts once it is retrieved. */

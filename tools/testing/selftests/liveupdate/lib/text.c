@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/utsname.h>
 
 #include "util.h"
 
@@ -50,6 +51,13 @@ int luo_count_fds(void)
 size_t luo_page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
+}
+
+bool luo_is_linux(const char *release)
+{
+	struct utsname name;
+
+	return !uname(&name) && !strncmp(name.release, release, strlen(release));
 }
 
 long long luo_free_memory(void)

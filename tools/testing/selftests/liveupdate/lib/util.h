@@ -153,6 +153,9 @@ bool luo_status_is(const char *name, const char *want);
 /* Free memory in bytes, with what processors keep at hand: MemFree does not count that */
 long long luo_free_memory(void);
 
+/* Does the release of this kernel begin like that? */
+bool luo_is_linux(const char *release);
+
 /* A line of /proc/meminfo, in bytes */
 long long luo_meminfo(const char *what);
 
