@@ -43,16 +43,19 @@ static char *anonymous(long long size, int flags)
  */
 static void poison_in_scratch(struct bad *bad)
 {
-	char start[32], size[32];
+	long long start, size;
+	char name[32];
 
 	for (int i = 0;; i++) {
-		snprintf(start, sizeof(start), "%d/start", i);
-		snprintf(size, sizeof(size), "%d/size", i);
-		if (luo_scratch_number(start) < 0)
+		snprintf(name, sizeof(name), "%d/start", i);
+		start = luo_scratch_number(name);
+		if (start < 0)
 			break;
+		snprintf(name, sizeof(name), "%d/size", i);
+		size = luo_scratch_number(name);
 		/* Linux 7.2 has empty ones. */
-		if (luo_scratch_number(size))
-			poison(bad, (luo_scratch_number(start) + luo_scratch_number(size)) / PAGE - 1);
+		if (size)
+			poison(bad, (start + size) / PAGE - 1);
 	}
 	bad->nr_scratch = bad->nr;
 }
@@ -176,6 +179,8 @@ static void poisoned_1(void)
 	struct bad bad = { };
 
 	require_true(memory);
+	/* When a huge page is split, what is all zeroes becomes the one page of zeroes. */
+	memset(memory, 1, MEMORY);
 	poison_in_scratch(&bad);
 	for (long long at = 0; at < MEMORY; at += STEP)
 		poison(&bad, luo_pfn(memory + at));
