@@ -128,8 +128,8 @@ CLANG = ["LLVM=-19", "CC=ccache clang-19", "HOSTCC=ccache clang-19"]
 
 def checkpatch(res: Result, patch: Path) -> None:
     # libelf has names in CamelCase, and the history of the base, which Fixes: names, is not here.
-    libelf = "\n+++ b/tools/liveupdate/notes.c\n" in patch.read_text()
-    ignore = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID" + ",CAMELCASE" * libelf
+    libelf = re.search(r"^\+\+\+ b/tools/liveupdate/(notes|preserved)\.c$", patch.read_text(), re.M)
+    ignore = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID" + ",CAMELCASE" * bool(libelf)
     status, said = run(["scripts/checkpatch.pl", "--strict", "--no-signoff", "--ignore", ignore,
                         "--terse", "--no-summary", "--show-types", str(patch)],
                        f"{number(patch)}-checkpatch")
