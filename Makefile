@@ -51,6 +51,7 @@ help:
 #:   make fuzz-wire    damaged handovers for their reader, coverage-guided  (FUZZ_SECONDS=30)
 #:   make fuzz-extent  damaged lists of a memfd's extents for theirs
 #:   make fuzz-v2      damaged memfds in the older format, memfd-v2
+#:   make fuzz-hwpoison damaged lists of bad pages
 #:   make fuzz-calls   a million calls at random on the debug kernel      (CALLS=, SEED=)
 #:   make fuzz-faults  every allocation and user copy fails, on the debug kernel, in depth
 #:   make kunit        the KUnit suites
@@ -178,7 +179,7 @@ fuzz-calls: debug-kernel
 fuzz-faults: debug-kernel
 	@$(check) --tier debug --test '*fa[iu]l*' --append luo_faults=deep
 
-fuzz-wire fuzz-extent fuzz-v2: setup
+fuzz-wire fuzz-extent fuzz-v2 fuzz-hwpoison: setup
 	@scripts/tree.sh linux
 	@$(MAKE) -C tools/testing/liveupdate $@ FUZZ_VERBOSE=1
 
@@ -203,5 +204,5 @@ distclean:
 
 .PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
 	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs check-series series docs check-user fuzz-wire \
-	fuzz-extent fuzz-v2 fuzz-calls fuzz-faults kunit check-stock coverage style \
+	fuzz-extent fuzz-v2 fuzz-hwpoison fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

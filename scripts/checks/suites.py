@@ -87,6 +87,8 @@ def user_suites() -> list[Suite]:
               {"target": "fuzz-extent"}),
         Suite("fuzz-v2", LEAN, "memfds in the older format, the same way", run_fuzz,
               {"target": "fuzz-v2"}),
+        Suite("fuzz-hwpoison", LEAN, "lists of bad pages, the same way", run_fuzz,
+              {"target": "fuzz-hwpoison"}),
     ]
 
 
