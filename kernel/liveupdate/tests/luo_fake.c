@@ -231,7 +231,8 @@ void luo_fake_expect_in_use(struct kunit *test, int warnings)
 	warned = true;
 }
 
-/* A driver's module, with the reference of one that is loaded */
+/* A driver's module, with the reference of one that is loaded; skips where there is none */
+#ifdef CONFIG_MODULE_UNLOAD
 struct module *luo_fake_module(struct kunit *test, enum module_state state)
 {
 	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
@@ -241,6 +242,23 @@ struct module *luo_fake_module(struct kunit *test, enum module_state state)
 	atomic_set(&mod->refcnt, 1);
 	return mod;
 }
+
+int luo_fake_module_refs(struct module *mod)
+{
+	return module_refcount(mod);
+}
+#else
+struct module *luo_fake_module(struct kunit *test, enum module_state state)
+{
+	kunit_skip(test, "modules are not unloaded");
+	return NULL;
+}
+
+int luo_fake_module_refs(struct module *mod)
+{
+	return 0;
+}
+#endif
 
 /* How many tasks wait for an op of another */
 unsigned long luo_fake_nr_waiting(struct luo *luo)

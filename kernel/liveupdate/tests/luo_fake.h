@@ -168,6 +168,7 @@ struct luo_fake {
 };
 
 struct module *luo_fake_module(struct kunit *test, enum module_state state);
+int luo_fake_module_refs(struct module *mod);
 struct luo_fake *luo_fake_boot(struct kunit *test);
 struct luo_fake *luo_fake_boot_bare(struct kunit *test);
 void luo_fake_start(struct kunit *test, struct luo_fake *fake);

@@ -487,11 +487,11 @@ static void object_holds_the_module(struct kunit *test)
 
 	mod->state = MODULE_STATE_LIVE;
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(flb), 0);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 1);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 1);
 	luo_fake_finish(fake, "a");
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 1);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 1);
 	luo_fake_finish(fake, "b");
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 0);
 }
 
 static void failed_retrieve_lets_go_of_the_module(struct kunit *test)
@@ -504,7 +504,7 @@ static void failed_retrieve_lets_go_of_the_module(struct kunit *test)
 	fake->flb[0].fail_op = 'r';
 	fake->flb[0].fail_with = -EIO;
 	KUNIT_EXPECT_EQ(test, luo_fake_flb_in(&fake->flb[0]), -EIO);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 0);
 }
 
 /* What came in and what goes out are two objects */

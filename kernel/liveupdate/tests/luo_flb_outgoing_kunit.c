@@ -398,15 +398,15 @@ static void object_holds_the_module(struct kunit *test)
 	flb->ops.owner = mod;
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 2), 0);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 1);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 1);
 	luo_session_close(a);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 0);
 
 	a = luo_fake_session(test, fake, "a");
 	flb->fail_op = 'p';
 	flb->fail_with = -EIO;
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 3), -EIO);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 0);
 	luo_fake_expect_log(fake, "p1 P1 P2 U2 U1 u1 p1");
 }
 

@@ -108,11 +108,11 @@ static void files_hold_the_module(struct kunit *test)
 
 	fake->script.ops.owner = mod;
 	KUNIT_ASSERT_EQ(test, luo_fake_preserve(test, a, 1), 0);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 1);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 1);
 	mod->state = MODULE_STATE_GOING;
 	KUNIT_EXPECT_EQ(test, luo_fake_preserve(test, a, 2), -ENOENT);
 	luo_session_close(a);
-	KUNIT_EXPECT_EQ(test, module_refcount(mod), 0);
+	KUNIT_EXPECT_EQ(test, luo_fake_module_refs(mod), 0);
 }
 
 /* Older strings count less than one's own; among equals it is who came first */
