@@ -24,15 +24,6 @@
 
 #define SECTOR		512
 
-static unsigned int le(const struct blob *blob, size_t at, unsigned int bytes)
-{
-	unsigned int value = 0;
-
-	while (bytes--)
-		value = value << 8 | blob->data[at + bytes];
-	return value;
-}
-
 static bool has(const struct blob *blob, size_t at, const char *magic, size_t len)
 {
 	return blob->size >= at + len && !memcmp(blob->data + at, magic, len);
@@ -77,7 +68,7 @@ static void read_flat(struct image *image, const struct blob *blob)
 		return;
 	}
 	/* Of 64 bits, but what is larger than 4 GiB is none */
-	image->init_size = le(blob, 16, 4);
+	image->init_size = blob_le(blob, 16, 4);
 	if (!notes_scan(image, blob))
 		cannot(image, "truncated");
 }
@@ -117,16 +108,17 @@ static void read_bzimage(struct image *image, const struct blob *blob)
 	unsigned long long setup = blob->data[0x1f1] ?: 4, at, size;
 
 	image->machine = "x86_64";
-	if (blob->size < 0x268 || le(blob, 0x206, 2) < 0x20a) {
+	if (blob->size < 0x268 || blob_le(blob, 0x206, 2) < 0x20a) {
 		cannot(image, blob->size < 0x268 ? "truncated" :
 		       "its boot protocol is too old to say where the kernel is");
 		return;
 	}
-	image->init_size = le(blob, 0x260, 4);
+	image->init_size = blob_le(blob, 0x260, 4);
 	setup = (setup + 1) * SECTOR;
-	at = setup + le(blob, 0x248, 4);
-	size = le(blob, 0x24c, 4);
-	if (blob->size < setup + le(blob, 0x1f4, 4) * 16ULL || at + size > blob->size || size < 8) {
+	at = setup + blob_le(blob, 0x248, 4);
+	size = blob_le(blob, 0x24c, 4);
+	if (blob->size < setup + blob_le(blob, 0x1f4, 4) * 16ULL || at + size > blob->size ||
+	    size < 8) {
 		cannot(image, "truncated");
 		return;
 	}
@@ -143,8 +135,8 @@ static void read_zboot(struct image *image, const struct blob *blob)
 		cannot(image, "truncated");
 		return;
 	}
-	at = le(blob, 8, 4);
-	size = le(blob, 12, 4);
+	at = blob_le(blob, 8, 4);
+	size = blob_le(blob, 12, 4);
 	if (at + size > blob->size)
 		cannot(image, "truncated");
 	else

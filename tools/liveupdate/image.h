@@ -15,7 +15,7 @@
 
 /**
  * struct format - one string that it reads
- * @kind: LIVEUPDATE_NOTE_STORE, _CORE, _FILE or _FLB
+ * @kind: LIVEUPDATE_NOTE_STORE, _CORE, _FILE, _FLB or _SUBTREE
  * @older: it does not write it
  * @compatible: the string
  * @module: which module does; NULL: the kernel itself
@@ -79,6 +79,8 @@ struct blob {
 };
 
 bool blob_read(struct blob *blob, const char *path);
+/* A little-endian number of so many bytes, up to four; what is behind the end is 0 */
+unsigned int blob_le(const struct blob *blob, size_t at, unsigned int bytes);
 /* gzip, zstd, lz4, xz; false, and nothing to be freed, if it is none or is cut off */
 bool blob_unpack(struct blob *blob, const void *packed, size_t size, const char **why);
 

@@ -26,25 +26,16 @@
 #define RAW_SIZE	16
 #define RAW_AT		20
 
-static unsigned int le(const struct blob *blob, size_t at, unsigned int bytes)
-{
-	unsigned int value = 0;
-
-	while (bytes-- && at + bytes < blob->size)
-		value = value << 8 | blob->data[at + bytes];
-	return value;
-}
-
 /* Where section @i begins in the table; 0: there is none */
 static size_t section(const struct blob *blob, unsigned int i)
 {
-	size_t pe = le(blob, PE_AT, 4), at;
+	size_t pe = blob_le(blob, PE_AT, 4), at;
 
 	if (blob->size < PE_AT + 4 || memcmp(blob->data, "MZ", 2) ||
 	    blob->size < pe + PE_HEAD || memcmp(blob->data + pe, "PE\0", 4))
 		return 0;
-	at = pe + PE_HEAD + le(blob, pe + PE_OPTIONAL, 2) + i * SECTION;
-	return i < le(blob, pe + PE_SECTIONS, 2) && at + SECTION <= blob->size ? at : 0;
+	at = pe + PE_HEAD + blob_le(blob, pe + PE_OPTIONAL, 2) + i * SECTION;
+	return i < blob_le(blob, pe + PE_SECTIONS, 2) && at + SECTION <= blob->size ? at : 0;
 }
 
 /* Sections behind the first .profile are for other boot entries. */
@@ -58,10 +49,10 @@ static bool find(const char *path, const struct blob *blob, const char *name,
 			return false;
 		if (strncmp((char *)blob->data + at, name, 8))
 			continue;
-		size = le(blob, at + VIRTUAL_SIZE, 4);
-		if (size > le(blob, at + RAW_SIZE, 4))
-			size = le(blob, at + RAW_SIZE, 4);
-		raw = le(blob, at + RAW_AT, 4);
+		size = blob_le(blob, at + VIRTUAL_SIZE, 4);
+		if (size > blob_le(blob, at + RAW_SIZE, 4))
+			size = blob_le(blob, at + RAW_SIZE, 4);
+		raw = blob_le(blob, at + RAW_AT, 4);
 		if (raw > blob->size || size > blob->size - raw)
 			errx(EXIT_UNKNOWN, "%s: truncated: section %s is not in it", path, name);
 		*part = (struct blob){ blob->data + raw, size };

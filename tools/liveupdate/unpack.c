@@ -17,6 +17,15 @@
 /* More than a kernel has: what unpacks to that is something else */
 #define UNPACKED_MAX	(2ULL << 30)
 
+unsigned int blob_le(const struct blob *blob, size_t at, unsigned int bytes)
+{
+	unsigned int value = 0;
+
+	while (bytes--)
+		value = value << 8 | (at + bytes < blob->size ? blob->data[at + bytes] : 0);
+	return value;
+}
+
 /* All of a file; false and errno */
 bool blob_read(struct blob *blob, const char *path)
 {
