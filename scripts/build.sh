@@ -42,7 +42,7 @@ fragments() {
 	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | host | plain) echo base "$arch" lean "$1" ;;
 	config-*) echo random "$arch" ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|host|plain" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|host|plain|config-N" ;;
 	esac
 }
 
@@ -135,6 +135,7 @@ up_to_date() {
 	[ -z "${KSRC:-}" ] && [ -f "$out/.built" ] || return 1
 	local from=("$top"/{kernel,include,mm,lib,samples,patches,configs,scripts/{build,tree,lib}.sh})
 	local found
+	[[ $name != config-* ]] || from+=("$top/scripts/random_config.py")
 	found=$(find "${from[@]}" -newer "$out/.built" -print -quit 2>/dev/null) || true
 	[ -z "$found" ]
 }
