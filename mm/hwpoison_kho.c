@@ -158,14 +158,15 @@ void __init hwpoison_kho_reserve_scratch(phys_addr_t phys, size_t size,
 		return;
 
 	/* What is wrong with it is said by hwpoison_kho_reserve(). */
-	if (!hwpoison_ser_check(ser, size)) {
-		for (u64 i = 0; i < ser->nr && nr < EARLY_MAX; i++) {
-			if (is_in_scratch(PFN_PHYS(ser->pfns[i]), areas, nr_areas)) {
-				reserve_page(ser, i);
-				nr++;
-			}
+	if (hwpoison_ser_check(ser, size))
+		goto unmap;
+	for (u64 i = 0; i < ser->nr && nr < EARLY_MAX; i++) {
+		if (is_in_scratch(PFN_PHYS(ser->pfns[i]), areas, nr_areas)) {
+			reserve_page(ser, i);
+			nr++;
 		}
 	}
+unmap:
 	early_memunmap(ser, size);
 }
 
