@@ -165,8 +165,11 @@ def kexec_suites() -> list[Suite]:
         jump("limits", 5, "memory taken away by the command line", LEAN,
              in_log={"mem= and memmap= ignored": 3} if guest.ARCH == "x86_64"
              else {"mem= ignored": 1}),
-        jump("hwpoison", 3, "bad memory stays out of use",
+        # KASLR may place the kernel on a bad page.
+        jump("hwpoison", 3, "bad memory stays out of use", args="nokaslr",
              in_log={r"hwpoison: handover: \d+ bad pages of the previous kernel": 2}),
+        jump("hwpoison-many", 2, "more of it than memblock has space for early", LEAN,
+             args="nokaslr"),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
         jump("stress", 2, "many threads until the kexec, while reboots are refused"),
@@ -346,7 +349,7 @@ def host_suites() -> list[Suite]:
                   nodes=("512M", "512M")),
              host(jump("scratch-4g", 11, "4 GiB, ten times"), "4G-memfd", "8G",
                   nodes=("4G", "4G")),
-             host(jump("hwpoison", 3, "bad memory stays out of use"), "hwpoison", "2G",
+             host(jump("hwpoison", 3, "bad memory stays out of use", args="nokaslr"), "hwpoison", "2G",
                   nodes=("1G", "1G")),
              host(jump("scratch-pin", 1, "nine tenths of memory pinned", image=True), "pin", "2G")]
     return some

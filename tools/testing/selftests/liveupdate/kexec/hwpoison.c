@@ -15,7 +15,7 @@
 #define HUGE		(2LL << 20)
 #define STEP		(MEMORY / NR_SCATTERED)
 #define NR_SCATTERED	16
-#define MOST		64	/* bad pages */
+#define MOST		256	/* bad pages */
 
 struct bad {
 	__u64 nr, nr_scratch;
@@ -44,15 +44,9 @@ static char *anonymous(long long size, int flags)
 static void poison_in_scratch(struct bad *bad)
 {
 	long long start, size;
-	char name[32];
 
-	for (int i = 0;; i++) {
-		snprintf(name, sizeof(name), "%d/start", i);
-		start = luo_scratch_number(name);
-		if (start < 0)
-			break;
-		snprintf(name, sizeof(name), "%d/size", i);
-		size = luo_scratch_number(name);
+	for (int i = 0; (start = luo_scratch_area(i, "start")) >= 0; i++) {
+		size = luo_scratch_area(i, "size");
 		/* Linux 7.2 has empty ones. */
 		if (size)
 			poison(bad, (start + size) / PAGE - 1);
@@ -95,14 +89,16 @@ static void poison_preserved(struct bad *bad)
 static void expect_preserved(void)
 {
 	int s = retrieve("hwpoison");
-	char page[PAGE];
+	char pages[8 * PAGE];
 
 	for (int i = 0; i < 2; i++) {
 		int memfd = test_retrieve_fd(s, i);
 
 		check_true(luo_holds(memfd, 1, 0, BAD * PAGE));
-		check_eq(-1, pread(memfd, page, PAGE, BAD * PAGE));
+		check_eq(-1, pread(memfd, pages, PAGE, BAD * PAGE));
 		check_eq(EIO, errno);
+		/* What is copied in one go ends before it. */
+		check_eq(BAD * PAGE, pread(memfd, pages, sizeof(pages), 0));
 		check_true(luo_holds(memfd, 1, (BAD + 1) * PAGE, 2 * PAGE));
 		/* Linux frees a huge page with the bad page in it: keep that file. */
 		if (!i)
@@ -192,6 +188,33 @@ static void poisoned_1(void)
 	hand_on(&bad);
 }
 
+/*
+ * A page where the image for the next kernel is loaded as well: it is loaded anew. The kernel
+ * cannot do without the page.
+ */
+static void poison_initrd(struct bad *bad)
+{
+	long long start, end;
+	char cmdline[2048];
+
+	if (!luo_initrd(&start, &end))
+		return;
+	poison(bad, (start + end) / 2 / PAGE);
+	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	require_eq(0, luo_load_next(cmdline));
+}
+
+static void expect_good_initrd(const struct bad *bad)
+{
+	long long start, end;
+
+	if (!luo_initrd(&start, &end))
+		return;
+	for (__u64 i = 0; i < bad->nr; i++)
+		check_true(bad->pfns[i] < start / PAGE || bad->pfns[i] > end / PAGE)
+			luo_say("%llx is in the initramfs", bad->pfns[i]);
+}
+
 static void poisoned_2(void)
 {
 	struct bad bad = take_over();
@@ -204,6 +227,7 @@ static void poisoned_2(void)
 	for (__u64 i = 0; i <= bad.nr_scratch; i++)
 		unpoison(&bad, i);
 	poison(&bad, luo_pfn(anonymous(PAGE, 0)));
+	poison_initrd(&bad);
 	hand_on(&bad);
 }
 
@@ -211,8 +235,38 @@ static void poisoned_3(void)
 {
 	struct bad bad = take_over();
 
+	expect_good_initrd(&bad);
 	expect_unused(&bad);
 }
+
+/* More than memblock has space for in early boot, none next to another */
+static void many_1(void)
+{
+	struct bad bad = { };
+	__u64 first = 0;
+
+	for (int i = 0; luo_scratch_area(i, "size") > 0; i++)
+		first = luo_scratch_area(i, "start") / PAGE;
+	while (bad.nr < 200)
+		poison(&bad, first + 2 * bad.nr);
+	expect_bad(&bad);
+	hand_on(&bad);
+}
+
+static void many_2(void)
+{
+	struct bad bad = take_over();
+
+	for (__u64 i = bad.nr; i; i--)
+		unpoison(&bad, i - 1);
+}
+
+static const struct scenario many_scenarios[] = {
+	{ "many bad pages", { many_1, many_2 } },
+	{ }
+};
+
+SCENARIOS("hwpoison-many", many_scenarios)
 
 static const struct scenario hwpoison_scenarios[] = {
 	{ "bad pages", { poisoned_1, poisoned_2, poisoned_3 } },

@@ -39,7 +39,11 @@ static const char *options_of(int stage)
 	return stage > 1 && stage <= options_kernels() ? options[stage - 2] : NULL;
 }
 
-static void options_every(void)
+/*
+ * One memfd through a row of kernels; what stands in its first page is up to the caller. Returns
+ * it, in each.
+ */
+static int carry(const char *name, const char *option, bool last)
 {
 	int stage = luo_stage(), s, memfd;
 
@@ -47,14 +51,22 @@ static void options_every(void)
 		memfd = test_memfd(PAGES * PAGE);
 		require_true(luo_fill(memfd, 1, 0, PAGES * PAGE));
 	} else {
-		luo_say("with %s", options_of(stage));
-		s = retrieve("options");
+		luo_say("with %s", option);
+		s = retrieve(name);
 		memfd = test_retrieve_fd(s, stage - 1);
-		check_true(luo_holds(memfd, 1, 0, PAGES * PAGE));
+		check_true(luo_holds(memfd, 1, PAGE, (PAGES - 1) * PAGE));
 		test_finish(s);
 	}
-	if (stage < options_kernels())
-		test_preserve(create("options"), memfd, stage);
+	if (!last)
+		test_preserve(create(name), memfd, stage);
+	return memfd;
+}
+
+static void options_every(void)
+{
+	const int stage = luo_stage();
+
+	carry("options", options_of(stage), stage == options_kernels());
 }
 
 static const struct scenario options_scenarios[] = {
@@ -88,25 +100,15 @@ static const char *limits_of(int stage)
 static void limits_every(void)
 {
 	const long long now = luo_meminfo("MemTotal");
-	int stage = luo_stage(), s, memfd;
-	long long before;
+	const int stage = luo_stage();
+	const int memfd = carry("limits", limits_of(stage), stage == limits_kernels());
+	long long first;
 
-	if (stage == 1) {
-		memfd = test_memfd(PAGES * PAGE);
-		require_true(luo_fill(memfd, 1, 0, PAGES * PAGE));
+	if (stage == 1)
 		require_eq(sizeof(now), pwrite(memfd, &now, sizeof(now), 0));
-	} else {
-		luo_say("with %s", limits_of(stage));
-		s = retrieve("limits");
-		memfd = test_retrieve_fd(s, stage - 1);
-		check_true(luo_holds(memfd, 1, PAGE, (PAGES - 1) * PAGE));
-		require_eq(sizeof(before), pread(memfd, &before, sizeof(before), 0));
-		check_ge(now, before - before / 100);
-		check_ge(before + before / 100, now);
-		test_finish(s);
-	}
-	if (stage < limits_kernels())
-		test_preserve(create("limits"), memfd, stage);
+	require_eq(sizeof(first), pread(memfd, &first, sizeof(first), 0));
+	check_ge(now, first - first / 100);
+	check_ge(first + first / 100, now);
 }
 
 static const struct scenario limits_scenarios[] = {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -34,20 +33,15 @@ static long long scratch_bytes(void)
 	return info.scratch_bytes;
 }
 
-static long long areas(const char *name)
-{
-	return luo_scratch_areas(name, 0);
-}
-
 static void expect_scratch_counted(void)
 {
 	long long scratch = scratch_bytes();
 
 	check_eq(scratch, luo_meminfo("CmaTotal"));
 	check_ge(scratch, luo_meminfo("CmaFree"));
-	check_eq(scratch, areas("size"));
-	check_ge(scratch, areas("free"));
-	check_ge(areas("free"), scratch / 2);
+	check_eq(scratch, luo_scratch_sum("size"));
+	check_ge(scratch, luo_scratch_sum("free"));
+	check_ge(luo_scratch_sum("free"), scratch / 2);
 }
 
 static void counted(void)
@@ -179,21 +173,6 @@ static const struct scenario four_gib_scenarios[] = {
 
 SCENARIOS("scratch-4g", four_gib_scenarios)
 
-/* Where the boot loader, or the previous kernel, has put the initramfs */
-static long long initrd_address(void)
-{
-	static char log[1 << 18];
-	int len = klogctl(3, log, sizeof(log) - 1);
-	long long address = 0;
-	char *at;
-
-	require_true(len > 0);
-	log[len] = 0;
-	at = strstr(log, "RAMDISK: [mem ");
-	require_true(at && sscanf(at, "RAMDISK: [mem %llx", &address) == 1);
-	return address;
-}
-
 static void elsewhere_1(void)
 {
 	int memfd = test_memfd(64 * PAGE);
@@ -206,10 +185,12 @@ static void elsewhere_1(void)
 static void elsewhere_2(void)
 {
 	int s = retrieve("elsewhere"), memfd = test_retrieve_fd(s, 1);
+	long long start, end;
 
 	check_true(luo_holds(memfd, 1, 0, 64 * PAGE));
-	luo_say("the initramfs is at 0x%llx", initrd_address());
-	check_true(!luo_in_scratch(initrd_address()));
+	require_true(luo_initrd(&start, &end));
+	luo_say("the initramfs is at 0x%llx", start);
+	check_true(!luo_in_scratch(start));
 	expect_scratch_counted();
 	test_finish(s);
 	test_preserve(create("elsewhere"), memfd, 1);
@@ -282,7 +263,7 @@ static int fill_buffers(struct iovec *buffers)
 	const long long available = luo_meminfo("MemAvailable");
 	int most = available / 10 * 9 / BUFFER, nr = 0, surplus;
 
-	while (areas("free") > areas("size") / 2) {
+	while (luo_scratch_sum("free") > luo_scratch_sum("size") / 2) {
 		require_true(nr < MOST_BUFFERS && nr * BUFFER < available);
 		buffers[nr].iov_base = map_buffer();
 		buffers[nr++].iov_len = BUFFER;
@@ -325,7 +306,7 @@ static void pinned_1(void)
 	require_true(ring >= 0);
 	nr = fill_buffers(buffers);
 	before = in_scratch(buffers, nr);
-	check_ge(before, areas("size") / 4);
+	check_ge(before, luo_scratch_sum("size") / 4);
 	require_eq(0, syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, buffers, nr));
 	after = in_scratch(buffers, nr);
 	check_eq(0, after);

@@ -54,6 +54,11 @@ bool luo_is_poisoned(__u64 pfn)
 	return flags >> KPF_HWPOISON & 1;
 }
 
+bool luo_can_poison(void)
+{
+	return !access(INJECT, F_OK);
+}
+
 static bool write_pfn(const char *path, __u64 pfn)
 {
 	char number[32];
@@ -85,5 +90,6 @@ __u64 luo_poison_page(void)
 
 	require_true(page != MAP_FAILED);
 	pfn = luo_pfn(page);
-	return luo_poison(pfn) ? pfn : 0;
+	require_true(luo_poison(pfn));
+	return pfn;
 }

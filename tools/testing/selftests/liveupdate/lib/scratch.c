@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 
 #include "check.h"
 #include "util.h"
@@ -29,26 +30,43 @@ long long luo_scratch_number(const char *name)
 	return luo_read_text(path, text, sizeof(text)) ? strtoll(text, NULL, 0) : -1;
 }
 
-long long luo_scratch_areas(const char *name, long long address)
+long long luo_scratch_area(int i, const char *name)
 {
-	long long sum = 0, number, start;
-	char file[32];
+	char path[64];
 
-	for (int i = 0;; i++) {
-		snprintf(file, sizeof(file), "%d/start", i);
-		start = luo_scratch_number(file);
-		if (start < 0)
-			return address ? -1 : sum;
-		snprintf(file, sizeof(file), "%d/%s", i, name);
-		number = luo_scratch_number(file);
-		require_true(number >= 0);
-		if (address >= start && address < start + number)
-			return i;
-		sum += number;
+	snprintf(path, sizeof(path), "%d/%s", i, name);
+	return luo_scratch_number(path);
+}
+
+long long luo_scratch_sum(const char *name)
+{
+	long long sum = 0;
+
+	for (int i = 0; luo_scratch_area(i, "start") >= 0; i++) {
+		require_true(luo_scratch_area(i, name) >= 0);
+		sum += luo_scratch_area(i, name);
 	}
+	return sum;
 }
 
 bool luo_in_scratch(long long address)
 {
-	return luo_scratch_areas("size", address) >= 0;
+	long long start;
+
+	for (int i = 0; (start = luo_scratch_area(i, "start")) >= 0; i++)
+		if (address >= start && address - start < luo_scratch_area(i, "size"))
+			return true;
+	return false;
+}
+
+bool luo_initrd(long long *start, long long *end)
+{
+	static char log[1 << 18];
+	int len = klogctl(3, log, sizeof(log) - 1);
+	char *at;
+
+	require_true(len > 0);
+	log[len] = 0;
+	at = strstr(log, "RAMDISK: [mem ");
+	return at && sscanf(at, "RAMDISK: [mem %llx-%llx", start, end) == 2;
 }

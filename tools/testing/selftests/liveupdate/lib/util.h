@@ -159,19 +159,21 @@ bool luo_is_linux(const char *release);
 /* A line of /proc/meminfo, in bytes */
 long long luo_meminfo(const char *what);
 
-/*
- * /sys/kernel/liveupdate/scratch: a number, or -1; the sum of one of all areas, or, with an
- * address, which area has it, or -1.
- */
+/* /sys/kernel/liveupdate/scratch: a number, or -1; the same of an area; the sum of all areas */
 long long luo_scratch_number(const char *name);
-long long luo_scratch_areas(const char *name, long long address);
+long long luo_scratch_area(int i, const char *name);
+long long luo_scratch_sum(const char *name);
 bool luo_in_scratch(long long address);
 
+/* Where this kernel found its initramfs. False: it does not say, as on arm64 */
+bool luo_initrd(long long *start, long long *end);
+
 /*
- * Memory errors: the page frames of pages that are mapped, and of one that can be; whether one is
- * out of use; have it be so, and no more. The last one takes any page, and returns 0 where the
- * kernel cannot do it.
+ * Memory errors: the page frames of pages that are mapped, and of one that can be; can there be
+ * errors, in this kernel? Whether a page is out of use; have it be so, and no more; and one that
+ * nobody misses.
  */
+bool luo_can_poison(void);
 void luo_pfns(const void *memory, __u64 *pfns, size_t nr);
 __u64 luo_pfn(const void *page);
 bool luo_is_poisoned(__u64 pfn);
