@@ -64,7 +64,7 @@ def log_name(res: Result, opts: Options) -> str:
 
 
 def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None = None,
-         panics: str = ""):
+         panics: str = "", disk: int = 0):
     """Run a guest and add to the result what its kernel complained about, up to the panic
     that is expected."""
     need_kernel(opts.kernel)
@@ -76,6 +76,8 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     machine.more = numa(opts.nodes)
     if opts.gcov:
         machine.more += ("-serial", f"file:{opts.gcov / name}.gcov")
+    if disk:
+        machine.more += virtio_disk(name, disk)
     out = machine.run()
     res.log = os.path.relpath(out.log, ROOT)
     bad = trouble(out.kernel[:panic_line(out.kernel, panics)], allow)
@@ -101,6 +103,16 @@ def numa(nodes: tuple[str, ...]) -> tuple[str, ...]:
     if nodes:
         args += ["-smp", f"{len(nodes)},sockets={len(nodes)},cores=1,threads=1"]
     return tuple(args)
+
+
+def virtio_disk(name: str, size: int) -> tuple[str, ...]:
+    """A new and empty one; only what is written takes space."""
+    path = BUILD / "disks" / f"{name}.img"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch()
+    os.truncate(path, size << 20)
+    return "-drive", f"file={path},if=virtio,format=raw,cache=unsafe"
 
 
 def panic_line(lines: list[str], panics: str) -> int | None:
@@ -131,11 +143,12 @@ def counted(programs) -> str:
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", files: Callable[[Options], dict] | None = None,
                  image: bool = False, in_log: dict[str, int] | None = None,
-                 allow: str | None = None, panics: str = "") -> list[str]:
+                 allow: str | None = None, panics: str = "", disk: int = 0) -> list[str]:
     """Boot with our /init, which runs the programs; each has one document per kernel.
     `files` makes what they need besides. Each pattern of `in_log` must be found in so many
     lines of the kernel's log. If there is a pattern `panics`, the last kernel must end with
-    that panic, before any result. Returns the kernel's log."""
+    that panic, before any result. The guest has a disk of so many MiB, if any. Returns the
+    kernel's log."""
     build_selftests()
     content = selftest_files(opts, programs, kernels > 1 or image)
     content |= files(opts) if files else {}
@@ -148,7 +161,7 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
     elif opts.debug:
         append += " luo_kmemleak=1"
         expected.append("kmemleak")
-    out = boot(res, opts, content, append, allow, panics)
+    out = boot(res, opts, content, append, allow, panics, disk)
     parts, complete = split_parts(out.tests)
     if panics and check_panic(res, out.kernel, parts[len(expected):], panics):
         parts, complete = parts[:len(expected)], True

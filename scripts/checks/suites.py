@@ -122,6 +122,9 @@ def kexec_suites() -> list[Suite]:
         jump("session", 3, "sessions over three kernels", in_log={"unwanted": 2, "half-done": 2}),
         jump("fd", 2, "retrieving files", LEAN),
         jump("write", 2, "writing until the kexec", LEAN),
+        jump("managed", 2, "what else a host does with memory that is preserved"),
+        jump("swap", 2, "pages that are swapped out to a disk", LEAN, disk=64),
+        jump("zswap", 2, "pages that are swapped out, and compressed", LEAN, disk=64),
         # Either kernel asks early whether each page is preserved: the first one finds none, the
         # second one all that there are.
         jump("extent", 2, "mode, owner, how it was opened; many extents",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory that is short: pages that are swapped out when they are preserved, groups that
- * may not have what they retrieve, memory that is used up. A debug kernel has all of it.
+ * may not have what they retrieve, memory that is used up. A debug kernel has a RAM disk to
+ * swap to, a guest may have a disk.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +22,6 @@
 
 #define MIB		(1024 * 1024)
 #define SIZE		(8 * MIB)
-#define SWAP_DEVICE	"/dev/ram0"
 #define SEED		1200
 
 #ifndef MADV_PAGEOUT
@@ -31,10 +31,15 @@
 #define MADV_POPULATE_READ	22
 #endif
 
+static const char *swap_device(void)
+{
+	return access("/dev/vda", F_OK) ? "/dev/ram0" : "/dev/vda";
+}
+
 /* See include/linux/swap.h: all but the version and the last page is zero. */
 static bool make_swap(void)
 {
-	int fd = open(SWAP_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = open(swap_device(), O_RDWR | O_CLOEXEC);
 	struct sysinfo info;
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	char page[PAGE] = {};
@@ -56,7 +61,7 @@ static bool make_swap(void)
 	require_eq(PAGE, pwrite(fd, page, PAGE, 0));
 	require_eq(0, fsync(fd));
 	close(fd);
-	return !swapon(SWAP_DEVICE, 0);
+	return !swapon(swap_device(), 0);
 }
 
 static long long swapped(void)
@@ -105,7 +110,7 @@ static void swap_1(void)
 	int s = create("swapped"), all = test_memfd(SIZE), some = test_memfd(SIZE);
 
 	if (!make_swap())
-		luo_skip("no " SWAP_DEVICE " to swap to");
+		luo_skip("no disk to swap to");
 	require_true(luo_fill(all, SEED, 0, SIZE));
 	require_ge(page_out(all), SIZE / 2);
 	test_preserve(s, all, 1);
@@ -348,7 +353,7 @@ static void short_1(void)
 	struct luo_child c;
 
 	if (!make_swap())
-		luo_skip("no " SWAP_DEVICE " to swap to");
+		luo_skip("no disk to swap to");
 
 	/* A page each, so that there is much to serialize */
 	for (off_t at = 0; at < SIZE; at += PAGE) {
@@ -385,6 +390,38 @@ static void short_2(void)
 	test_finish(s);
 }
 
+#define ZSWAP	"/sys/module/zswap/parameters/enabled"
+#define STORED	"/sys/kernel/debug/zswap/stored_pages"
+
+#define LITTLE	64
+
+/* What is swapped out stays in memory if it can be compressed: a few bytes on each page. */
+static void zswap_1(void)
+{
+	int s = create("zswap"), fd = test_memfd(SIZE);
+	char text[32];
+
+	require_true(make_swap());
+	require_true(luo_write_text(ZSWAP, "Y"));
+	for (off_t at = 0; at < SIZE; at += PAGE)
+		require_true(luo_fill(fd, SEED + 6, at, LITTLE));
+	require_ge(page_out(fd), SIZE / 2);
+	require_true(luo_read_text(STORED, text, sizeof(text)));
+	check_ge(atoll(text), SIZE / PAGE / 2);
+	test_preserve(s, fd, 1);
+}
+
+static void zswap_2(void)
+{
+	int s = retrieve("zswap"), fd = test_retrieve_fd(s, 1);
+
+	for (off_t at = 0; at < SIZE; at += PAGE) {
+		check_true(luo_holds(fd, SEED + 6, at, LITTLE));
+		check_true(luo_is_zero(fd, at + LITTLE, PAGE - LITTLE));
+	}
+	test_finish(s);
+}
+
 static const struct scenario pressure_scenarios[] = {
 	{ "swap", { swap_1, swap_2 } },
 	{ "group", { group_1, group_2 } },
@@ -395,3 +432,17 @@ static const struct scenario pressure_scenarios[] = {
 };
 
 SCENARIOS("pressure", pressure_scenarios)
+
+static const struct scenario swap_scenarios[] = {
+	{ "swap", { swap_1, swap_2 } },
+	{ }
+};
+
+SCENARIOS("swap", swap_scenarios)
+
+static const struct scenario zswap_scenarios[] = {
+	{ "zswap", { zswap_1, zswap_2 } },
+	{ }
+};
+
+SCENARIOS("zswap", zswap_scenarios)
