@@ -12,8 +12,9 @@ ACCEL ?= tcg
 TEST ?=
 # For make check-configs: which of them
 CONFIGS ?= 1 2 3 4 5 6 7 8 9 10 11 12
-# For make bench: fewer sizes; one case
+# For make bench: fewer sizes; one case; the kernel that is configured as Debian's
 QUICK ?=
+HOST ?=
 CASE ?=
 # For make fuzz-calls: how many, and which ones
 CALLS ?= 1000000
@@ -64,8 +65,11 @@ help:
 #:   make check-kvm    a virtual CPU of KVM, itself emulated, that waits for frozen memory
 #:   make check-kcsan  the concurrent tests on a kernel that notices data races
 #:   make check-configs a dozen kernels whose configurations are drawn by lot, with W=1: long
-#:   make check-host   small hosts, several NUMA nodes, what a command line may ask for
-#:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=)
+#:   make check-host   on a kernel with Debian's configuration; small hosts, several NUMA nodes, what
+#:                     a command line may ask for
+#:   make host-kernel  that kernel: build/out/host                          (an hour)
+#:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=);
+#:                     with HOST=1 the kernel configured as Debian's, and ours: build/bench-host
 #:   make bench-scratch how much memory is set aside on hosts of many sizes, ours and stock
 #:   make docs         the documents as HTML: build/docs
 #:   make series       the patches to mail: build/series
@@ -119,7 +123,8 @@ check-full: kernel debug-kernel kernel-off
 
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
-		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-configs' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-configs' \
+		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -135,9 +140,10 @@ docs:
 	@scripts/tree.sh linux
 	@scripts/docs.sh
 
-bench: kernel stock
+bench: kernel
 	@scripts/setup.sh bench
-	@scripts/bench.py $(if $(QUICK),--quick) $(if $(CASE),--case '$(CASE)')
+	@scripts/build.sh $(if $(HOST),host,stock)
+	@scripts/bench.py $(if $(HOST),--host) $(if $(QUICK),--quick) $(if $(CASE),--case '$(CASE)')
 
 bench-scratch: kernel stock
 	@scripts/bench_scratch.py
@@ -161,9 +167,12 @@ check-kcsan: setup
 	@scripts/build.sh kcsan
 	@$(check) --tier kcsan $(if $(TEST),--test '$(TEST)')
 
-check-host: setup
-	@scripts/build.sh host
+check-host: kernel
+	@set -e; for name in early host host-next; do scripts/build.sh $$name; done
 	@$(check) --tier host $(if $(TEST),--test '$(TEST)')
+
+host-kernel: setup
+	@scripts/build.sh host
 
 check-configs: setup
 	@set -e; for n in $(CONFIGS); do scripts/build.sh config-$$n; done
@@ -203,6 +212,7 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
-	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs check-series series docs check-user fuzz-wire \
+	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs \
+	host-kernel check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-hwpoison fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py [--quick] [--case NAME] [--jobs N]
+"""bench.py [--quick] [--host] [--case NAME] [--jobs N]
 
-What a live update costs, in guest instructions, on our kernel and on the stock one.
+What a live update costs, in guest instructions, on our kernel and on the stock one; with --host
+on the one configured as Debian's and on our everyday one.
 
 Each case runs in sizes that show how its cost grows, each in a guest of its own that counts one
 nanosecond per instruction (-icount), so that nothing depends on how busy this machine is. The
 guest's program, bench/bench.c, verifies all contents; a run that does not come to its end counts
-as failed. Results go to build/bench/: results.json, a plot per case, the guests' logs to
+as failed. Results go to build/bench/, or bench-host: results.json, a plot per case, the guests' logs to
 build/logs/bench-*.log.
 """
 from __future__ import annotations
@@ -27,8 +28,9 @@ from guest import BUILD, ROOT, Guest, GuestError, Initramfs, image
 
 OUT = BUILD / "bench"
 SELFTESTS = ROOT / "tools/testing/selftests/liveupdate"
-KERNELS = ("lean", "stock")
+# What is measured and what stands beside it, by the name of the kernel that build.sh makes
 NAMES = {"lean": "ours", "stock": "stock"}
+HOST = {"host": "host", "lean": "lean"}
 ICOUNT = ("-M", "i8042=off", "-icount", "shift=0,sleep=off")
 # ACPI waits for the next tick twice on its way up, or does not, for no reason of ours: that is
 # 8 M instructions that come and go.
@@ -48,7 +50,7 @@ class Case:
 
     def sizes(self, quick: bool, kernel: str) -> list[int]:
         return [s for s in (self.quick if quick else self.full)
-                if kernel == "lean" or s <= self.stock]
+                if kernel != "stock" or s <= self.stock]
 
 
 CASES = (
@@ -59,6 +61,16 @@ CASES = (
     Case("scattered", "MiB", (1, 8, 32, 128, 512, 1024), (32, 128), 32),
     Case("sparse", "MiB, one page in 64", (64, 512), (512,)),
 )
+
+
+def first() -> str:
+    """What is measured"""
+    return next(iter(NAMES.values()))
+
+
+def second() -> str:
+    """What stands beside it"""
+    return list(NAMES.values())[1]
 
 
 class BenchError(Exception):
@@ -148,13 +160,13 @@ def plot(case: Case, results: dict) -> Path:
             if rows:
                 block = f"$d{len(curves)}"
                 data.append(f"{block} << EOD\n" + "\n".join(f"{a} {b}" for a, b in rows) + "\nEOD")
-                style = "dt 1" if kernel == "ours" else "dt 3"
+                style = "dt 1" if kernel == first() else "dt 3"
                 curves.append(f"{block} with linespoints lw 2 lc {steps.index(step) + 1} {style} "
                               f"title '{kernel}: {step}'")
     script = "\n".join([*data, f"set terminal svg size 800,500 background '#ffffff'; "
                         f"set output '{svg}'; set logscale xy; set key outside noenhanced; "
                         f"set grid; set xlabel '{case.unit}'; set ylabel 'instructions'; "
-                        "set title 'A live update, ours and stock'",
+                        f"set title 'A live update, {first()} and {second()}'",
                         "plot " + ", ".join(curves)])
     done = subprocess.run(["gnuplot"], input=script, text=True, capture_output=True, check=False)
     if done.returncode:
@@ -170,10 +182,11 @@ def human(n: float) -> str:
 
 
 def table(results: dict) -> None:
-    print(f"{'case':<16}{'size':>7}  {'step':<20}{'ours':>12}{'stock':>12}  stock/ours")
+    print(f"{'case':<16}{'size':>7}  {'step':<20}{first():>12}{second():>12}  "
+          f"{second()}/{first()}")
     for case in CASES:
-        for size, mine in sorted(results["ours"].get(case.name, {}).items()):
-            other = results["stock"].get(case.name, {}).get(size, {})
+        for size, mine in sorted(results[first()].get(case.name, {}).items()):
+            other = results[second()].get(case.name, {}).get(size, {})
             for step, value in mine.items():
                 if step.startswith("at-") or step in ("done", "runs", "ticks-per-ms"):
                     continue
@@ -191,15 +204,15 @@ def extra(results: dict, init: Path) -> None:
         found, _ = run(kernel, "sessions", 1, init, icount=False)
         results["four-cpus-ms"][name] = round(found["blackout"] / found["ticks-per-ms"])
     print("an empty blackout, with the kernels' log on the console:")
-    for phase, value in results["phases"]["ours"].items():
-        print(f"  {phase:<30}{human(value):>10}{human(results['phases']['stock'][phase]):>10}")
+    for phase, value in results["phases"][first()].items():
+        print(f"  {phase:<30}{human(value):>10}{human(results['phases'][second()][phase]):>10}")
     print("with 4 CPUs, in ms of time, not repeatable: "
           + ", ".join(f"{k} {v}" for k, v in results["four-cpus-ms"].items()))
 
 
 def measure(cases: list[Case], quick: bool, jobs: int, init: Path, results: dict) -> list[str]:
     """All sizes of all cases on both kernels, the long ones first."""
-    work = [(k, c.name, s) for c in cases for k in KERNELS for s in c.sizes(quick, k)]
+    work = [(k, c.name, s) for c in cases for k in NAMES for s in c.sizes(quick, k)]
     work.sort(key=lambda w: (w[1] == "scattered") * w[2] * (20 if w[0] == "stock" else 1) + w[2],
               reverse=True)
     failed = []
@@ -217,8 +230,10 @@ def measure(cases: list[Case], quick: bool, jobs: int, init: Path, results: dict
 
 
 def main() -> int:
+    global OUT                                  # pylint: disable=global-statement
     ap = argparse.ArgumentParser(description="count what a live update costs, ours and stock")
     ap.add_argument("--quick", action="store_true", help="few sizes, under four minutes")
+    ap.add_argument("--host", action="store_true", help="the kernel configured as Debian's")
     ap.add_argument("--case", help="only this one")
     ap.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time")
     args = ap.parse_args()
@@ -228,7 +243,11 @@ def main() -> int:
               file=sys.stderr)
         return 2
 
-    results: dict = {"ours": {}, "stock": {}, "phases": {}, "four-cpus-ms": {}}
+    if args.host:
+        NAMES.clear()
+        NAMES.update(HOST)
+        OUT = OUT.with_name("bench-host")       # pylint: disable=invalid-name
+    results: dict = {first(): {}, second(): {}, "phases": {}, "four-cpus-ms": {}}
     start = time.monotonic()
     try:
         init = compile_init()
@@ -236,7 +255,7 @@ def main() -> int:
         table(results)
         if not args.case:
             extra(results, init)
-        plots = [plot(c, results) for c in cases if results["ours"].get(c.name)]
+        plots = [plot(c, results) for c in cases if results[first()].get(c.name)]
     except (BenchError, GuestError, OSError, subprocess.CalledProcessError) as err:
         print(f"bench.py: {err}", file=sys.stderr)
         return 2

@@ -13,7 +13,10 @@
 #   build.sh systemd    lean and what systemd needs as process 1
 #   build.sh lean16k    lean with pages of 16 KiB, for arm64
 #   build.sh kvm        lean with KVM, for make demo-vm
-#   build.sh host       lean with NUMA, huge pages and more of what a host's kernel has, for make check-host
+#   build.sh early      lean and what touches memory early on request, for make check-host
+#   build.sh host       Debian's configuration for clouds and live update, from the patches of make
+#                       series; of its modules those in configs/host.config
+#   build.sh host-next  the same with another name, as a later build of it would have
 #   build.sh config-N   drawn by lot, always the same for a number; our files also with W=1
 #   build.sh kcsan      lean with the concurrency sanitizer, for make check-kcsan
 #   build.sh plain      lean without Kexec HandOver, for live updates that end there
@@ -39,10 +42,11 @@ unset KBUILD_OUTPUT O CROSS_COMPILE MAKEFLAGS MAKELEVEL MFLAGS
 fragments() {
 	case $1 in
 	lean | style) echo base "$arch" lean ;;
-	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | host | plain) echo base "$arch" lean "$1" ;;
+	debug | coverage | stock | off | interop | lean16k | systemd | kvm | kcsan | early | plain) echo base "$arch" lean "$1" ;;
 	config-*) echo random "$arch" ;;
+	host | host-next) echo host ;;
 	stock-interop) echo base "$arch" lean stock interop ;;
-	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|host|plain|config-N" ;;
+	*) die "usage: build.sh lean|debug|coverage|stock|off|interop|stock-interop|systemd|kvm|kcsan|plain|early|host|host-next|config-N" ;;
 	esac
 }
 
@@ -66,7 +70,7 @@ missing() {
 configure() {
 	local key lost
 	key=$({
-		cat "${files[@]}" "$trees/.tree/base"
+		cat ${given:+"$given"} "${files[@]}" "$trees/.tree/base"
 		[[ $name = stock* ]] || find -L "$src/kernel/liveupdate" "$src/mm" "$src/samples" -maxdepth 2 \
 			-name 'Kconfig*' -exec sha256sum {} +
 		ccache "${cross}gcc" --version
@@ -76,7 +80,7 @@ configure() {
 	[ ! -f "$out/.config" ] || cp -p "$out/.config" "$out/.config.before"
 	{
 		kmake tinyconfig
-		cat "${files[@]}" >> "$out/.config"
+		cat ${given:+"$given"} "${files[@]}" >> "$out/.config"
 		kmake olddefconfig
 	} > "$out/config.log" 2>&1 || die "configuration failed: $(tail -1 "$out/config.log") ($out/config.log)"
 	lost=$(missing)
@@ -92,6 +96,20 @@ drawn() {
 	mkdir -p "$build/configs"
 	"$top/scripts/random_config.py" "${name#config-}" > "$build/configs/$name.config"
 	files+=("$build/configs/$name.config")
+}
+
+# What comes before our files; not all of it is to be had with another compiler. Without modules:
+# there are a thousand.
+debians() {
+	local package deb
+	given=$build/configs/debian.config
+	[ ! -s "$given" ] || return 0
+	mkdir -p "$build/configs"
+	package=linux-config-$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$trees/stock/Makefile" | paste -sd.)
+	deb=$("$top/scripts/debian.sh" fetch "$package")
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$package/config.amd64_none_cloud-amd64.xz" |
+		xz -dc | sed '/=m$/d' > "$given.new" || die "$package holds no configuration cloud-amd64"
+	mv "$given.new" "$given"
 }
 
 # Those of our objects that this configuration has, once more
@@ -118,6 +136,11 @@ setup() {
 		[ -z "${KSRC:-}" ] || src=$trees/ksrc
 		suffix=stock
 		;;
+	host | host-next)
+		[ "$arch" = x86_64 ] || die "Debian has a configuration for clouds for x86_64"
+		src=$trees/applied
+		[ "$name" = host ] || suffix=luo-next
+		;;
 	debug) suffix=luo-debug ;;
 	coverage) suffix=luo-coverage ;;
 	esac
@@ -126,6 +149,7 @@ setup() {
 	for f in $(fragments "$name"); do
 		files+=("$top/configs/$f.config")
 	done
+	given=
 	[[ $name != config-* ]] || drawn
 }
 
@@ -136,6 +160,7 @@ up_to_date() {
 	local from=("$top"/{kernel,include,mm,lib,samples,patches,configs,scripts/{build,tree,lib}.sh})
 	local found
 	[[ $name != config-* ]] || from+=("$top/scripts/random_config.py")
+	[[ $name != host* ]] || from+=("$top"/{series,tools,Documentation,scripts/series.py})
 	found=$(find "${from[@]}" -newer "$out/.built" -print -quit 2>/dev/null) || true
 	[ -z "$found" ]
 }
@@ -155,6 +180,10 @@ lock "$build" "$name"
 begun=$(date +%s)
 case $name in
 stock*) "$top/scripts/tree.sh" stock ;;
+host*)
+	"$top/scripts/tree.sh" applied
+	debians
+	;;
 *) "$top/scripts/tree.sh" linux ;;
 esac
 

@@ -333,6 +333,9 @@ def write(out: Path) -> list[Path]:
         patches += format_patches(tree, name, len(some), out)
     compare(tree)
     shutil.rmtree(tree.repo)
+    # In the form and under the name that quilt and git quiltimport know
+    (out / "series").write_text("".join(f"{p.relative_to(out)}\n" for p in patches
+                                        if not is_letter(p)))
     return patches
 
 

@@ -5,6 +5,8 @@
 #
 #   tree.sh stock       build/stock, the untouched base: Debian's linux-source-7.3
 #   tree.sh linux       build/linux: the base without its live-update files, with ours, patched
+#   tree.sh applied     build/applied: the base with the patches of make series, which comes to the
+#                       same without a link into this repository, for packages
 #
 # BASE=7.2 takes Debian's linux-source-7.2; its trees are in build/7.2. KSRC=<tree> takes a kernel
 # tree of the user's own; a copy of it is kept in build/ksrc.
@@ -18,6 +20,7 @@ set -euo pipefail
 
 state=$trees/.tree
 linux=$trees/linux
+applied=$trees/applied
 base=$trees/stock
 [ -n "${KSRC:-}" ] && base=$trees/ksrc
 
@@ -117,13 +120,14 @@ list_removed() {
 }
 
 # What the base has at this path comes back, with a new date, so that make sees it.
-restore() {
-	rm -f "$linux/$1"
+restore() {	# PATH [TREE]
+	local tree=${2:-$linux}
+	rm -f "$tree/$1"
 	if [ -f "$base/$1" ] && ! removed "$1"; then
-		mkdir -p "$linux/$(dirname "$1")"
-		cp --no-preserve=timestamps "$base/$1" "$linux/$1"
+		mkdir -p "$tree/$(dirname "$1")"
+		cp --no-preserve=timestamps "$base/$1" "$tree/$1"
 	else
-		rmdir -p --ignore-fail-on-non-empty "$linux/$(dirname "$1")" 2>/dev/null || true
+		rmdir -p --ignore-fail-on-non-empty "$tree/$(dirname "$1")" 2>/dev/null || true
 	fi
 }
 
@@ -196,62 +200,83 @@ patch_list() {
 }
 
 # The patched files are made anew beside the tree, and only those that came out differently are
-# put in place.
-patches() {
-	local sum p f work=$state/work list=()
-	p=$(patch_list)
-	mapfile -t list <<< "$p"
-	sum=$(for p in ${list[@]+"${list[@]}"}; do
+# put in place. $state/NAME says what the patches were, NAME with "ed" for "es" what they touch.
+apply() {	# TREE NAME PATCH...
+	local tree=$1 patches=$state/$2 patched=$state/${2%es}ed sum p f work=$state/work
+	shift 2
+	sum=$(for p; do
 		echo "${p##*/}"
 		cat "$p"
 	done | sha256sum)
-	[ "$sum" = "$(cat "$state/patches" 2>/dev/null)" ] && return
-	for p in ${list[@]+"${list[@]}"}; do
+	[ "$sum" = "$(cat "$patches" 2>/dev/null)" ] && return
+	for p; do
 		sed -n 's,^\(---\|+++\) [ab]/\([^\t]*\).*,\2,p' "$p"
-	done | LC_ALL=C sort -u > "$state/patched.new"
+	done | LC_ALL=C sort -u > "$patched.new"
 	rm -rf "$work"
 	mkdir -p "$work"
 	while IFS= read -r f; do
-		if grep -qxF -- "$f" "$state/links"; then
+		if [ "$tree" = "$linux" ] && grep -qxF -- "$f" "$state/links"; then
 			die "patches/ changes $f, which is our own file: edit that instead"
 		fi
 		mkdir -p "$work/$(dirname "$f")"
 		[ ! -f "$base/$f" ] || cp "$base/$f" "$work/$f"
-	done < "$state/patched.new"
-	for p in ${list[@]+"${list[@]}"}; do
+	done < "$patched.new"
+	for p; do
 		patch -p1 -s -N -f --no-backup-if-mismatch -d "$work" < "$p" > "$state/patch.log" 2>&1 ||
 			die "${p#"$top"/} does not apply to $(basename "$base"): $(head -1 "$state/patch.log")"
 	done
-	LC_ALL=C sort -u "$state/patched" "$state/patched.new" | while IFS= read -r f; do
-		if ! grep -qxF -- "$f" "$state/patched.new"; then
-			restore "$f"
+	LC_ALL=C sort -u "$patched" "$patched.new" | while IFS= read -r f; do
+		if ! grep -qxF -- "$f" "$patched.new"; then
+			restore "$f" "$tree"
 		elif [ ! -f "$work/$f" ]; then
-			rm -f "$linux/$f"
-		elif ! cmp -s "$work/$f" "$linux/$f"; then
-			mkdir -p "$linux/$(dirname "$f")"
-			rm -f "$linux/$f"
-			cp --no-preserve=timestamps "$work/$f" "$linux/$f"
+			rm -f "$tree/$f"
+		elif ! cmp -s "$work/$f" "$tree/$f"; then
+			mkdir -p "$tree/$(dirname "$f")"
+			rm -f "$tree/$f"
+			cp --no-preserve=timestamps "$work/$f" "$tree/$f"
 		fi
 	done
-	mv "$state/patched.new" "$state/patched"
+	mv "$patched.new" "$patched"
 	rm -rf "$work"
-	echo "$sum" > "$state/patches"
-	[ ${#list[@]} -eq 0 ] || say "${#list[@]} patches applied"
+	echo "$sum" > "$patches"
+	[ $# -eq 0 ] || say "$# patches applied to ${tree#"$top"/}"
+}
+
+patches() {
+	local p list=()
+	p=$(patch_list)
+	[ -z "$p" ] || mapfile -t list <<< "$p"
+	apply "$linux" patches ${list[@]+"${list[@]}"}
+}
+
+# The order is that of series.py; a cover letter holds no patch.
+apply_series() {
+	local list=()
+	[ -z "${KSRC:-}" ] || die "the series is against Debian's linux-source-7.3, not KSRC="
+	"$top/scripts/series.py" > "$state/series.log" || die "there is no series: $(tail -1 "$state/series.log")"
+	mapfile -t list < <(sed "s,^,$trees/series/," "$trees/series/series")
+	if [ ! -f "$applied/Makefile" ]; then
+		rm -rf "$applied" "$applied.new" "$state"/applied-patch{es,ed}
+		cp -al "$base" "$applied.new"
+		mv "$applied.new" "$applied"
+	fi
+	touch "$state/applied-patched"
+	apply "$applied" applied-patches "${list[@]}"
 }
 
 lock "$trees" tree
 mkdir -p "$state"
 fresh=
 case ${1:-} in
-stock | linux) ;;
-*) die "usage: tree.sh stock|linux" ;;
+stock | linux | applied) ;;
+*) die "usage: tree.sh stock|linux|applied" ;;
 esac
 if [ -n "${KSRC:-}" ]; then
 	ksrc
 else
 	stock
 fi
-[ "$1" = linux ] || exit 0
+[ "$1" != stock ] || exit 0
 if [ ! -f "$linux/Makefile" ] || [ "$(base_id)" != "$(cat "$state/base" 2>/dev/null)" ]; then
 	new_tree
 elif [ -n "${KSRC:-}" ]; then
@@ -260,3 +285,4 @@ fi
 list_removed
 links
 patches
+[ "$1" != applied ] || apply_series

@@ -73,7 +73,8 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
                     opts.memory)
     if opts.cpus:
         machine.cpus = opts.cpus
-    machine.more = numa(opts.nodes)
+    machine.accel = opts.accel or machine.accel
+    machine.more = numa(opts.nodes, opts.cpus)
     if opts.gcov:
         machine.more += ("-serial", f"file:{opts.gcov / name}.gcov")
     if disk:
@@ -90,18 +91,19 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     return out
 
 
-def numa(nodes: tuple[str, ...]) -> tuple[str, ...]:
-    """For QEMU: nodes with so much memory each, one with none, and a processor each."""
+def numa(nodes: tuple[str, ...], cpus: int) -> tuple[str, ...]:
+    """For QEMU: nodes with so much memory each, one with none, and as many processors each."""
     args: list[str] = []
+    each = max(cpus // len(nodes), 1) if nodes else 0
     for i, memory in enumerate(nodes):
-        node = f"node,nodeid={i},cpus={i}"
+        node = f"node,nodeid={i},cpus={i * each}-{i * each + each - 1}"
         if memory:
             args += ["-object", f"memory-backend-ram,id=node{i},size={memory}"]
             node += f",memdev=node{i}"
         args += ["-numa", node]
     # A processor of several nodes is no processor to the kernel.
     if nodes:
-        args += ["-smp", f"{len(nodes)},sockets={len(nodes)},cores=1,threads=1"]
+        args += ["-smp", f"{len(nodes) * each},sockets={len(nodes)},cores={each},threads=1"]
     return tuple(args)
 
 

@@ -69,6 +69,7 @@ class Options:
     append: str         # to every command line
     cpus: int = 0       # of guests; 0: as many as they have by default
     nodes: tuple[str, ...] = ()     # memory of each NUMA node, "" if it has none
+    accel: str = ""     # QEMU's, unless it is the default
     gcov: Path | None = None    # where guests leave what they counted
 
 
@@ -81,16 +82,17 @@ class Suite:
     run: Callable[..., None]
     kw: dict = field(default_factory=dict)
     # Instead of the tier's own: the first kernel and the next one, or one for both; memory, CPUs,
-    # the memory of each NUMA node
+    # the memory of each NUMA node, what emulates
     kernels: tuple[Path, ...] = ()
     memory: str = ""
     cpus: int = 0
     nodes: tuple[str, ...] = ()
+    accel: str = ""
     debug: bool = False     # on the debug kernel, in a tier of both
 
     def start(self, res: Result, opts: Options) -> None:
         kernels = self.kernels or (opts.kernel, opts.next_kernel)
         self.run(res, replace(opts, kernel=kernels[0], next_kernel=kernels[-1],
                               memory=self.memory or opts.memory, cpus=self.cpus or opts.cpus,
-                              nodes=self.nodes),
+                              nodes=self.nodes, accel=self.accel),
                  **self.kw)
