@@ -12,6 +12,8 @@ ACCEL ?= tcg
 TEST ?=
 # For make check-configs: which of them
 CONFIGS ?= 1 2 3 4 5 6 7 8 9 10 11 12
+# For make deb: what is packed
+DEB ?= tools kernel
 # For make bench: fewer sizes; one case; the kernel that is configured as Debian's
 QUICK ?=
 HOST ?=
@@ -68,6 +70,8 @@ help:
 #:   make check-host   on a kernel with Debian's configuration; small hosts, several NUMA nodes, what
 #:                     a command line may ask for
 #:   make host-kernel  that kernel: build/out/host                          (an hour)
+#:   make deb          it, luoctl and libluo as packages of Debian: build/deb  (DEB=tools)
+#:   make check-deb    install, upgrade and purge these
 #:   make bench        what a live update costs, ours and stock: build/bench (QUICK=1, CASE=);
 #:                     with HOST=1 the kernel configured as Debian's, and ours: build/bench-host
 #:   make bench-scratch how much memory is set aside on hosts of many sizes, ours and stock
@@ -124,7 +128,7 @@ check-full: kernel debug-kernel kernel-off
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
 		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-configs' \
-		'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-deb' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -174,6 +178,15 @@ check-host: kernel
 host-kernel: setup
 	@scripts/build.sh host
 
+deb: setup
+	@scripts/setup.sh deb
+	@set -e; for what in $(DEB); do scripts/deb.sh $$what; done
+
+check-deb: setup
+	@scripts/setup.sh deb
+	@scripts/build.sh host
+	@$(check) --tier deb
+
 check-configs: setup
 	@set -e; for n in $(CONFIGS); do scripts/build.sh config-$$n; done
 	@$(check) --tier configs $(if $(TEST),--test '$(TEST)')
@@ -213,6 +226,6 @@ distclean:
 
 .PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
 	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs \
-	host-kernel check-series series docs check-user fuzz-wire \
+	host-kernel deb check-deb check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-hwpoison fuzz-calls fuzz-faults kunit check-stock coverage style \
 	clean distclean

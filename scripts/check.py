@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """check.py - run the tests of a tier, sum them up
 
-    check.py --tier check|debug|all|user|kunit|stock|interop|systemd|kvm|kcsan|host|configs [--test NAME]
+    check.py --tier check|debug|all|user|kunit|stock|interop|systemd|kvm|kcsan|host|configs|deb [--test NAME]
              [--list] [--jobs N]
 
 A suite is one program or one guest: a row of the table in checks/suites.py. What it says is

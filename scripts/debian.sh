@@ -11,6 +11,7 @@
 #   debian.sh release DIR MIN PACKAGE...
 #                                       the same in one version, the newest that all of them have
 #                                       and that is not older than MIN; print that version
+#   debian.sh mirror                    the site that this machine's apt takes Debian from
 #   debian.sh libraries DIR "PACKAGE [MIN]"...
 #                                       unpack each, and the libraries that it depends on, none older
 #                                       than MIN, or than who depends on it says
@@ -211,7 +212,11 @@ release() {
 	echo "$ver"
 }
 
-[ $# -ge 2 ] || die "usage: have PACKAGE | newest PREFIX [SUFFIX] | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
+if [ "${1:-}" = mirror ]; then
+	mirror
+	exit
+fi
+[ $# -ge 2 ] || die "usage: mirror | have PACKAGE | newest PREFIX [SUFFIX] | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
 cmd=$1
 shift
 mkdir -p "$apt/archives/partial"

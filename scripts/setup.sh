@@ -6,6 +6,7 @@
 #   setup.sh            the everyday targets; with ARCH=arm64 in the environment those of arm64
 #   setup.sh docs       also building the documentation
 #   setup.sh series     also checking the patch series
+#   setup.sh deb        also making Debian packages, and trying them
 #
 # Debian bookworm or later on x86_64, as root or with sudo. Silent if there is nothing to do.
 # shellcheck source=scripts/lib.sh
@@ -38,8 +39,9 @@ for group; do
 	case $group in
 	docs) packages+=("${docs[@]}") ;;
 	bench) packages+=(gnuplot-nox) ;;
+	deb) packages+=(debhelper dh-python lintian libdw-dev mmdebstrap libarchive-tools) ;;
 	series) packages+=("${docs[@]}" clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
-	*) die "usage: setup.sh [docs] [series] [bench]" ;;
+	*) die "usage: setup.sh [docs] [series] [bench] [deb]" ;;
 	esac
 done
 [ "$arch" != arm64 ] || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)

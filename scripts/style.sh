@@ -120,6 +120,8 @@ spdx() {
 	local f bad=0
 	for f in $(git ls-files -co --exclude-standard 2>/dev/null || find . -type f ! -path './build/*' ! -path './.git/*'); do
 		case $f in
+		# Forms that Debian's tools read have no place for it: debian/copyright says what holds.
+		packaging/debian/*.symbols | packaging/debian/copyright | packaging/debian/source/*) continue ;;
 		LICENSES/* | COPYING | Documentation/ABI/* | series/* | *.patch | *.cpio | *.bin | issues* | .issues*) continue ;;
 		esac
 		[ ! -f "$f" ] || head -3 "$f" | grep -q SPDX-License-Identifier || {

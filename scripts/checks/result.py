@@ -26,6 +26,7 @@ class Tier(enum.Flag):
     KCSAN = enum.auto()
     HOST = enum.auto()
     CONFIGS = enum.auto()
+    DEB = enum.auto()
 
 
 # The three sets that nearly every suite belongs to one of

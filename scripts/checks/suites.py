@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import guest
 
+from .debs import run_debs
 from .demos import run_demo_vm, run_shell
 from .example import example_files, run_example
 from .files import (first_kernel_again, kexec_tool, modules, shell_files, stock_programs,
@@ -250,6 +251,8 @@ def x86_suites() -> list[Suite]:
         *kcsan_suites(),
         *host_suites(),
         *config_suites(),
+        Suite("deb", Tier.DEB, "packages: install, upgrade, purge", run_debs,
+              kernels=(guest.image("host"),), memory="4G", accel=ONE_THREAD),
         jump("scratch-none", 2, "an image for which scratch has no room", LEAN,
              args="kho_scratch=8M,8M,0",
              in_log={"KHO: image loaded without handover": 2, "KHO: image refused": 1}),

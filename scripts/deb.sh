@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# deb.sh - make Debian packages, in build/deb
+#
+#   deb.sh tools        liveupdate-tools, libluo0, libluo-dev, python3-luo; lintian looks at them
+#   deb.sh kernel       linux-image and linux-headers of the host kernel, by the tree's bindeb-pkg
+#
+# The version is that of the kernel, and the number of commits of this repository, by which a later
+# build is the newer one; DEB_REVISION= takes another number, DEB_DIR= another folder.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+deb=${DEB_DIR:-$build/deb}
+revision=${DEB_REVISION:-$(git -C "$top" rev-list --count HEAD 2>/dev/null || echo 1)}
+
+version() {
+	sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$trees/linux/Makefile" | paste -sd.
+}
+
+# Only what the package is built from, as git would take it
+source_package() {	# DIR VERSION
+	rm -rf "$1"
+	mkdir -p "$1/include/uapi/linux"
+	(cd "$top" && cp --parents -t "$1" include/uapi/linux/liveupdate.h &&
+		git ls-files -co --exclude-standard -- tools/liveupdate | xargs -d '\n' cp --parents -t "$1")
+	cp -r "$top/packaging/debian" "$1/debian"
+	cp -r "$top/packaging/initramfs" "$1/debian"
+	cat > "$1/debian/changelog" <<-CHANGES
+		liveupdate-tools ($2) unstable; urgency=medium
+
+		  * Commit $(git -C "$top" log -1 --format=%h 2>/dev/null || echo unknown).
+
+		 -- $(sed -n 's/^Maintainer: //p' "$1/debian/control")  $(git -C "$top" log -1 --format=%aD 2>/dev/null || date -R)
+	CHANGES
+}
+
+tools() {
+	local dir ver log=$deb/tools.log
+	"$top/scripts/tree.sh" linux
+	ver=$(version)+luo$revision
+	dir=$deb/source/liveupdate-tools-$ver
+	rm -rf "$deb/source"
+	source_package "$dir" "$ver"
+	(cd "$dir" && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage -us -uc -b) > "$log" 2>&1 ||
+		die "the packages of the tools do not build: $(grep -m1 -iE 'error|unmet' "$log" || tail -1 "$log") ($log)"
+	lintian --allow-root --fail-on error "$deb"/source/*.changes > "$deb/lintian.log" 2>&1 ||
+		die "lintian: $(grep -m1 '^E:' "$deb/lintian.log" || tail -1 "$deb/lintian.log") ($deb/lintian.log)"
+	rm -f "$deb"/{liveupdate-tools,libluo0,libluo-dev,python3-luo}_*.deb
+	mv "$deb"/source/*.deb "$deb"
+	rm -rf "$deb/source"
+}
+
+# Those of the C library are the distribution's.
+kernel() {
+	local log=$deb/kernel.log out=$build/out/host
+	"$top/scripts/build.sh" host
+	mkdir -p "$deb"
+	say "packing the host kernel"
+	KDEB_PKGVERSION=$(version)-$revision KDEB_CHANGELOG_DIST=unstable DEB_BUILD_OPTIONS=terse \
+		"$top/scripts/build.sh" kernel-make host bindeb-pkg > "$log" 2>&1 ||
+		die "the packages of the kernel do not build: $(grep -m1 -iE 'error|unmet' "$log" || tail -1 "$log") ($log)"
+	rm -f "$deb"/linux-{image,headers}-*.deb "$out"/../linux-libc-dev_*.deb
+	mv "$out"/../linux-{image,headers}-*.deb "$deb"
+	rm -f "$out"/../linux-upstream_*
+}
+
+case ${1:-} in
+tools | kernel)
+	lock "$build" deb
+	mkdir -p "$deb"
+	"$1"
+	;;
+*) die "usage: deb.sh tools|kernel" ;;
+esac
+(cd "$deb" && du -h -- *.deb)
