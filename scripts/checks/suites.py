@@ -123,11 +123,11 @@ def program_suites() -> list[Suite]:
 def kexec_suites() -> list[Suite]:
     """Two kernels, or more."""
     return [
-        jump("memfd", 2, "memfds of every shape in the next kernel"),
+        jump("memfd", 2, "memfds of every shape in the next kernel", LEAN),
         jump("session", 3, "sessions over three kernels", in_log={"unwanted": 2, "half-done": 2}),
         jump("fd", 2, "retrieving files", LEAN),
         jump("write", 2, "writing until the kexec", LEAN),
-        jump("managed", 2, "what else a host does with memory that is preserved"),
+        jump("managed", 2, "what else a host does with memory that is preserved", LEAN),
         jump("swap", 2, "pages that are swapped out to a disk", LEAN, disk=64),
         jump("zswap", 2, "pages that are swapped out, and compressed", LEAN, disk=64),
         # Either kernel asks early whether each page is preserved: the first one finds none, the
@@ -140,7 +140,8 @@ def kexec_suites() -> list[Suite]:
         jump("extent-page", 2, "the page of small objects damaged before it is read", LEAN),
         jump("extent-address", 2, "wrong addresses of small objects", LEAN),
         jump("extent-page,extent-address", 2, "both in one guest", DEBUG),
-        jump("extent-dropped", 2, "extents that nobody retrieves"),
+        jump("extent-dropped", 2, "extents that nobody retrieves", LEAN),
+        jump("memfd,managed,extent-dropped", 2, "the three in one guest", DEBUG),
         jump("fd,write", 2, "both in one guest", DEBUG),
         v2("memfd", "memfds of every shape, as memfd-v2"),
         v2("write", "writing until the kexec, as memfd-v2"),
