@@ -365,7 +365,8 @@ def host_suites() -> list[Suite]:
     two nodes; updates to other kernels and back; small hosts, and several nodes."""
     two = ("2G", "2G")
     some = [on_host(suite, suite.name.removeprefix("kexec-"), suite.memory or "4G",
-                    ("512M", "512M") if suite.memory == "1G" else two, cpus=4)
+                    ("512M", "512M") if suite.memory == "1G" else two, cpus=4,
+                    blind=int(suite.name == "kexec-options"))
             for suite in kexec_suites()
             if suite.tiers & Tier.CHECK and suite.kw.get("kernels", 1) > 1 and
             not LABORATORY.fullmatch(suite.name)]
