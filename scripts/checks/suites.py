@@ -387,7 +387,7 @@ def host_suites() -> list[Suite]:
     return [*some,
             on_host(jump("scratch-4g", 11, "4 GiB, ten times"), "4G-memfd", "8G", ("4G", "4G")),
             on_host(jump("scratch-pin", 1, "nine tenths of memory pinned", image=True), "pin",
-                    "2G")]
+                    "2G", kernels=("early",))]
 
 
 def stock_suites() -> list[Suite]:
