@@ -16,7 +16,8 @@ CONFIGS ?= 1 2 3 4 5 6 7 8 9 10 11 12
 DEB ?= tools kernel
 # For make bench: fewer sizes; one case; the kernel that is configured as Debian's
 QUICK ?=
-HOST ?=
+# Some shells have it in the environment.
+HOST :=
 CASE ?=
 # For make fuzz-calls: how many, and which ones
 CALLS ?= 1000000
@@ -219,7 +220,8 @@ style: kernel
 	@scripts/style.sh all
 
 clean:
-	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/demo* $(build)/docs $(build)/series*
+	rm -rf $(build)/out $(build)/logs $(build)/initramfs $(build)/disks $(build)/demo* $(build)/docs \
+		$(build)/series* $(build)/deb*
 
 distclean:
 	rm -rf $(build)

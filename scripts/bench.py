@@ -8,8 +8,8 @@ on the one configured as Debian's and on our everyday one.
 Each case runs in sizes that show how its cost grows, each in a guest of its own that counts one
 nanosecond per instruction (-icount), so that nothing depends on how busy this machine is. The
 guest's program, bench/bench.c, verifies all contents; a run that does not come to its end counts
-as failed. Results go to build/bench/, or bench-host: results.json, a plot per case, the guests' logs to
-build/logs/bench-*.log.
+as failed. Results go to build/bench/, or bench-host: results.json, a plot per case, the guests'
+logs to build/logs/bench-*.log.
 """
 from __future__ import annotations
 

@@ -103,13 +103,11 @@ drawn() {
 debians() {
 	local package deb
 	given=$build/configs/debian.config
-	[ ! -s "$given" ] || return 0
 	mkdir -p "$build/configs"
 	package=linux-config-$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$trees/stock/Makefile" | paste -sd.)
 	deb=$("$top/scripts/debian.sh" fetch "$package")
 	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$package/config.amd64_none_cloud-amd64.xz" |
-		xz -dc | sed '/=m$/d' > "$given.new" || die "$package holds no configuration cloud-amd64"
-	mv "$given.new" "$given"
+		xz -dc | sed '/=m$/d' > "$given" || die "$package holds no configuration cloud-amd64"
 }
 
 # Those of our objects that this configuration has, once more

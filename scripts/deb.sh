@@ -16,15 +16,13 @@ deb=${DEB_DIR:-$build/deb}
 revision=${DEB_REVISION:-$(git -C "$top" rev-list --count HEAD 2>/dev/null || echo 1)}
 
 version() {
-	sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$trees/linux/Makefile" | paste -sd.
+	make -s -C "$trees/linux" kernelversion
 }
 
-# Only what the package is built from, as git would take it
+# Only what the package is built from, as tree.sh has put it into the tree
 source_package() {	# DIR VERSION
-	rm -rf "$1"
-	mkdir -p "$1/include/uapi/linux"
-	(cd "$top" && cp --parents -t "$1" include/uapi/linux/liveupdate.h &&
-		git ls-files -co --exclude-standard -- tools/liveupdate | xargs -d '\n' cp --parents -t "$1")
+	mkdir -p "$1"
+	(cd "$trees/linux" && cp -rL --parents -t "$1" include/uapi/linux/liveupdate.h tools/liveupdate)
 	cp -r "$top/packaging/debian" "$1/debian"
 	cp -r "$top/packaging/initramfs" "$1/debian"
 	cat > "$1/debian/changelog" <<-CHANGES
@@ -56,14 +54,15 @@ tools() {
 kernel() {
 	local log=$deb/kernel.log out=$build/out/host
 	"$top/scripts/build.sh" host
-	mkdir -p "$deb"
+	# None of a build that was cut short
+	rm -f "$out"/../linux-*.deb
 	say "packing the host kernel"
 	KDEB_PKGVERSION=$(version)-$revision KDEB_CHANGELOG_DIST=unstable DEB_BUILD_OPTIONS=terse \
 		"$top/scripts/build.sh" kernel-make host bindeb-pkg > "$log" 2>&1 ||
 		die "the packages of the kernel do not build: $(grep -m1 -iE 'error|unmet' "$log" || tail -1 "$log") ($log)"
-	rm -f "$deb"/linux-{image,headers}-*.deb "$out"/../linux-libc-dev_*.deb
+	rm -f "$deb"/linux-{image,headers}-*.deb
 	mv "$out"/../linux-{image,headers}-*.deb "$deb"
-	rm -f "$out"/../linux-upstream_*
+	rm -f "$out"/../linux-{libc-dev,upstream}_*
 }
 
 case ${1:-} in

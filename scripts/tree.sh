@@ -200,9 +200,9 @@ patch_list() {
 }
 
 # The patched files are made anew beside the tree, and only those that came out differently are
-# put in place. $state/NAME says what the patches were, NAME with "ed" for "es" what they touch.
-apply() {	# TREE NAME PATCH...
-	local tree=$1 patches=$state/$2 patched=$state/${2%es}ed sum p f work=$state/work
+# put in place. $state has PREFIXpatches, what the patches were, and PREFIXpatched, what they touch.
+apply() {	# TREE PREFIX PATCH...
+	local tree=$1 patches=$state/$2patches patched=$state/$2patched sum p f work=$state/work
 	shift 2
 	sum=$(for p; do
 		echo "${p##*/}"
@@ -246,7 +246,7 @@ patches() {
 	local p list=()
 	p=$(patch_list)
 	[ -z "$p" ] || mapfile -t list <<< "$p"
-	apply "$linux" patches ${list[@]+"${list[@]}"}
+	apply "$linux" "" ${list[@]+"${list[@]}"}
 }
 
 # The order is that of series.py; a cover letter holds no patch.
@@ -261,7 +261,7 @@ apply_series() {
 		mv "$applied.new" "$applied"
 	fi
 	touch "$state/applied-patched"
-	apply "$applied" applied-patches "${list[@]}"
+	apply "$applied" applied- "${list[@]}"
 }
 
 lock "$trees" tree

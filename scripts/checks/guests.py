@@ -111,9 +111,8 @@ def virtio_disk(name: str, size: int) -> tuple[str, ...]:
     """A new and empty one; only what is written takes space."""
     path = BUILD / "disks" / f"{name}.img"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.touch()
-    os.truncate(path, size << 20)
+    with open(path, "wb") as disk:
+        disk.truncate(size << 20)
     return "-drive", f"file={path},if=virtio,format=raw,cache=unsafe"
 
 

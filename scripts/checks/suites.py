@@ -342,7 +342,7 @@ def kcsan_suites() -> list[Suite]:
 # What a host's kernel does not let programs do, or has no code for: write to memory by /dev/mem,
 # damage what it hands over, a RAM disk, test code that is built in
 LABORATORY = re.compile(r"kexec-(.*damage.*|unchecked|extent-page.*|extent-address|corrupt.*|"
-                        r"pressure|flb-(stock|absent|early|off)|kho-.*|flb-kho-.*)")
+                        r"pressure|flb-(stock|absent|early|off|kho-.*))")
 
 # Said by what is only there if built in
 UNHEARD = re.compile("preserved pages")

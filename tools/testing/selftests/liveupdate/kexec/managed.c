@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/io_uring.h>
@@ -26,10 +25,6 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define GENERATIONS	"/sys/kernel/mm/lru_gen/enabled"
 #define THP		"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
 
 static int filled(unsigned int seed)
 {
