@@ -11,12 +11,14 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# Those of a make that this was started by
+unset MAKEFLAGS MAKELEVEL MFLAGS
 
 deb=${DEB_DIR:-$build/deb}
 revision=${DEB_REVISION:-$(git -C "$top" rev-list --count HEAD 2>/dev/null || echo 1)}
 
 version() {
-	make -s -C "$trees/linux" kernelversion
+	make -s --no-print-directory -C "$trees/linux" ARCH=$arch kernelversion
 }
 
 # Only what the package is built from, as tree.sh has put it into the tree
