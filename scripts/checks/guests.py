@@ -91,7 +91,7 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     return out
 
 
-def numa(nodes: tuple[str, ...], cpus: int) -> tuple[str, ...]:
+def numa(nodes: tuple[str, ...], cpus: int = 0) -> tuple[str, ...]:
     """For QEMU: nodes with so much memory each, one with none, and as many processors each."""
     args: list[str] = []
     each = max(cpus // len(nodes), 1) if nodes else 0
