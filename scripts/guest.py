@@ -118,17 +118,15 @@ def luoctl_arguments() -> list[str]:
 
 
 def complaint(lines: list[str], i: int) -> str:
-    """Line i; with a call trace, the line too that says what it is the trace of."""
-    if i < 2 or "Call Trace:" not in lines[i]:
-        return lines[i]
-    return f"{lines[i - 2 if 'CPU: ' in lines[i - 1] else i - 1]}\n{lines[i]}"
+    """Line i; with a call trace, those before it too: they say what it is the trace of."""
+    return "\n".join(lines[max(i - 3, 0):i + 1]) if "Call Trace:" in lines[i] else lines[i]
 
 
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
     """Return what the kernel complained about; `allow` is a pattern of what is expected."""
     ok = re.compile(allow) if allow else None
-    return [line for i, line in enumerate(lines)
-            if TROUBLE.search(line) and not (ok and ok.search(complaint(lines, i)))]
+    found = [complaint(lines, i) for i, line in enumerate(lines) if TROUBLE.search(line)]
+    return [what for what in found if not (ok and ok.search(what))]
 
 
 def cpio_entry(ino: int, path: str, mode: int, data: bytes, rdev: tuple[int, int]) -> bytes:
