@@ -143,8 +143,9 @@ setup() {
 	coverage) suffix=luo-coverage ;;
 	esac
 	files=()
-	local f
-	for f in $(fragments "$name"); do
+	local f list
+	list=$(fragments "$name")
+	for f in $list; do
 		files+=("$top/configs/$f.config")
 	done
 	given=
