@@ -55,7 +55,7 @@ static void add_error(struct json_object *to, int err)
 /* The file's one line; NULL if there is none */
 static char *status(const char *name)
 {
-	char path[64], *text;
+	char path[128], *text;
 
 	snprintf(path, sizeof(path), STATUS "%s", name);
 	text = read_file(path);
@@ -254,7 +254,7 @@ static int add_formats(struct json_object *view, int dev)
 /* In bytes; negative if this kernel does not tell, or not this user */
 static long long scratch_number(const char *name)
 {
-	char path[64], *text;
+	char path[128], *text;
 	long long bytes;
 
 	snprintf(path, sizeof(path), "scratch/%s", name);
