@@ -57,13 +57,14 @@ class Unpacked:
 # What runs at the very end of a host, by itself; and all of it
 END = Unpacked("systemd-end", ("systemd-standalone-shutdown", "systemd-tests",
                                "libsystemd-shared"), ("libc6",))
-WHOLE = Unpacked("systemd", ("systemd", "systemd-tests", "libsystemd-shared", "libsystemd0"),
+WHOLE = Unpacked("systemd", ("systemd", "systemd-tests", "systemd-boot-tools",
+                             "libsystemd-shared", "libsystemd0"),
                  ("libc6", "libmount1", "libblkid1", "libselinux1", "libpcre2-8-0"))
 
 
-def host(more: Path) -> dict:
+def host(more: Path, *programs: str) -> dict:
     """A host whose process 1 is systemd, with the units that start and end it, and more."""
-    found = WHOLE.files(PROCESS_1, "usr/lib/systemd/systemd-executor", "usr/bin/systemctl",
+    found = WHOLE.files(*programs, PROCESS_1, "usr/lib/systemd/systemd-executor", "usr/bin/systemctl",
                         "usr/bin/systemd-run", SHUTDOWN, TEST_LUO, f"{LIBRARIES}/libmount.so.1")
     units = WHOLE.root / UNITS
     for path in (*units.glob("*.target"), *units.glob("*.slice"),

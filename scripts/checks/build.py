@@ -20,6 +20,7 @@ SELFTESTS_OUT = BUILD / f"selftests{guest.PAGES}"
 STOCK_OUT = BUILD / "stock-selftests"
 STOCK_PROGRAMS = ("luo_kexec_simple", "luo_multi_session", "luo_stress_sessions",
                   "luo_stress_files")
+UNITS_OUT = BUILD / "units"
 build_lock = threading.Lock()
 built: dict[str, str] = {}
 
@@ -85,3 +86,12 @@ def build_stock_selftests() -> None:
 def build_luoctl() -> None:
     """luoctl, for a guest that has no libraries."""
     once("luoctl", lambda: make(luoctl_arguments(), "build-luoctl"))
+
+
+def install_units() -> None:
+    """Our units, where a guest has them whose luoctl is /sbin/luoctl."""
+    def action() -> None:
+        shutil.rmtree(UNITS_OUT, ignore_errors=True)
+        make(["-C", str(ROOT / "tools/liveupdate"), "install-systemd", f"DESTDIR={UNITS_OUT}",
+              "prefix=", "unitdir=/usr/lib/systemd/system"], "install-units")
+    once("units", action)

@@ -9,13 +9,13 @@ import guest
 import systemd
 from guest import LUOCTL
 
-from .build import (SELFTESTS, SELFTESTS_OUT, STOCK_OUT, STOCK_PROGRAMS, build_luoctl,
-                    build_stock_selftests)
+from .build import (SELFTESTS, SELFTESTS_OUT, STOCK_OUT, STOCK_PROGRAMS, UNITS_OUT, build_luoctl,
+                    build_stock_selftests, install_units)
 from .result import Broken, Options
 
 # What tests of luoctl use in a shell
-BUSYBOX = ("sh", "cat", "cmp", "grep", "head", "ln", "ls", "mkdir", "mount", "rm", "sleep", "tail", "test",
-           "true", "truncate", "umount", "unshare", "wc")
+BUSYBOX = ("sh", "cat", "cmp", "grep", "head", "ln", "ls", "mkdir", "mount", "rm", "sed", "sha256sum",
+           "sleep", "tail", "test", "true", "truncate", "umount", "unshare", "wc")
 
 
 def selftest_files(opts: Options, programs: list[str], two: bool) -> dict:
@@ -66,6 +66,14 @@ def systemd_end(_opts: Options) -> dict:
 def systemd_host(opts: Options) -> dict:
     """Process 1 is systemd; its services are ours."""
     return systemd.host(SELFTESTS / "units") | shell_files(opts)
+
+
+def systemd_guarded(opts: Options) -> dict:
+    """The same, with our own service that looks before a reboot; wall keeps what it is told."""
+    install_units()
+    return systemd.host(SELFTESTS / "units-guard", "usr/bin/bootctl") | shell_files(opts) | {
+        str(path.relative_to(UNITS_OUT)): path for path in UNITS_OUT.rglob("*") if path.is_file()
+    } | {"bin/wall": b"#!/bin/sh\nexec cat >> /run/luo-told\n"}
 
 
 def stock_programs(_opts: Options) -> dict:

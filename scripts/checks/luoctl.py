@@ -56,7 +56,7 @@ def run_formats(res: Result, opts: Options) -> None:
 # Words on the line, the last one to be completed, and what it may become
 COMPLETIONS = (
     (("",), "status formats preflight kexec timeline save restore have finish drop hold preserved "
-            "help --json --version"),
+            "guard help --json --version"),
     (("s",), "status save"),
     (("--json", "st"), "status"),
     (("help", "k"), "kexec"),

@@ -16,7 +16,7 @@ from .debs import run_debs
 from .demos import run_demo_vm, run_shell
 from .example import example_files, run_example
 from .files import (first_kernel_again, kexec_tool, modules, shell_files, stock_programs,
-                    systemd_end, systemd_host)
+                    systemd_end, systemd_guarded, systemd_host)
 from .guests import run_calls, run_kunit, run_programs
 from .host import run_bench, run_coverage, run_fuzz, run_script, run_user
 from .kcsan import run_racy
@@ -289,7 +289,7 @@ def x86_suites() -> list[Suite]:
         programs("systemd-shutdown", EVERYWHERE, "what systemd stores, by its own programs",
                  "shutdown_test", kernels=2, files=systemd_end,
                  env="luo_stage=1 luo_place=1 printk.devkmsg=on"),
-        systemd_suite(),
+        *systemd_suites(),
         Suite("demo-vm", EVERYWHERE, "a virtual machine in QEMU", run_demo_vm, {"memory": 16}),
         Suite("demo-vm-back", LEAN, "its reboot fails first, its agent dies after", run_demo_vm,
               {"memory": 16, "append": "vm_refuse=1 vm_die=1",
@@ -303,20 +303,30 @@ def x86_suites() -> list[Suite]:
     ]
 
 
-def systemd_suite() -> Suite:
-    """Process 1 is systemd in all three kernels."""
+def systemd_suites() -> list[Suite]:
+    """Process 1 is systemd in all kernels."""
+    def host(name: str, kernels: int, what: str, program: str, files, env: str = "",
+             **kw) -> Suite:
+        return replace(
+            programs(name, Tier.SYSTEMD, what, program, kernels=kernels, files=files,
+                     env="systemd.setenv=luo_stage=1 systemd.setenv=PATH=/usr/bin:/bin:/sbin "
+                         "systemd.log_target=kmsg "
+                         f"systemd.show_status=no TERM=dumb printk.devkmsg=on{env}", **kw),
+            kernels=(guest.image("systemd"),))
+
     unfinished = "was not finished and is dropped by this reboot"
-    return replace(
-        programs("systemd", Tier.SYSTEMD, "systemd as process 1 of three kernels", "systemd_test",
-                 kernels=3, files=systemd_host,
-                 env="systemd.setenv=luo_stage=1 systemd.setenv=PATH=/usr/bin:/bin:/sbin "
-                     "systemd.log_target=kmsg "
-                     "systemd.show_status=no TERM=dumb printk.devkmsg=on",
-                 in_log={"luo-hijack.service.* infringes systemd's namespace": 2,
-                         f"luo: session '[^']*' {unfinished}": 3,
-                         f"luo: session 'luo-sessions[^']*' {unfinished}": 1,
-                         f"luo: session 'luo-names[^']*' {unfinished}": 2}),
-        kernels=(guest.image("systemd"),))
+    return [
+        host("systemd", 3, "systemd as process 1 of three kernels", "systemd_test", systemd_host,
+             in_log={"luo-hijack.service.* infringes systemd's namespace": 2,
+                     f"luo: session '[^']*' {unfinished}": 3,
+                     f"luo: session 'luo-sessions[^']*' {unfinished}": 1,
+                     f"luo: session 'luo-names[^']*' {unfinished}": 2}),
+        host("systemd-guard", 4, "reboots that are refused before anything is stopped",
+             "guard_test", systemd_guarded,
+             # There is no EFI: any folder will do, also one that is not a file system of its own.
+             env=" systemd.setenv=SYSTEMD_RELAX_ESP_CHECKS=1 systemd.setenv=SYSTEMD_ESP_PATH=/boot",
+             in_log={"ordering cycle": 0, f"luo: session 'guarded' {unfinished}": 1}),
+    ]
 
 
 def kcsan_suites() -> list[Suite]:

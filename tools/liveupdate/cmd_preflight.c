@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* luoctl preflight: what is asked, and what was judged, for people and for programs */
 #define _GNU_SOURCE
+#include <err.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmdline.h"
+#include "loaded.h"
 #include "luoctl.h"
 #include "preflight.h"
 #include "state.h"
@@ -143,11 +145,22 @@ static int run_preflight(int argc, char **argv)
 {
 	struct preflight ask = { };
 	struct json_object *said;
+	bool loaded = false;
+	const char *image;
 	int ret, key;
 
-	while ((key = next_option(argc, argv, &cmd_preflight)) != -1)
+	while ((key = next_option(argc, argv, &cmd_preflight)) != -1) {
 		preflight_option(&ask, key, &cmd_preflight);
-	preflight_complete(&ask, argv[optind], &cmd_preflight);
+		loaded |= key == 'k';
+	}
+	image = argv[optind];
+	if (loaded == !!image)
+		bad_usage(&cmd_preflight, "either an image or --loaded");
+	if (loaded)
+		image = loaded_find(&ask);
+	if (!image)
+		errx(EXIT_UNKNOWN, "none is loaded, or it cannot be told which one");
+	preflight_complete(&ask, image, &cmd_preflight);
 	ret = preflight(&ask, &said);
 	if (json_wanted)
 		print_json(said);
@@ -160,10 +173,14 @@ static int run_preflight(int argc, char **argv)
 const struct command cmd_preflight = {
 	.name = "preflight",
 	.what = "check whether another kernel reads what is preserved",
-	.words = "IMAGE",
-	.min = 1,
+	.words = "[IMAGE]",
+	.min = 0,
 	.max = 1,
-	.choices = (const struct choice[]) { JSON_CHOICE, { } },
+	.choices = (const struct choice[]) {
+		{ "loaded", 'k', NULL, "the kernel that is loaded, by luoctl or systemctl" },
+		JSON_CHOICE,
+		{ }
+	},
 	.shared = preflight_choices,
 	.help = "Does the kernel in IMAGE read everything that this one preserves?\n"
 		"The exit status is 0 for yes, 1 for no, 2 if it cannot be told.",

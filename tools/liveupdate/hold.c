@@ -22,12 +22,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "hold.h"
 #include "luoctl.h"
+#include "run.h"
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define SURVIVES	"user.survive_final_kill_signal"
@@ -95,59 +95,36 @@ static void unit_name(const char *name, char *unit)
 	*unit = 0;
 }
 
-/* Its exit status, or -1; @said: the first line of all that it writes */
-static int run(char *said, size_t size, char *const argv[])
+/* Its exit status, or -1; @said: the first line of all that it writes, to be freed */
+static int run(char **said, char *const argv[])
 {
-	int fds[2], status;
-	pid_t pid;
-	FILE *f;
+	int status = run_program(said, true, -1, argv);
 
-	*said = 0;
-	signal(SIGCHLD, SIG_DFL);
-	if (pipe2(fds, O_CLOEXEC))
-		err(EXIT_NO, "pipe");
-	pid = fork();
-	if (!pid) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		execvp(argv[0], argv);
-		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
-		_exit(127);
-	}
-	close(fds[1]);
-	f = fdopen(fds[0], "re");
-	if (f && fgets(said, size, f))
-		while (getc(f) != EOF)
-			;
-	said[strcspn(said, "\n")] = 0;
-	if (f)
-		fclose(f);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
+	(*said)[strcspn(*said, "\n")] = 0;
+	return status;
 }
 
 /* The number of a unit's main process; 0: there is none */
 static pid_t main_process(const char *unit)
 {
-	char said[64];
+	char *said;
+	int status = run(&said, (char *const []) {
+			"systemctl", "show", "--property=MainPID", "--value", (char *)unit, NULL });
+	pid_t pid = status ? 0 : atoi(said);
 
-	if (run(said, sizeof(said), (char *const []) {
-			"systemctl", "show", "--property=MainPID", "--value", (char *)unit, NULL }))
-		return 0;
-	return atoi(said);
+	free(said);
+	return pid;
 }
 
 /* One that was just told to end may not have ended yet. */
-static int run_unit(char *said, size_t size, char *const argv[])
+static int run_unit(char **said, char *const argv[])
 {
-	int status;
+	int status = run(said, argv);
 
-	for (int i = 0; i < 50; i++) {
-		status = run(said, size, argv);
-		if (!status || !strstr(said, "already"))
-			break;
+	for (int i = 0; i < 50 && status && strstr(*said, "already"); i++) {
+		free(*said);
 		usleep(100000);
+		status = run(said, argv);
 	}
 	return status;
 }
@@ -155,7 +132,8 @@ static int run_unit(char *said, size_t size, char *const argv[])
 /* Returns when the unit has the session, or exits. */
 static pid_t in_unit(const char *name, int session)
 {
-	char unit[UNIT_SIZE], arg[UNIT_SIZE + 32], self[PATH_MAX], said[512], pid[16], fd[16];
+	char unit[UNIT_SIZE], arg[UNIT_SIZE + 32], self[PATH_MAX], pid[16], fd[16];
+	char *said;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	pid_t holder = 0;
 
@@ -166,7 +144,7 @@ static pid_t in_unit(const char *name, int session)
 	snprintf(arg, sizeof(arg), "--unit=luo-hold-%s.service", unit);
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	snprintf(fd, sizeof(fd), "%d", session);
-	if (!run_unit(said, sizeof(said), (char *const []) {
+	if (!run_unit(&said, (char *const []) {
 			"systemd-run", "--quiet", "--collect", "--no-ask-password", arg,
 			"--description=Holds a session for the next kernel",
 			"--service-type=notify",
@@ -180,6 +158,7 @@ static pid_t in_unit(const char *name, int session)
 	if (!holder)
 		errx(EXIT_NO, "session '%s': not kept, as no unit can hold it: %s", name,
 		     *said ? said : "systemd-run has failed");
+	free(said);
 	return holder;
 }
 

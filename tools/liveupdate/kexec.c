@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "cmdline.h"
+#include "loaded.h"
 #include "luoctl.h"
 #include "preflight.h"
 #include "state.h"
 
+/* @said: @ask before it was completed */
 struct request {
 	struct preflight ask;
+	struct preflight said;
 	bool dry_run;
 };
 
@@ -63,15 +66,6 @@ static void say_who(int error)
 	     json_text(last, "session"));
 }
 
-/* What was loaded is not to be started by the next who reboots. */
-static void unload(void)
-{
-	int err = luo_kexec_unload();
-
-	if (err)
-		warnx("the image that was loaded cannot be unloaded: %s", luo_strerror(err));
-}
-
 /* Does not return. */
 static void go(void)
 {
@@ -81,12 +75,12 @@ static void go(void)
 	if (systemd_runs()) {
 		execlp("systemctl", "systemctl", "kexec", NULL);
 		error = errno;
-		unload();
+		loaded_drop();
 		errx(EXIT_NO, "systemctl: %s", strerror(error));
 	}
 	sync();
 	error = -luo_kexec();
-	unload();
+	loaded_drop();
 	say_who(error);
 }
 
@@ -110,6 +104,7 @@ static int run(struct request *request)
 	if (answer)
 		errx(answer, "not started");
 	load(request, kernel, initrd);
+	loaded_write(&request->said);
 	go();
 	return EXIT_NO;
 }
@@ -128,6 +123,8 @@ static int run_kexec(int argc, char **argv)
 	}
 	if (reuse && request.ask.command_line)
 		bad_usage(&cmd_kexec, "either --reuse-cmdline or --command-line");
+	request.said = request.ask;
+	request.said.image = argv[optind];
 	preflight_complete(&request.ask, argv[optind], &cmd_kexec);
 	if (!request.ask.command_line)
 		err(EXIT_UNKNOWN, "/proc/cmdline");

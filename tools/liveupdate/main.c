@@ -12,6 +12,7 @@
 static const struct command *const commands[] = {
 	&cmd_status, &cmd_formats, &cmd_preflight, &cmd_kexec, &cmd_timeline, &cmd_save,
 	&cmd_restore, &cmd_have, &cmd_finish, &cmd_drop, &cmd_hold, &cmd_preserved,
+	&cmd_guard,
 };
 
 static const struct command *find(const char *name)

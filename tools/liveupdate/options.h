@@ -62,7 +62,7 @@ struct command {
 
 extern const struct command cmd_status, cmd_formats, cmd_preflight, cmd_kexec, cmd_timeline,
 			    cmd_save, cmd_restore, cmd_have, cmd_finish, cmd_drop, cmd_hold,
-			    cmd_preserved;
+			    cmd_preserved, cmd_guard;
 
 /* --json was said, before the command or after it */
 extern bool json_wanted;
