@@ -6,6 +6,7 @@ of them a guest runs goes into its initramfs with the libraries that it is linke
 """
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -19,6 +20,16 @@ LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 class Missing(Exception):
     """There is no such package here; the text says why."""
+
+
+def run(args: list[str], what: str, env: dict[str, str] | None = None) -> str:
+    """What it prints; of one that fails the last line is why `what` is not to be had."""
+    done = subprocess.run(args, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, env=os.environ | (env or {}),
+                          check=False)
+    if done.returncode:
+        raise Missing(f"{what}: {(done.stdout.strip().splitlines() or ['no word'])[-1]}")
+    return done.stdout
 
 
 def debian(*args: str) -> str:

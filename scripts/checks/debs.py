@@ -7,26 +7,16 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Iterable
 
 from guest import BUILD, ROOT, Guest, Initramfs, trouble
-from packages import debian
+from packages import Missing, debian, run
 
 from .ktap import add_ktap
 from .result import Broken, Options, Result
 
 OUT = BUILD / "deb-test"
-
-
-def run(args: list[str], what: str, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(args, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, env=os.environ | (env or {}),
-                          check=False)
-    if done.returncode:
-        raise Broken(f"{what}: {(done.stdout.strip().splitlines() or ['no word'])[-1]}")
-    return done.stdout
 
 
 def needs(debs: Iterable[Path]) -> str:
@@ -66,8 +56,11 @@ def build(revision: int) -> dict[str, Path]:
 
 def run_debs(res: Result, opts: Options) -> None:
     """What the packages' own scripts say is in the log."""
-    debs = build(1) | build(2)
-    base = root(needs(debs.values()))
+    try:
+        debs = build(1) | build(2)
+        base = root(needs(debs.values()))
+    except Missing as why:
+        raise Broken(str(why)) from None
     # No folders: /bin is a link there.
     more = Initramfs({"init": ROOT / "packaging/tests/init", **debs}, dirs=()).packed()
     whole = OUT / "initramfs.cpio"
