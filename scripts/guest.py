@@ -23,6 +23,7 @@ import os
 import re
 import selectors
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -222,6 +223,12 @@ class Outcome:
     tests: list[str] = field(default_factory=list)      # lines of the programs' port
 
 
+# Behind all other memory that a guest has, see kexec/hotplug.c
+DIMM = "pc-dimm,memdev=dimm,addr=0x200000000"
+# What a program says when it wants to have it
+PLUG = "# luo: plug a dimm"
+
+
 @dataclass
 class Guest:
     """A machine to boot. `echo` shows its kernel's log while it runs."""
@@ -236,19 +243,37 @@ class Guest:
     echo: bool = False
     more: tuple[str, ...] = ()          # further arguments for QEMU
     accel: str = "tcg,thread=multi"
+    dimm: str = ""                      # a module of memory of that size, and ",hot": see PLUG
     base_args: str = f"{MACHINE.args} kho=on liveupdate=on panic=-1 retain_initrd"
+
+    def __post_init__(self) -> None:
+        # QEMU's monitor, and our end of it
+        self.monitor: tuple[socket.socket, socket.socket] | None = None
+
+    def module(self) -> list[str]:
+        """Memory that is not in firmware's map: there at the start, or added later."""
+        if not self.dimm:
+            return []
+        size, _, hot = self.dimm.partition(",")
+        backend = ["-object", f"memory-backend-ram,id=dimm,size={size}"]
+        if not hot:
+            return [*backend, "-device", DIMM]
+        self.monitor = socket.socketpair()
+        return [*backend, "-chardev", f"socket,id=monitor,fd={self.monitor[1].fileno()}",
+                "-mon", "chardev=monitor"]
 
     def command(self, fifos: list[str]) -> list[str]:
         qemu = os.environ.get("QEMU", MACHINE.qemu)
         if not shutil.which(qemu):
             raise GuestError(f"{qemu}: not found (Debian: {MACHINE.package})")
-        cmd = [qemu, *MACHINE.cpu, "-m", self.memory, "-smp", str(self.cpus),
+        memory = self.memory + (",slots=1,maxmem=32G" if self.dimm else "")
+        cmd = [qemu, *MACHINE.cpu, "-m", memory, "-smp", str(self.cpus),
                "-nodefaults", "-nographic", "-no-reboot"]
         # Emulation works everywhere; a nested KVM often does not. QEMU_ACCEL=kvm is faster.
         cmd += ["-accel", os.environ.get("QEMU_ACCEL", self.accel)]
         if fifos:
             cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
-        cmd += self.more
+        cmd += [*self.module(), *self.more]
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                       "-append", f"{self.base_args} {self.append}".strip()]
 
@@ -267,7 +292,8 @@ class Guest:
             log.write("# " + " ".join(cmd) + "\n")
             log.flush()
             with subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=log,
-                                  stderr=subprocess.STDOUT) as proc:
+                                  stderr=subprocess.STDOUT,
+                                  pass_fds=[s.fileno() for s in self.monitor or ()]) as proc:
                 try:
                     self.listen(proc, fds, log, out)
                 finally:
@@ -313,6 +339,8 @@ class Guest:
     def take(self, raw: bytes, sink: tuple[list[str], str], log) -> None:
         line = raw.decode("utf-8", "replace").rstrip("\r")
         sink[0].append(line)
+        if self.monitor and line == PLUG:
+            self.monitor[0].sendall(f"device_add {DIMM}\n".encode())
         log.write(sink[1] + line + "\n")
         log.flush()
         if self.echo:

@@ -43,7 +43,7 @@ static void pages_fill(void)
 {
 	struct page *block;
 
-	block = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, LUO_PAGES_ORDER);
+	block = kho_alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, LUO_PAGES_ORDER);
 	if (!block)
 		return;
 
@@ -61,7 +61,7 @@ static struct page *pages_get(void)
 		pages_fill();
 	page = list_first_entry_or_null(&pages_cached, struct page, lru);
 	if (!page)
-		return alloc_page(GFP_KERNEL);
+		return kho_alloc_pages(GFP_KERNEL, 0);
 
 	list_del(&page->lru);
 	pages_nr--;

@@ -64,7 +64,7 @@ def log_name(res: Result, opts: Options) -> str:
 
 
 def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None = None,
-         panics: str = "", disk: int = 0):
+         panics: str = "", disk: int = 0, dimm: str = ""):
     """Run a guest and add to the result what its kernel complained about, up to the panic
     that is expected."""
     need_kernel(opts.kernel)
@@ -77,6 +77,7 @@ def boot(res: Result, opts: Options, files: dict, append: str, allow: str | None
     machine.more = numa(opts.nodes, opts.cpus)
     if opts.gcov:
         machine.more += ("-serial", f"file:{opts.gcov / name}.gcov")
+    machine.dimm = dimm
     if disk:
         machine.more += virtio_disk(name, disk)
     out = machine.run()
@@ -144,12 +145,13 @@ def counted(programs) -> str:
 def run_programs(res: Result, opts: Options, programs: list[str], kernels: int = 1,
                  env: str = "", files: Callable[[Options], dict] | None = None,
                  image: bool = False, in_log: dict[str, int] | None = None,
-                 allow: str | None = None, panics: str = "", disk: int = 0) -> list[str]:
+                 allow: str | None = None, panics: str = "", disk: int = 0,
+                 dimm: str = "") -> list[str]:
     """Boot with our /init, which runs the programs; each has one document per kernel.
     `files` makes what they need besides. Each pattern of `in_log` must be found in so many
     lines of the kernel's log. If there is a pattern `panics`, the last kernel must end with
-    that panic, before any result. The guest has a disk of so many MiB, if any. Returns the
-    kernel's log."""
+    that panic, before any result. The guest has a disk of so many MiB, and a module of memory,
+    if any. Returns the kernel's log."""
     build_selftests()
     content = selftest_files(opts, programs, kernels > 1 or image)
     content |= files(opts) if files else {}
@@ -162,7 +164,7 @@ def run_programs(res: Result, opts: Options, programs: list[str], kernels: int =
     elif opts.debug:
         append += " luo_kmemleak=1"
         expected.append("kmemleak")
-    out = boot(res, opts, content, append, allow, panics, disk)
+    out = boot(res, opts, content, append, allow, panics, disk, dimm)
     parts, complete = split_parts(out.tests)
     if panics and check_panic(res, out.kernel, parts[len(expected):], panics):
         parts, complete = parts[:len(expected)], True

@@ -179,6 +179,7 @@ def kexec_suites() -> list[Suite]:
              in_log={r"hwpoison: handover: \d+ bad pages of the previous kernel": 2}),
         jump("hwpoison-many", 2, "more of it than memblock has space for early", LEAN,
              args="nokaslr"),
+        *dimm_suites(),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
         jump("stress", 2, "many threads until the kexec, while reboots are refused"),
@@ -188,6 +189,20 @@ def kexec_suites() -> list[Suite]:
              args="brd.rd_size=131072", allow="kexec_test: page allocation stall|"
              r"page allocation failure: order:0, .*\|__GFP_HIGH\|.*__GFP_NOMEMALLOC\)"),
     ]
+
+
+def dimm_suites() -> list[Suite]:
+    """A module of memory that firmware does not list: added at run time, or there at the start;
+    taken into use as movable, or as any other."""
+    if guest.ARCH != "x86_64":
+        return []
+    movable, kernel = (f"memhp_default_state=online_{zone}" for zone in ("movable", "kernel"))
+    return [replace(jump("hotplug", 2, what, LEAN, args, dimm=dimm), name=f"kexec-{name}")
+            for name, what, args, dimm in (
+                ("hotplug", "memory that is added", f"{movable} luo_dimm=hot", "512M,hot"),
+                ("hotplug-kernel", "the same, for the kernel", f"{kernel} luo_dimm=hot", "512M,hot"),
+                ("dimm", "memory that only ACPI knows", movable, "512M"),
+                ("dimm-kernel", "the same, for the kernel", kernel, "512M"))]
 
 
 def flb_suites() -> list[Suite]:
