@@ -169,6 +169,15 @@ static void unpoison(struct bad *bad, __u64 i)
 	expect_bad(bad);
 }
 
+/* Anew: no part of it is to be where a page is bad by now. */
+static void load_again(void)
+{
+	char cmdline[2048];
+
+	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
+	require_eq(0, luo_load_next(cmdline));
+}
+
 static void poisoned_1(void)
 {
 	char *memory = anonymous(MEMORY, 0);
@@ -185,16 +194,8 @@ static void poisoned_1(void)
 	poison(&bad, bad.pfns[0] - 1);
 	unpoison(&bad, bad.nr - 1);
 	poison_preserved(&bad);
+	load_again();
 	hand_on(&bad);
-}
-
-/* Anew: no part of it is to be where a page is bad by now. */
-static void load_again(void)
-{
-	char cmdline[2048];
-
-	require_true(luo_next_cmdline(cmdline, sizeof(cmdline)));
-	require_eq(0, luo_load_next(cmdline));
 }
 
 /*
@@ -246,16 +247,20 @@ static void poisoned_3(void)
 	expect_unused(&bad);
 }
 
-/* More than memblock has space for in early boot, none next to another */
+/*
+ * More than memblock has space for in early boot, none next to another. Programs are in scratch as
+ * well, also process 1: it would be killed.
+ */
 static void many_1(void)
 {
 	struct bad bad = { };
-	__u64 first = 0;
+	__u64 pfn = 0;
 
 	for (int i = 0; luo_scratch_area(i, "size") > 0; i++)
-		first = luo_scratch_area(i, "start") / PAGE;
-	while (bad.nr < 200)
-		poison(&bad, first + 2 * bad.nr);
+		pfn = luo_scratch_area(i, "start") / PAGE;
+	for (; bad.nr < 200; pfn += 2)
+		if (luo_is_free(pfn))
+			poison(&bad, pfn);
 	expect_bad(&bad);
 	load_again();
 	hand_on(&bad);

@@ -14,7 +14,8 @@
 
 #define INJECT	"/sys/kernel/debug/hwpoison/"
 
-/* A bit of /proc/kpageflags */
+/* Bits of /proc/kpageflags */
+#define KPF_BUDDY	10
 #define KPF_HWPOISON	19
 
 static void read_words(const char *path, __u64 index, __u64 *words, size_t nr)
@@ -46,12 +47,22 @@ __u64 luo_pfn(const void *page)
 	return pfn;
 }
 
-bool luo_is_poisoned(__u64 pfn)
+static bool has_flag(__u64 pfn, int bit)
 {
 	__u64 flags;
 
 	read_words("/proc/kpageflags", pfn, &flags, 1);
-	return flags >> KPF_HWPOISON & 1;
+	return flags >> bit & 1;
+}
+
+bool luo_is_poisoned(__u64 pfn)
+{
+	return has_flag(pfn, KPF_HWPOISON);
+}
+
+bool luo_is_free(__u64 pfn)
+{
+	return has_flag(pfn, KPF_BUDDY);
 }
 
 bool luo_can_poison(void)

@@ -177,6 +177,7 @@ bool luo_can_poison(void);
 void luo_pfns(const void *memory, __u64 *pfns, size_t nr);
 __u64 luo_pfn(const void *page);
 bool luo_is_poisoned(__u64 pfn);
+bool luo_is_free(__u64 pfn);
 bool luo_poison(__u64 pfn);
 bool luo_unpoison(__u64 pfn);
 __u64 luo_poison_page(void);
