@@ -22,7 +22,9 @@ static void become(int output, bool errors, int input, char *const argv[])
 	if (input >= 0)
 		dup2(input, STDIN_FILENO);
 	execvp(argv[0], argv);
-	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	/* Who does not want to hear of errors can do without the program. */
+	if (errors)
+		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
