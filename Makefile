@@ -43,6 +43,7 @@ help:
 #:
 #:   make demo         watch memfds survive a kexec in a QEMU guest   (KERNEL_ARGS=, MEMORY=2G)
 #:   make demo-vm      watch a virtual machine that does not notice  (VM_MEMORY=256, ACCEL=kvm)
+#:   make demo-host    watch a Debian that is live-updated three times     (SHORT=1: once)
 #:   make check        the everyday tests                            (TEST=<name> runs one)
 #:
 #:   make shell        busybox in the guest, /dev/liveupdate and a second kernel at hand
@@ -113,6 +114,11 @@ demo-vm: setup
 	@scripts/demo_vm.py --accel "$(ACCEL)" --guest-memory "$(VM_MEMORY)" --memory "$(MEMORY)" \
 		--append "$(KERNEL_ARGS)"
 
+demo-host: setup
+	@scripts/setup.sh deb
+	@set -e; for name in host host-next; do scripts/build.sh $$name; done
+	@scripts/demo_host.py $(if $(SHORT),--short)
+
 shell: kernel
 	@scripts/shell.py --memory "$(MEMORY)" --append "$(KERNEL_ARGS)"
 
@@ -129,7 +135,7 @@ check-full: kernel debug-kernel kernel-off
 check-all: setup
 	@scripts/steps.sh $(build)/check-all.log 'make check-full' 'make check-interop' \
 		'make check-systemd' 'make check-kvm' 'make check-kcsan' 'make check-host' 'make check-configs' \
-		'make check-deb' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
+		'make check-deb' 'make SHORT=1 demo-host' 'make check-series' 'make BASE=7.2 check' 'make ARCH=arm64 check' \
 		'make ARCH=arm64 PAGES=16k check'
 
 series: setup
@@ -226,7 +232,7 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm shell check check-debug \
+.PHONY: bench bench-scratch help setup kernel debug-kernel stock kernel-off demo demo-vm demo-host shell check check-debug \
 	check-full check-all check-interop check-systemd check-kvm check-kcsan check-host check-configs \
 	host-kernel deb check-deb check-series series docs check-user fuzz-wire \
 	fuzz-extent fuzz-v2 fuzz-hwpoison fuzz-calls fuzz-faults kunit check-stock coverage style \

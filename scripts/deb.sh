@@ -5,6 +5,7 @@
 #
 #   deb.sh tools        liveupdate-tools, libluo0, libluo-dev, python3-luo; lintian looks at them
 #   deb.sh kernel       linux-image and linux-headers of the host kernel, by the tree's bindeb-pkg
+#   deb.sh next         linux-image of host-next, for make demo-host: a newer one, by its name
 #
 # The version is that of the kernel, and the number of commits of this repository, by which a later
 # build is the newer one; DEB_REVISION= takes another number, DEB_DIR= another folder.
@@ -53,26 +54,38 @@ tools() {
 }
 
 # Those of the C library are the distribution's.
-kernel() {
-	local log=$deb/kernel.log out=$build/out/host
-	"$top/scripts/build.sh" host
+pack_kernel() {	# NAME PACKAGE...
+	local name=$1 log=$deb/$1.log out=$build/out/$1 package
+	shift
+	"$top/scripts/build.sh" "$name"
 	# None of a build that was cut short
 	rm -f "$out"/../linux-*.deb
-	say "packing the host kernel"
+	say "packing the $name kernel"
 	KDEB_PKGVERSION=$(version)-$revision KDEB_CHANGELOG_DIST=unstable DEB_BUILD_OPTIONS=terse \
-		"$top/scripts/build.sh" kernel-make host bindeb-pkg > "$log" 2>&1 ||
+		"$top/scripts/build.sh" kernel-make "$name" bindeb-pkg > "$log" 2>&1 ||
 		die "the packages of the kernel do not build: $(grep -m1 -iE 'error|unmet' "$log" || tail -1 "$log") ($log)"
-	rm -f "$deb"/linux-{image,headers}-*.deb
-	mv "$out"/../linux-{image,headers}-*.deb "$deb"
-	rm -f "$out"/../linux-{libc-dev,upstream}_*
+	for package; do
+		rm -f "$deb/$package"_*.deb
+		mv "$out/../$package"_*.deb "$deb"
+	done
+	rm -f "$out"/../linux-*.{deb,buildinfo,changes}
+}
+
+kernel() {
+	pack_kernel host "linux-image-$(version)-luo" "linux-headers-$(version)-luo"
+}
+
+next() {
+	export DEB_BUILD_PROFILES=pkg.linux-upstream.nokernelheaders
+	pack_kernel host-next "linux-image-$(version)-luo-next"
 }
 
 case ${1:-} in
-tools | kernel)
+tools | kernel | next)
 	lock "$build" deb
 	mkdir -p "$deb"
 	"$1"
 	;;
-*) die "usage: deb.sh tools|kernel" ;;
+*) die "usage: deb.sh tools|kernel|next" ;;
 esac
 (cd "$deb" && du -h -- *.deb)

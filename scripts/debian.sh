@@ -11,6 +11,7 @@
 #   debian.sh release DIR MIN PACKAGE...
 #                                       the same in one version, the newest that all of them have
 #                                       and that is not older than MIN; print that version
+#   debian.sh suite PACKAGE MIN         the oldest suite that has it, not older than MIN
 #   debian.sh mirror                    the site that this machine's apt takes Debian from
 #   debian.sh libraries DIR "PACKAGE [MIN]"...
 #                                       unpack each, and the libraries that it depends on, none older
@@ -212,17 +213,29 @@ release() {
 	echo "$ver"
 }
 
+# One that is whole, as backports are not
+suite() {	# PACKAGE MIN
+	local suite ver
+	prepare
+	for suite in $suites; do
+		ver=$(aptx apt-cache madison "$1" 2>/dev/null |
+			awk -F'|' -v "suite= $suite/main " 'index($3, suite) { gsub(/ /, "", $2); print $2; exit }')
+		[[ -n $ver && $suite != *-* ]] && dpkg --compare-versions "$ver" ge "$2" && echo "$suite" && return
+	done
+	die "no suite that can be reached has $1 from $2 on: $suites"
+}
+
 if [ "${1:-}" = mirror ]; then
 	mirror
 	exit
 fi
-[ $# -ge 2 ] || die "usage: mirror | have PACKAGE | newest PREFIX [SUFFIX] | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
+[ $# -ge 2 ] || die "usage: mirror | have PACKAGE | newest PREFIX [SUFFIX] | suite PACKAGE MIN | fetch PACKAGE | unpack DIR PACKAGE... | release DIR MIN PACKAGE... | libraries DIR PACKAGE..."
 cmd=$1
 shift
 mkdir -p "$apt/archives/partial"
 exec 8>"$apt/.lock"
 flock 8
 case $cmd in
-have | newest | fetch | unpack | release | libraries) "$cmd" "$@" ;;
+have | newest | suite | fetch | unpack | release | libraries) "$cmd" "$@" ;;
 *) die "no such command: $cmd" ;;
 esac

@@ -284,8 +284,8 @@ static void audit(void)
 	u32 i, bad_steps = 0, bad_pages = 0;
 
 	compare_counters();
-	for (i = 1; i <= steps && i < MAX_STEPS; i++)
-		bad_steps += list[i] != checksum(i);
+	for (i = steps < MAX_STEPS ? 1 : steps - MAX_STEPS + 1; i <= steps; i++)
+		bad_steps += list[i % MAX_STEPS] != checksum(i);
 	for (i = FIRST_PAGE; i < pages; i++)
 		bad_pages += !!page_is_bad(i);
 	say("% steps in the list, % of them wrong", steps, bad_steps, 0);
