@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""demo_host.py [--first-only] [--memory 4G]
+"""demo_host.py [--short] [--memory 4G]
 
-A Debian that is live-updated three times, as its operator sees it: our packages, systemd, two
-services of which one is a virtual machine. What is typed at its serial console is packaging/tests/
-host's shell; what came of it is shown, checked, and drawn in build/demo-host/timeline.svg. Kernels
-and services speak at a second port: build/logs/demo-host.log.
+A Debian that is live-updated three times, or once, as its operator sees it: our packages, systemd,
+two services of which one is a virtual machine. What is typed at its serial console and what came
+of it is shown, checked, and drawn in build/demo-host/timeline.svg. Kernels and services speak at a
+second port: build/logs/demo-host.log. packaging/tests/host says what that Debian is.
 Exit status 0: all went on; 1: something did not; 2: it could not be tried.
 """
 from __future__ import annotations
@@ -31,9 +31,9 @@ from timeline import COLOURS, LEFT, WIDTH, Timeline
 
 OUT = BUILD / "demo-host"
 OLDEST = "261"          # systemd
-PACKAGES = ("systemd-sysv", "libpam-systemd", "udev", "dbus", "initramfs-tools", "zstd", "kmod", "kexec-tools",
-            "python3", "qemu-system-x86", "iproute2", "libjson-c5", "libarchive13t64",
-            "libelf1t64")
+PACKAGES = ("systemd-sysv", "libpam-systemd", "udev", "dbus", "initramfs-tools", "zstd", "kmod",
+            "kexec-tools", "python3", "qemu-system-x86", "iproute2", "libjson-c5",
+            "libarchive13t64", "libelf1t64")
 PROMPT = re.compile(r"\[(\d+)\] host# $")
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\r")
 BOOT, KEXEC = 180, 300  # seconds that these may take
@@ -380,8 +380,9 @@ def main() -> int:
     svg = OUT / "timeline.svg"
     svg.write_text(picture(story.host))
     good = all(good for good, _ in story.claims)
-    print(f"\ndemo-host: {'PASS' if good else 'FAIL'}\n({time.monotonic() - began:.0f} s in all; a picture of "
-          f"it: {os.path.relpath(svg, ROOT)}; the log: {os.path.relpath(story.host.path, ROOT)})")
+    print(f"\ndemo-host: {'PASS' if good else 'FAIL'}\n({time.monotonic() - began:.0f} s in all; "
+          f"a picture of it: {os.path.relpath(svg, ROOT)}; the log: "
+          f"{os.path.relpath(story.host.path, ROOT)})")
     return 0 if good else 1
 
 

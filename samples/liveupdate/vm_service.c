@@ -193,8 +193,8 @@ static int end(struct service *service)
 {
 	int err = failed("save", vm_save(&service->vm));
 
-	err = err ?: failed("preserve its state", luo_preserve(service->session,
-							       service->vm.files.state, TOKEN_STATE));
+	err = err ?: failed("preserve its state",
+			    luo_preserve(service->session, service->vm.files.state, TOKEN_STATE));
 	err = err ?: failed("preserve a line", preserve_line(service));
 	if (!err)
 		printf("the machine is saved at step %lu\n", service->step);

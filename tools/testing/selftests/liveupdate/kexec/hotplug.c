@@ -41,7 +41,7 @@ static bool is_movable(void)
 }
 
 /* The harness adds it when it reads that. */
-static void plug(void)
+static void ask_for_it(void)
 {
 	luo_say("luo: plug a dimm");
 	for (int i = 0; i < 300 && !is_there(); i++)
@@ -90,7 +90,7 @@ static void added_1(void)
 	/* If it is there already, and the kernel's, that is where all pages would come from. */
 	if (is_hot()) {
 		test_preserve(s, filled(1), 1);
-		plug();
+		ask_for_it();
 	}
 	require_true(is_there());
 	late = filled_there(2);
