@@ -119,8 +119,10 @@ def luoctl_arguments() -> list[str]:
 
 
 def complaint(lines: list[str], i: int) -> str:
-    """Line i; with a call trace, those before it too: they say what it is the trace of."""
-    return "\n".join(lines[max(i - 3, 0):i + 1]) if "Call Trace:" in lines[i] else lines[i]
+    """Line i; with a call trace, the line too that says what it is the trace of."""
+    if i < 2 or "Call Trace:" not in lines[i]:
+        return lines[i]
+    return f"{lines[i - 2 if 'CPU: ' in lines[i - 1] else i - 1]}\n{lines[i]}"
 
 
 def trouble(lines: list[str], allow: str | None = None) -> list[str]:
