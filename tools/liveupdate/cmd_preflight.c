@@ -159,7 +159,7 @@ static int run_preflight(int argc, char **argv)
 	if (loaded)
 		image = loaded_find(&ask);
 	if (!image)
-		errx(EXIT_UNKNOWN, "none is loaded, or it cannot be told which one");
+		errx(EXIT_UNKNOWN, "no kernel is loaded, or it cannot be told which one");
 	preflight_complete(&ask, image, &cmd_preflight);
 	ret = preflight(&ask, &said);
 	if (json_wanted)

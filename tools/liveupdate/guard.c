@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * luoctl guard: no reboot by kexec without a preflight, whoever asks systemd for it
+ * luoctl guard: a preflight before each reboot by kexec that systemd is asked for
  *
- * It is what liveupdate-preflight.service does when it is stopped, which systemd does before it
- * stops anything else: all other units are ordered before that one. A reboot that would lose
- * what is preserved is cancelled there: all jobs are, and nothing has been stopped yet.
+ * liveupdate-preflight.service runs it when the service is stopped. systemd stops this service
+ * before any other unit, as all others are ordered before it. To refuse a reboot, all jobs are
+ * cancelled: no unit has been stopped yet.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -22,16 +22,24 @@
 
 #define SERVICE		"liveupdate-preflight.service"
 
-static void systemctl(char *const argv[])
+static bool systemctl(char *const argv[])
 {
 	char *said;
+	bool failed = run_program(&said, true, -1, argv);
 
-	if (run_program(&said, true, -1, argv))
+	if (failed)
 		warnx("%s %s: %s", argv[0], argv[1], said);
 	free(said);
+	return !failed;
 }
 
-/* Is systemd about to reboot by kexec? Not if it stops this unit for another reason. */
+/* PREFLIGHT= in /etc/default/liveupdate */
+static bool only_warns(void)
+{
+	return !strcmp(getenv("PREFLIGHT") ?: "", "warn");
+}
+
+/* Is systemd about to reboot by kexec? If that cannot be told: yes. */
 static bool kexec_is_queued(void)
 {
 	bool queued;
@@ -44,7 +52,7 @@ static bool kexec_is_queued(void)
 	return queued;
 }
 
-/* Sessions, of this kernel or not yet finished. What cannot be listed may be there. */
+/* Is there an outgoing session or an unfinished one? If that cannot be told: yes. */
 static bool has_sessions(void)
 {
 	struct json_object *view = state_read();
@@ -60,7 +68,7 @@ static bool has_sessions(void)
 	return has && !off;
 }
 
-/* To the terminals of all who are logged in: one of them has asked for the reboot. */
+/* The user who has asked for the reboot is logged in on one of the terminals. */
 static void tell_all(const char *text)
 {
 	FILE *f = popen("exec wall 2>/dev/null", "we");
@@ -71,24 +79,33 @@ static void tell_all(const char *text)
 	pclose(f);
 }
 
-/* Also the job by which this unit is stopped: it is started again as soon as it has ended. */
-static void refuse(const char *why)
+/*
+ * Cancels the job that stops this service as well; it is started again once it has stopped. If
+ * the jobs cannot be cancelled the caller fails, and guard --failed tries again.
+ */
+static int refuse(const char *why)
 {
 	char *text;
 
+	if (only_warns()) {
+		printf("The reboot by kexec goes on, as only a warning was asked for: %s\n", why);
+		return 0;
+	}
+	if (!systemctl((char *const []) { "systemctl", "cancel", NULL }))
+		return EXIT_NO;
 	loaded_drop();
-	systemctl((char *const []) { "systemctl", "cancel", NULL });
 	systemctl((char *const []) { "systemctl", "start", "--no-block", SERVICE, NULL });
 	if (asprintf(&text, "The reboot by kexec is refused and nothing was stopped: %s\n"
 			    "See: journalctl -u %s\n", why, SERVICE) < 0)
-		return;
+		return 0;
 	fputs(text, stdout);
 	fflush(stdout);
 	tell_all(text);
 	free(text);
+	return 0;
 }
 
-/* The first thing that speaks against it, in a line */
+/* The first format that is not read, or the first check with that answer; to be freed */
 static char *first_reason(struct json_object *said)
 {
 	struct json_object *checks = json_get(said, "checks"), *formats = json_get(said, "formats");
@@ -110,8 +127,8 @@ static char *first_reason(struct json_object *said)
 	return text;
 }
 
-/* NULL: nothing speaks against it; to be freed */
-static char *look(void)
+/* Why preflight does not say yes, to be freed; NULL: it does */
+static char *reason(void)
 {
 	struct preflight ask = { };
 	const char *image = loaded_find(&ask);
@@ -128,52 +145,40 @@ static char *look(void)
 	return why;
 }
 
-/* After it has ended: whatever it died of, nobody has said yes. */
-static int guard_failed(void)
+static bool has_failed(void)
 {
-	const char *result = getenv("SERVICE_RESULT") ?: "success";
-
-	if (!strcmp(result, "success") || !kexec_is_queued())
-		return 0;
-	refuse("the preflight has failed");
-	return EXIT_NO;
+	return strcmp(getenv("SERVICE_RESULT") ?: "success", "success");
 }
 
 static int run_guard(int argc, char **argv)
 {
-	bool warn_only = false, failed = false;
+	bool failed = false;
+	int ret = 0, key;
 	char *why;
-	int key;
 
-	while ((key = next_option(argc, argv, &cmd_guard)) != -1) {
-		warn_only |= key == 'w';
+	while ((key = next_option(argc, argv, &cmd_guard)) != -1)
 		failed |= key == 'F';
-	}
-	if (failed)
-		return guard_failed();
-	if (!kexec_is_queued() || !has_sessions())
+	if ((failed && !has_failed()) || !kexec_is_queued() || !has_sessions())
 		return 0;
-	why = look();
-	if (why && warn_only)
-		printf("The reboot by kexec goes on, as only a warning was asked for: %s\n", why);
-	else if (why)
-		refuse(why);
+	why = failed ? strdup("the preflight has failed") : reason();
+	if (why)
+		ret = refuse(why);
 	free(why);
-	return 0;
+	return ret;
 }
 
 const struct command cmd_guard = {
 	.name = "guard",
-	.what = "cancel a reboot that loses what is preserved",
+	.what = "refuse a reboot that loses what is preserved",
 	.words = "",
 	.max = 0,
 	.choices = (const struct choice[]) {
-		{ "warn-only", 'w', NULL, "say so, and let it go on" },
-		{ "failed", 'F', NULL, "cancel it if another luoctl guard has failed" },
+		{ "failed", 'F', NULL, "refuse it if SERVICE_RESULT is not success" },
 		{ }
 	},
-	.help = "What liveupdate-preflight.service does as it is stopped: if systemd is about to\n"
-		"reboot by kexec, ask preflight about the kernel that is loaded, and cancel the\n"
-		"reboot unless the answer is yes. The exit status is 0 also if it was cancelled.",
+	.help = "liveupdate-preflight.service runs it when the service is stopped: if systemd is\n"
+		"about to reboot by kexec, ask preflight about the kernel that is loaded, and\n"
+		"cancel the reboot unless the answer is yes. With PREFLIGHT=warn only say so.\n"
+		"The exit status is 0, also if the reboot was refused; 1 if it cannot be.",
 	.run = run_guard,
 };

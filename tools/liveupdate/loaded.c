@@ -2,9 +2,9 @@
 /*
  * luoctl: the kernel that is loaded
  *
- * luoctl kexec notes what it has loaded and what preflight was asked, for luoctl guard. The note
- * holds as long as the kernel shows the same digest as when it was written. The command line is
- * the one that the kernel shows, if it shows one.
+ * luoctl kexec notes for luoctl guard which image it has loaded, and the options of preflight. The
+ * note is valid as long as the running kernel shows the same digest as when it was written. A
+ * kernel that shows a digest shows the command line as well.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -40,14 +40,14 @@ static char *shown(const char *what)
 	return text;
 }
 
-/* ---- what luoctl kexec has loaded */
+/* ---- an image that luoctl kexec has loaded */
 
 static void add_text(struct json_object *note, const char *key, const char *text)
 {
 	json_object_object_add(note, key, text ? json_object_new_string(text) : NULL);
 }
 
-/* The reader may have another folder than the caller. */
+/* luoctl guard runs in another folder. */
 static void add_path(struct json_object *note, const char *key, const char *path)
 {
 	char *whole = path ? realpath(path, NULL) : NULL;
@@ -113,7 +113,7 @@ static void get_words(struct json_object *note, const char *key, struct words *w
 			json_object_get_string(json_object_array_get_idx(array, i));
 }
 
-/* The note stays in memory, as what is asked refers to it. */
+/* The note is not freed, as @ask refers to it. */
 static const char *noted(struct preflight *ask, const char *digest)
 {
 	struct json_object *note = json_object_from_file(NOTE);
@@ -132,7 +132,7 @@ static const char *noted(struct preflight *ask, const char *digest)
 	return get_text(note, "image");
 }
 
-/* ---- what systemctl loads */
+/* ---- an image that systemctl has loaded */
 
 static bool has_digest(const char *image, const char *digest)
 {
@@ -181,7 +181,7 @@ static struct json_object *default_entry(void)
 	return NULL;
 }
 
-/* That it is what was loaded is shown by the digest alone. */
+/* Only the digest tells that this entry is loaded. */
 static const char *entered(struct preflight *ask, const char *digest)
 {
 	struct json_object *entry, *initrds, *initrd;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which kernel is loaded? The kernel that runs shows no more than its SHA-256. */
+/* Which kernel is loaded? The running kernel shows its SHA-256 and its command line. */
 #ifndef LOADED_H
 #define LOADED_H
 
 #include "preflight.h"
 
-/* @ask as it was said, before preflight_complete(), of the image that was just loaded */
+/* @ask: of the image that was just loaded, before preflight_complete() */
 void loaded_write(const struct preflight *ask);
 
 /*
- * Fill in what luoctl kexec has noted, or the boot loader's default entry, which is what systemctl
- * loads: whichever of them is loaded. The path of the image, or NULL: it is neither.
+ * Returns the path of the image, and fills in @ask: as luoctl kexec has noted it, or from the boot
+ * loader's default entry, which systemctl loads. NULL: another image is loaded, or none.
  */
 const char *loaded_find(struct preflight *ask);
 
-/* Unload it: what was loaded is not to be started by the next who reboots. */
+/* Unload the image: the next reboot is not to start it. */
 void loaded_drop(void);
 
 #endif /* LOADED_H */

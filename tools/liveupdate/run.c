@@ -22,7 +22,7 @@ static void become(int output, bool errors, int input, char *const argv[])
 	if (input >= 0)
 		dup2(input, STDIN_FILENO);
 	execvp(argv[0], argv);
-	/* Who does not want to hear of errors can do without the program. */
+	/* A caller that does not read errors can do without the program. */
 	if (errors)
 		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
