@@ -73,7 +73,8 @@ def systemd_guarded(opts: Options) -> dict:
     install_units()
     return systemd.host(SELFTESTS / "units-guard", "usr/bin/bootctl") | shell_files(opts) | {
         str(path.relative_to(UNITS_OUT)): path for path in UNITS_OUT.rglob("*") if path.is_file()
-    } | {"bin/wall": b"#!/bin/sh\nexec cat >> /run/luo-told\n"}
+    } | {"bin/wall": b"#!/bin/sh\nexec cat >> /run/luo-told\n"} | {
+        f"usr/bin/{tool}": "-> /bin/busybox" for tool in ("mount", "umount")}
 
 
 def stock_programs(_opts: Options) -> dict:
