@@ -158,8 +158,9 @@ static void refuse_after_failure(void)
 	load_by_hand("liveupdate=on");
 	require_true(luo_read_text("/sys/kernel/kexec/kernel_sha256", digest, sizeof(digest)));
 	digest[strcspn(digest, "\n")] = 0;
-	snprintf(note, sizeof(note), "{ \"image\": \"%s\", \"modules\": \"%s\", \"digest\": \"%s\" }",
-		 "/boot/kernel", "/none", digest);
+	snprintf(note, sizeof(note),
+		 "{ \"image\": \"/boot/kernel\", \"modules\": \"/none\", \"digest\": \"%s\" }",
+		 digest);
 	write_text(NOTE, note);
 	expect_refused(KEXEC, "the preflight has failed");
 }
