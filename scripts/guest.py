@@ -249,10 +249,9 @@ class Guest:
     base_args: str = f"{MACHINE.args} kho=on liveupdate=on panic=-1 retain_initrd"
 
     def __post_init__(self) -> None:
-        # QEMU's monitor, and our end of it
-        self.monitor: tuple[socket.socket, socket.socket] | None = None
+        self.monitor: socket.socket | None = None       # our end of QEMU's, while it runs
 
-    def module(self) -> list[str]:
+    def module(self, monitor: int) -> list[str]:
         """Memory that is not in firmware's map: there at the start, or added later."""
         if not self.dimm:
             return []
@@ -260,11 +259,10 @@ class Guest:
         backend = ["-object", f"memory-backend-ram,id=dimm,size={size}"]
         if not hot:
             return [*backend, "-device", DIMM]
-        self.monitor = socket.socketpair()
-        return [*backend, "-chardev", f"socket,id=monitor,fd={self.monitor[1].fileno()}",
+        return [*backend, "-chardev", f"socket,id=monitor,fd={monitor}",
                 "-mon", "chardev=monitor"]
 
-    def command(self, fifos: list[str]) -> list[str]:
+    def command(self, fifos: list[str], monitor: int = -1) -> list[str]:
         qemu = os.environ.get("QEMU", MACHINE.qemu)
         if not shutil.which(qemu):
             raise GuestError(f"{qemu}: not found (Debian: {MACHINE.package})")
@@ -275,7 +273,7 @@ class Guest:
         cmd += ["-accel", os.environ.get("QEMU_ACCEL", self.accel)]
         if fifos:
             cmd += ["-serial", f"file:{fifos[0]}", *MACHINE.more_ports(fifos[1:])]
-        cmd += [*self.module(), *self.more]
+        cmd += [*self.module(monitor), *self.more]
         return cmd + ["-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                       "-append", f"{self.base_args} {self.append}".strip()]
 
@@ -283,19 +281,19 @@ class Guest:
         LOGS.mkdir(parents=True, exist_ok=True)
         out = Outcome(self.name, LOGS / f"{self.name}.log")
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="luo-guest-") as tmp, \
+        self.monitor, theirs = socket.socketpair()
+        with self.monitor, theirs, tempfile.TemporaryDirectory(prefix="luo-guest-") as tmp, \
                 open(out.log, "w", encoding="utf-8", errors="replace") as log:
             fifos = [os.path.join(tmp, n) for n in ("kernel", "tests")]
             for f in fifos:
                 os.mkfifo(f)
             # Open for reading and writing, so that opening does not wait for QEMU.
             fds = [os.open(f, os.O_RDWR | os.O_NONBLOCK) for f in fifos]
-            cmd = self.command(fifos)
+            cmd = self.command(fifos, theirs.fileno())
             log.write("# " + " ".join(cmd) + "\n")
             log.flush()
             with subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=log,
-                                  stderr=subprocess.STDOUT,
-                                  pass_fds=[s.fileno() for s in self.monitor or ()]) as proc:
+                                  stderr=subprocess.STDOUT, pass_fds=[theirs.fileno()]) as proc:
                 try:
                     self.listen(proc, fds, log, out)
                 finally:
@@ -342,7 +340,7 @@ class Guest:
         line = raw.decode("utf-8", "replace").rstrip("\r")
         sink[0].append(line)
         if self.monitor and line == PLUG:
-            self.monitor[0].sendall(f"device_add {DIMM}\n".encode())
+            self.monitor.sendall(f"device_add {DIMM}\n".encode())
         log.write(sink[1] + line + "\n")
         log.flush()
         if self.echo:
