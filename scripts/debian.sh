@@ -219,7 +219,8 @@ suite() {	# PACKAGE MIN
 	prepare
 	for suite in $suites; do
 		ver=$(aptx apt-cache madison "$1" 2>/dev/null |
-			awk -F'|' -v "suite= $suite/main " 'index($3, suite) { gsub(/ /, "", $2); print $2; exit }')
+			awk -F'|' -v "suite= $suite/main " 'index($3, suite) && !ver { ver = $2 }
+				END { gsub(/ /, "", ver); print ver }')
 		[[ -n $ver && $suite != *-* ]] && dpkg --compare-versions "$ver" ge "$2" && echo "$suite" && return
 	done
 	die "no suite that can be reached has $1 from $2 on: $suites"
