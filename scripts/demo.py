@@ -29,14 +29,15 @@ def kexec_tools() -> dict:
     return {"sbin/kexec": Path(kexec).resolve(), **shared_libraries(Path(kexec))}
 
 
-def compile_init(out: Path, names: tuple[str, ...], libraries: tuple[str, ...] = ()) -> Path:
-    """A guest's program, static; again only if a source has changed."""
+def compile_init(out: Path, names: tuple[str, ...], libraries: tuple[str, ...] = (),
+                 static: bool = True) -> Path:
+    """A guest's program, static as a rule; again only if a source has changed."""
     headers = [UAPI / "linux/liveupdate.h", *SAMPLES.glob("*.h"), TOOL / "libluo.h"]
     sources = [SAMPLES / f"{name}.c" for name in names] + [TOOL / "libluo.c"]
     if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in headers + sources):
         out.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", f"-I{UAPI}",
-                        f"-I{TOOL}", "-o", str(out),
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", *(["-static"] if static else []),
+                        f"-I{UAPI}", f"-I{TOOL}", "-o", str(out),
                         *map(str, sources), *libraries], check=True)
     return out
 

@@ -39,7 +39,7 @@ for group; do
 	case $group in
 	docs) packages+=("${docs[@]}") ;;
 	bench) packages+=(gnuplot-nox) ;;
-	deb) packages+=(debhelper dh-python lintian libdw-dev mmdebstrap libarchive-tools e2fsprogs fakeroot) ;;
+	deb) packages+=(debhelper dh-python lintian libdw-dev mmdebstrap libarchive-tools libsystemd-dev e2fsprogs fakeroot) ;;
 	series) packages+=("${docs[@]}" clang-19 lld-19 llvm-19 python3-git python3-ply) ;;
 	*) die "usage: setup.sh [docs] [series] [bench] [deb]" ;;
 	esac

@@ -8,24 +8,17 @@ FileDescriptorStorePreserve= in systemd.service(5), and systemd preserves what i
 import mmap
 import os
 import signal
-import socket
 import struct
 import sys
 import time
 
-
-def notify(text: str, *fds: int) -> None:
-    """As sd_notify(3) does."""
-    path = os.environ["NOTIFY_SOCKET"]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect("\0" + path[1:] if path[0] == "@" else path)
-        socket.send_fds(sock, [text.encode()], fds)
+from systemd import daemon
 
 
 def kept(name: str) -> int | None:
     """The descriptor of that name that systemd has kept."""
-    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
-    return 3 + names.index(name) if name in names else None
+    fds = daemon.listen_fds_with_names()
+    return next((fd for fd in fds if fds[fd] == name), None)
 
 
 def main() -> None:
@@ -33,7 +26,7 @@ def main() -> None:
     if fd is None:
         fd = os.memfd_create("count")
         os.ftruncate(fd, mmap.PAGESIZE)
-        notify("FDSTORE=1\nFDNAME=count", fd)
+        daemon.notify("FDSTORE=1\nFDNAME=count", fds=[fd])
     memory = mmap.mmap(fd, mmap.PAGESIZE)
 
     def count() -> int:
@@ -45,7 +38,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     print(f"counts from {count()}", flush=True)
-    notify("READY=1")
+    daemon.notify("READY=1")
     while True:
         struct.pack_into("Q", memory, 0, count() + 1)
         time.sleep(0.1)

@@ -15,21 +15,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include "host.h"
 #include "libluo.h"
 #include "vm_qemu.h"
 
 #define SESSION		"vm"
-#define FIRST_FD	3	/* of those that systemd gives */
 
 /* The last one has that part of a line of the guest's that has come. */
 enum token { TOKEN_MEMORY, TOKEN_STATE, TOKEN_LINE };
@@ -38,7 +35,7 @@ struct service {
 	struct vm vm;
 	int session;
 	unsigned long step;		/* the last that the guest told of */
-	bool silent;			/* nobody was told of a step yet */
+	bool silent;			/* no step was told yet */
 };
 
 /* What the guest says but for its steps, of which the first is told, is for the journal. */
@@ -61,34 +58,19 @@ static int failed(const char *what, int err)
 	return err;
 }
 
-/* As sd_listen_fds_with_names(3) does */
+/* The descriptor of that name that systemd gives */
 static int given(const char *name)
 {
-	const char *at = getenv("LISTEN_FDNAMES") ?: "";
-	int nr = atoi(getenv("LISTEN_FDS") ?: "0");
-	size_t len;
+	char **names = NULL;
+	int nr = sd_listen_fds_with_names(0, &names), found = -ENOENT;
 
-	for (int fd = FIRST_FD; fd < FIRST_FD + nr; fd++, at += len + !!at[len]) {
-		len = strcspn(at, ":");
-		if (len == strlen(name) && !strncmp(at, name, len))
-			return fd;
+	for (int i = 0; i < nr; i++) {
+		if (!strcmp(names[i], name))
+			found = SD_LISTEN_FDS_START + i;
+		free(names[i]);
 	}
-	return -ENOENT;
-}
-
-/* As sd_notify(3) does */
-static void notify(const char *text)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET") ?: "";
-	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	if (*path == '@')
-		addr.sun_path[0] = '\0';
-	sendto(sock, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
-	       offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	close(sock);
+	free(names);
+	return found;
 }
 
 static int new_machine(struct service *service, unsigned long megabytes)
@@ -221,7 +203,7 @@ int main(int argc, char **argv)
 	/* QEMU was started with the signals of this process as they were. */
 	block(&signals);
 	if (!err) {
-		notify("READY=1");
+		sd_notify(0, "READY=1");
 		err = serve(&service, &signals) ?: end(&service);
 	}
 	return err ? 1 : 0;
