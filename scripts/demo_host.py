@@ -25,16 +25,17 @@ from pathlib import Path
 
 from demo import SAMPLES, compile_init
 from demo_vm import compile_guest
-from guest import BUILD, LOGS, ROOT, GuestError, image, kernel_version, trouble
+from guest import BUILD, LOGS, ROOT, Guest, GuestError, image, kernel_version, trouble
 from packages import Missing, debian, run
 from timeline import COLOURS, LEFT, WIDTH, Timeline
 
 OUT = BUILD / "demo-host"
 OLDEST = "261"          # systemd
 PACKAGES = ("systemd-sysv", "libpam-systemd", "udev", "dbus", "initramfs-tools", "zstd", "kmod",
-            "kexec-tools", "python3", "qemu-system-x86", "iproute2", "libjson-c5",
+            "kexec-tools", "python3-systemd", "qemu-system-x86", "iproute2", "libjson-c5",
             "libarchive13t64", "libelf1t64")
-PROMPT = re.compile(r"\[(\d+)\] host# $")
+A_PROMPT = r"\[(\d+)\] host# "
+PROMPT = re.compile(A_PROMPT + "$")
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\r")
 BOOT, KEXEC = 180, 300  # seconds that these may take
 
@@ -71,7 +72,8 @@ def packages() -> Path:
     for path in (SAMPLES / "counter.py", SAMPLES / "luo-counter.service",
                  SAMPLES / "luo-vm.service", compile_guest(BUILD / "demo-vm/vm_guest.bin"),
                  compile_init(OUT / "vm_service", ("vm_service", "vm_qemu", "host"),
-                              ("-ljson-c",)), ROOT / "packaging/tests/host"):
+                              ("-ljson-c", "-lsystemd"), static=False),
+                 ROOT / "packaging/tests/host"):
         shutil.copy(path, folder)
     return folder
 
@@ -244,8 +246,9 @@ class Story:
 
     def boot(self) -> None:
         self.host.prompt(BOOT)
-        self.do("systemctl is-system-running --wait; systemctl is-active luo-counter luo-vm "
-                "liveupdate-preflight", BOOT)
+        self.do("systemctl is-system-running --wait", BOOT)
+        for unit in ("luo-counter", "luo-vm", "liveupdate-preflight"):
+            self.do(f"systemctl is-active {unit}")
 
     def update(self, release: str) -> None:
         """By luoctl: the prompt that comes is that of the next kernel."""
@@ -261,18 +264,20 @@ class Story:
         self.do("luoctl timeline", most=20)
 
     def refused(self, release: str) -> None:
-        """What is loaded by other means than luoctl or a boot loader's entry, nobody knows."""
+        """A kernel that neither luoctl nor a boot loader's entry is known to have loaded"""
         ids = "systemctl show -P MainPID luo-counter luo-vm"
         before = self.do(ids)
         self.do(f"kexec -s -l /boot/vmlinuz-{release} --append=root=/dev/vda")
         self.host.type("systemctl kexec")
-        self.host.wait(60, "no refusal", lambda: "nothing was stopped" in self.host.text)
-        self.host.wait(60, "no prompt", lambda: PROMPT.search(self.host.text) or
-                       self.host.operator.sendall(b"\n") or time.sleep(1))
-        self.show("systemctl kexec", PROMPT.sub("", self.host.text).partition("\n")[2].strip())
+        # What is written to all terminals ends with that, and may come after the prompt.
+        self.host.wait(60, "no refusal", lambda: "-u liveupdate-preflight" in self.host.text and
+                       re.search(A_PROMPT, self.host.text))
+        self.show("systemctl kexec",
+                  re.sub(A_PROMPT, "", self.host.text).partition("\n")[2].strip())
+        self.host.do("")
         after = self.do(f"{ids}; cat /sys/kernel/kexec/loaded")
-        self.claim(after == f"{before}\n0", "a plain systemctl kexec into a kernel that nobody has "
-                   "looked at is refused, and no service was stopped")
+        self.claim(after == f"{before}\n0", "a plain systemctl kexec into an unknown kernel is "
+                   "refused, and no service was stopped")
 
     def tell(self, short: bool) -> None:
         first = f"{kernel_version()}-luo"
@@ -334,17 +339,13 @@ def picture(host: Host) -> str:
 
 
 def machine(memory: str) -> list[str]:
-    qemu = os.environ.get("QEMU", "qemu-system-x86_64")
-    if not shutil.which(qemu):
-        raise GuestError(f"{qemu}: not found: run make setup")
-    line = ("console=ttyS1 quiet loglevel=6 root=/dev/vda rw kho=on liveupdate=on panic=-1 "
-            "systemd.show_status=no")
-    return [qemu, "-M", "q35", "-cpu", "max", "-m", memory, "-smp", "4", "-nodefaults",
-            "-nographic", "-no-reboot",
-            "-accel", os.environ.get("QEMU_ACCEL", "tcg,thread=multi"),
-            "-drive", f"file={OUT / 'disk.img'},if=virtio,format=raw,cache=unsafe",
-            "-nic", "user,model=virtio-net-pci", "-kernel", str(image("host")),
-            "-initrd", str(OUT / "initrd"), "-append", line]
+    """QEMU's command, but for the two serial ports."""
+    return Guest("demo-host", image("host"), OUT / "initrd", "quiet loglevel=6 "
+                 "systemd.show_status=no root=/dev/vda rw", memory, cpus=4,
+                 more=("-drive", f"file={OUT / 'disk.img'},if=virtio,format=raw,cache=unsafe",
+                       "-nic", "user,model=virtio-net-pci"),
+                 base_args="console=ttyS1 no_timer_check kho=on liveupdate=on panic=-1"
+                 ).command([])
 
 
 def play(memory: str, short: bool) -> tuple[Story, str]:
@@ -379,11 +380,11 @@ def main() -> int:
         print(f"{'PASS' if good else 'FAIL'}  {what}")
     svg = OUT / "timeline.svg"
     svg.write_text(picture(story.host))
-    good = all(good for good, _ in story.claims)
-    print(f"\ndemo-host: {'PASS' if good else 'FAIL'}\n({time.monotonic() - began:.0f} s in all; "
-          f"a picture of it: {os.path.relpath(svg, ROOT)}; the log: "
-          f"{os.path.relpath(story.host.path, ROOT)})")
-    return 0 if good else 1
+    print(f"\n({time.monotonic() - began:.0f} s in all; a picture of it: "
+          f"{os.path.relpath(svg, ROOT)}; the log: {os.path.relpath(story.host.path, ROOT)})")
+    bad = sum(not good for good, _ in story.claims)
+    print(f"{len(story.claims) - bad} passed, {bad} failed")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
