@@ -128,6 +128,7 @@ def kexec_suites() -> list[Suite]:
         jump("fd", 2, "retrieving files", LEAN),
         jump("write", 2, "writing until the kexec", LEAN),
         jump("managed", 2, "what else a host does with memory that is preserved", LEAN),
+        jump("groups", 2, "memory groups with limits", LEAN),
         jump("swap", 2, "pages that are swapped out to a disk", LEAN, disk=64),
         jump("zswap", 2, "pages that are swapped out, and compressed", LEAN, disk=64),
         # Either kernel asks early whether each page is preserved: the first one finds none, the
@@ -141,7 +142,7 @@ def kexec_suites() -> list[Suite]:
         jump("extent-address", 2, "wrong addresses of small objects", LEAN),
         jump("extent-page,extent-address", 2, "both in one guest", DEBUG),
         jump("extent-dropped", 2, "extents that nobody retrieves", LEAN),
-        jump("memfd,managed,extent-dropped", 2, "the three in one guest", DEBUG),
+        jump("memfd,managed,groups,extent-dropped", 2, "the four in one guest", DEBUG),
         jump("fd,write", 2, "both in one guest", DEBUG),
         v2("memfd", "memfds of every shape, as memfd-v2"),
         v2("write", "writing until the kexec, as memfd-v2"),
@@ -185,7 +186,7 @@ def kexec_suites() -> list[Suite]:
         jump("stress", 2, "many threads until the kexec, while reboots are refused"),
         # On a slow machine the kernel shows where the test has waited long for memory; and that
         # whoever swaps, kswapd or the test, found no page for a table of the swap: it goes on.
-        jump("pressure", 2, "swap, groups with a limit, no memory left", DEBUG,
+        jump("pressure", 2, "swap, no memory left", DEBUG,
              args="brd.rd_size=131072", allow="kexec_test: page allocation stall|"
              r"page allocation failure: order:0, .*\|__GFP_HIGH\|.*__GFP_NOMEMALLOC\)"),
     ]
