@@ -7,6 +7,7 @@
  *   luo_dimm=hot            it is added on request
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,11 +77,16 @@ static int filled(unsigned int seed)
 	return memfd;
 }
 
-/* Sooner or later the memory is used that was added. */
+/* Sooner or later the memory is used that was added: to the first node, if there are several. */
 static int filled_there(unsigned int seed)
 {
-	int memfd = filled(seed);
+	cpu_set_t first;
+	int memfd;
 
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	require_eq(0, sched_setaffinity(0, sizeof(first), &first));
+	memfd = filled(seed);
 	for (int i = 0; i < 100 && !nr_added(memfd); i++) {
 		/* Kept, so that another place is found for the next one */
 		memfd = filled(seed);
