@@ -17,30 +17,6 @@
 #define HOLE		(4 * PAGE)
 #define NOT_WANTED	"console=ttyS0 panic=-1"
 
-/* New lines of the kernel's log, from now on */
-static int open_kmsg(void)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_END);
-	return fd;
-}
-
-/* How many of them have all these words in them */
-static int count_lines(int kmsg, const char *one, const char *two)
-{
-	char line[8192];
-	int count = 0;
-	ssize_t n;
-
-	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
-		line[n] = 0;
-		count += strstr(line, one) && strstr(line, two);
-	}
-	return count;
-}
-
 static int half_a_memfd(void)
 {
 	int memfd = luo_memfd("half", MFD_ALLOW_SEALING, 2 * HOLE);
@@ -98,17 +74,17 @@ TEST_F(session, refused_by_a_file)
 
 TEST_F(session, refusal_says_who)
 {
-	int kmsg = open_kmsg();
+	int kmsg = luo_kmsg_open();
 
 	load_next();
 	test_preserve(self->two, test_memfd(PAGE), 1);
 	bad_memfd(self->two, 47829);
 	expect_refusal();
-	if (!count_lines(kmsg, "two", "47829")) {
+	if (!luo_kmsg_count(kmsg, "two", "47829")) {
 		close(kmsg);
-		kmsg = open_kmsg();
+		kmsg = luo_kmsg_open();
 		expect_refusal();
-		EXPECT_GE(count_lines(kmsg, "two", "bad5"), 1);
+		EXPECT_GE(luo_kmsg_count(kmsg, "two", "bad5"), 1);
 	}
 	close(kmsg);
 }
@@ -191,13 +167,13 @@ TEST_F(session, refusal_while_others_write)
 /* An image of kexec_load(2) carries no handover: nothing preserved may be lost with it. */
 TEST_F(session, image_without_handover)
 {
-	int memfd = half_a_memfd(), kmsg = open_kmsg();
+	int memfd = half_a_memfd(), kmsg = luo_kmsg_open();
 
 	luo_unload();
 	ASSERT_EQ(0, luo_load_raw());
 	test_preserve(self->one, memfd, 1);
 	expect_refusal();
-	EXPECT_GE(count_lines(kmsg, "", ""), 1);
+	EXPECT_GE(luo_kmsg_count(kmsg, "", ""), 1);
 	test_err_thaw(EINVAL, self->one);
 	EXPECT_EQ(1, pwrite(memfd, "x", 1, HOLE));
 	test_preserve(self->two, test_memfd(PAGE), 1);

@@ -135,3 +135,25 @@ long long luo_bytes_preserved(const char *side)
 	line = strstr(text, "bytes preserved: ");
 	return line ? atoll(line + strlen("bytes preserved: ")) : -1;
 }
+
+int luo_kmsg_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+int luo_kmsg_count(int kmsg, const char *one, const char *two)
+{
+	char line[8192];
+	int count = 0;
+	ssize_t n;
+
+	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		count += strstr(line, one) && strstr(line, two);
+	}
+	return count;
+}

@@ -147,6 +147,10 @@ int luo_in_child(int (*fn)(void *arg), void *arg);
 bool luo_write_text(const char *path, const char *text);
 bool luo_read_text(const char *path, char *text, size_t size);
 
+/* New lines of the kernel's log, from now on; how many of them have both in them */
+int luo_kmsg_open(void);
+int luo_kmsg_count(int kmsg, const char *one, const char *two);
+
 /* Does that file of /sys/kernel/liveupdate say so? If not, what it does say is printed. */
 bool luo_status_is(const char *name, const char *want);
 
