@@ -175,11 +175,9 @@ def kexec_suites() -> list[Suite]:
         jump("limits", 5, "memory taken away by the command line", LEAN,
              in_log={"mem= and memmap= ignored": 3} if guest.ARCH == "x86_64"
              else {"mem= ignored": 1}),
-        # KASLR may place the kernel on a bad page.
-        jump("hwpoison", 3, "bad memory stays out of use", args="nokaslr",
+        jump("hwpoison", 3, "bad memory stays out of use",
              in_log={r"hwpoison: handover: \d+ bad pages of the previous kernel": 2}),
-        jump("hwpoison-many", 2, "more of it than memblock has space for early", LEAN,
-             args="nokaslr"),
+        jump("hwpoison-many", 2, "more of it than memblock has space for early", LEAN),
         *dimm_suites(),
         jump("repeat", 51, "fifty live updates in a row", LEAN),
         jump("scale", 2, "ten thousand sessions, ten thousand files", Tier.ALL),
@@ -263,6 +261,12 @@ def x86_suites() -> list[Suite]:
     panics = "Kernel panic - not syncing: luo_flb_test: as was asked for"
     old = guest.BASE == "7.2"
     some = [
+        programs("unpack", EVERYWHERE, "images that are unpacked when they are loaded",
+                 "unpack_test"),
+        jump("unpack", 9, "kernels that are unpacked, or unpack themselves", LEAN,
+             in_log={r"the kernel is unpacked, \d+ KiB": 5,
+                     "the kernel is unpacked at its start: another depth of page tables": 2,
+                     "the kernel is unpacked at its start: encrypted memory": 1}),
         Suite("kvm", Tier.KVM, "a virtual CPU that waits for frozen memory", run_programs,
               {"programs": ["kvm_test"]}, (guest.image("kvm"),)),
         *kcsan_suites(),

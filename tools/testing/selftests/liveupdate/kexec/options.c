@@ -4,6 +4,9 @@
  * nevertheless finds all that the one before has handed over.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
 #include "scenario.h"
 
 #define PAGES	1024
@@ -117,3 +120,93 @@ static const struct scenario limits_scenarios[] = {
 };
 
 SCENARIOS("limits", limits_scenarios, .more_of = limits_of)
+
+#ifdef __x86_64__
+#include <asm/bootparam.h>
+
+/*
+ * A kernel is unpacked when it is loaded, or unpacks itself where the depth of page tables is
+ * another one, or something is asked for that only the image does. It gets an address by chance
+ * in either case.
+ */
+#define TEXT	0xffffffff81000000ULL
+
+static const char *const unpacks[] = {
+	"", "", "nokaslr", "no5lvl", "no5lvl", "", "mem_encrypt=off", "",
+};
+
+/* The first page of the memfd that is carried along */
+struct unpack_notes {
+	__u64 text[2 + ARRAY_SIZE(unpacks)];	/* where each kernel begins */
+	bool deep;				/* the first one's page tables have five levels */
+};
+
+static int unpack_kernels(void)
+{
+	return 1 + ARRAY_SIZE(unpacks);
+}
+
+static const char *unpack_of(int stage)
+{
+	return stage > 1 && stage <= unpack_kernels() ? unpacks[stage - 2] : NULL;
+}
+
+static __u64 text_address(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	unsigned long long address = 0;
+	char name[64] = "";
+
+	while (f && strcmp(name, "_text") && fscanf(f, "%llx %*c %63s%*[^\n]", &address, name) == 2)
+		;
+	require_true(f && !strcmp(name, "_text"));
+	fclose(f);
+	return address;
+}
+
+static bool is_deep(void)
+{
+	char text[16384];
+
+	require_true(luo_read_text("/proc/cpuinfo", text, sizeof(text)));
+	return strstr(text, " la57");
+}
+
+/* What the kernel was told about KASLR, which it goes by for all other addresses */
+static bool is_randomized(void)
+{
+	int fd = open("/sys/kernel/boot_params/data", O_RDONLY | O_CLOEXEC);
+	struct boot_params params;
+
+	require_eq(sizeof(params), read(fd, &params, sizeof(params)));
+	close(fd);
+	return params.hdr.loadflags & KASLR_FLAG;
+}
+
+static void unpack_every(void)
+{
+	const int stage = luo_stage();
+	const char *option = unpack_of(stage) ?: "";
+	const int memfd = carry("unpack", option, stage == unpack_kernels());
+	struct unpack_notes notes = { .deep = is_deep() };
+
+	if (stage > 1)
+		require_eq(sizeof(notes), pread(memfd, &notes, sizeof(notes), 0));
+	notes.text[stage] = text_address();
+	require_eq(sizeof(notes), pwrite(memfd, &notes, sizeof(notes), 0));
+	check_eq(!!strcmp(option, "nokaslr"), is_randomized());
+	if (!is_randomized())
+		check_eq(TEXT, notes.text[stage]);
+	check_eq(notes.deep && strcmp(option, "no5lvl"), is_deep());
+	/* Each may come to the default by chance, one in 480, but not both. */
+	if (stage == unpack_kernels())
+		check_true(notes.text[2] != TEXT || notes.text[3] != TEXT);
+}
+
+static const struct scenario unpack_scenarios[] = {
+	{ "kernels that are unpacked", .every = unpack_every, .kernels = unpack_kernels },
+	{ }
+};
+
+SCENARIOS("unpack", unpack_scenarios, .more_of = unpack_of)
+#endif /* __x86_64__ */
