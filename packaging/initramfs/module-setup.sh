@@ -11,10 +11,11 @@ check() {
 installkernel() {
 	local modules
 	# shellcheck disable=SC2154 # dracut says which kernel it is for
-	mapfile -t modules < <(/usr/lib/liveupdate/handler-modules "$kernel")
-	[ ${#modules[@]} -gt 0 ] || return 0
-	instmods "${modules[@]}"
+	modules=$(/usr/lib/liveupdate/handler-modules "$kernel")
+	[ -n "$modules" ] || return 0
+	# shellcheck disable=SC2086 # one a line
+	instmods $modules
 	# shellcheck disable=SC2154 # and where it puts it together
 	mkdir -p "$initdir/etc/modules-load.d"
-	printf '%s\n' "${modules[@]}" > "$initdir/etc/modules-load.d/liveupdate.conf"
+	echo "$modules" > "$initdir/etc/modules-load.d/liveupdate.conf"
 }

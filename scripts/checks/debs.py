@@ -21,7 +21,7 @@ OUT = BUILD / "deb-test"
 
 def needs(debs: Iterable[Path]) -> str:
     """What these depend on besides each other, and what they hook into, for mmdebstrap."""
-    names = {"initramfs-tools", "kmod"}
+    names = {"initramfs-tools", "dracut-core", "kmod"}
     for deb in debs:
         said = run(["dpkg-deb", "-f", str(deb), "Pre-Depends", "Depends"], deb.name)
         names |= {m[1] for m in re.finditer(r"(?:^\S*Depends: |, )([\w.+-]+)", said, re.M)}
