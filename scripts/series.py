@@ -36,7 +36,7 @@ from pathlib import Path
 from guest import ROOT, TREES
 
 TEXTS = ROOT / "series"
-SERIES = ("fixes", "kho", "scratch", "kexec", "liveupdate", "hwpoison", "tools")
+SERIES = ("fixes", "kho", "scratch", "liveupdate", "hwpoison", "kexec", "tools")
 LINUX = TREES / "linux"
 STOCK = TREES / "stock"
 STATE = TREES / ".tree"

@@ -265,6 +265,7 @@ def x86_suites() -> list[Suite]:
                  "unpack_test"),
         jump("unpack", 9, "kernels that are unpacked, or unpack themselves", LEAN,
              in_log={r"the kernel is unpacked, \d+ KiB": 5,
+                     r"APIC timer: \d+ Hz, as in the previous kernel": 8,
                      "the kernel is unpacked at its start: another depth of page tables": 2,
                      "the kernel is unpacked at its start: encrypted memory": 1}),
         Suite("kvm", Tier.KVM, "a virtual CPU that waits for frozen memory", run_programs,
