@@ -246,7 +246,8 @@ static int __init hwpoison_kho_mark(void)
 		num_poisoned_pages_inc(incoming->pfns[i]);
 	}
 	pr_info("%llu bad pages of the previous kernel are out of use\n", incoming->nr);
-	kho_restore_free(incoming);
+	/* Not freed: KHO's debugfs goes on showing it. */
+	kho_restore_folio(virt_to_phys(incoming));
 	return 0;
 }
 core_initcall(hwpoison_kho_mark);
