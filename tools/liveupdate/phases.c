@@ -20,7 +20,7 @@
 #define RATE_GOOD_NS	(10 * MS)
 #define RATE_PERCENT	2
 
-/* Tolerance of the wall clock: it is read in seconds at boot. */
+/* Tolerance of the wall clock: it is read in seconds at boot, so it may go back, too. */
 #define REAL_SLACK_NS	(3 * SEC)
 
 static bool are_valid(const struct reading *previous)
@@ -72,7 +72,7 @@ static __u64 boot_ns(const struct readings *r)
 	__u64 previous_cycles = kexec->cycles - r->previous[PREVIOUS_REBOOT].cycles;
 	__u64 real = r->previous_real, ns, same;
 
-	if (!parsed->ns || parsed->cycles <= kexec->cycles || !real || r->this_real <= real)
+	if (!parsed->ns || parsed->cycles <= kexec->cycles || !real || !r->this_real)
 		return PHASE_UNKNOWN;
 
 	ns = cycles_to_ns(parsed->cycles - kexec->cycles, from, &r->now);
