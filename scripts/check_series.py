@@ -34,7 +34,7 @@ MOST_PATCHES = 30
 LARGEST = 60 * 1024
 # The removal of what is there: half of it would not build
 UNCUT = ("liveupdate-Remove-the-current-orchestrator",)
-FOLDERS = ["arch/x86/kernel/cpu/", "kernel/", "lib/", "mm/", "samples/"]
+FOLDERS = ["arch/x86/kernel/", "kernel/", "lib/", "mm/", "samples/"]
 ON = ("base", "x86_64", "lean", "series")
 OFF = ("base", "x86_64", "lean", "off")
 GIT = ["git", "-c", "user.name=Live Update", "-c", "user.email=liveupdate@localhost",
