@@ -202,7 +202,7 @@ static int load(void)
 #define expect_said(text) ({							\
 	const char *text_ = (text);						\
 										\
-	EXPECT_EQ(0, load());						\
+	EXPECT_EQ(0, load());							\
 	EXPECT_EQ(1, luo_kmsg_count(image.kmsg, "kexec-bzImage64: ", text_))	\
 		TH_LOG("not said: %s", text_); })
 

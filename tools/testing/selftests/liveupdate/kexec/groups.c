@@ -16,15 +16,20 @@
 #define SIZE		(8 * 1024 * 1024)
 #define SEED		1600
 
+static void enter_group(const char *limit)
+{
+	if (!luo_group_make())
+		luo_skip("no memory groups");
+	require_true(luo_group_limit(limit));
+	require_true(luo_group_enter());
+}
+
 /* It has room for the file, and a little more. */
 static void group_1(void)
 {
 	int s = create("group"), fd;
 
-	if (!luo_group_make())
-		luo_skip("no memory groups");
-	require_true(luo_group_limit("12M"));
-	require_true(luo_group_enter());
+	enter_group("12M");
 	fd = test_memfd(SIZE);
 	require_true(luo_fill(fd, SEED, 0, SIZE));
 	test_preserve(s, fd, 1);
@@ -40,10 +45,7 @@ static void group_2(void)
 {
 	int s = retrieve("group"), fd;
 
-	if (!luo_group_make())
-		luo_skip("no memory groups");
-	require_true(luo_group_limit("2M"));
-	require_true(luo_group_enter());
+	enter_group("2M");
 	fd = luo_retrieve_fd(s, 1);
 	require_true(luo_group_limit("max"));
 	require_true(luo_group_leave());
