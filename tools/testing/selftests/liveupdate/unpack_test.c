@@ -127,8 +127,78 @@ static size_t pack_gzip(char *out, const char *in, __u32 size)
 	return 19 + size;
 }
 
+static __u32 crc32(const void *data, size_t size)
+{
+	const __u8 *at = data;
+	__u32 crc = ~0;
+
+	for (; size--; at++) {
+		crc ^= *at;
+		for (int i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* Put its checksum behind it, and tell where that ends. */
+static char *seal(char *begin, char *end)
+{
+	const __u32 crc = crc32(begin, end - begin);
+
+	memcpy(end, &crc, 4);
+	return end + 4;
+}
+
+static char *pad(char *begin, char *end)
+{
+	while ((end - begin) % 4)
+		*end++ = 0;
+	return end;
+}
+
+/* Seven bits in each byte, the lowest first; all but the last have the highest bit */
+static char *put_number(char *at, size_t number)
+{
+	for (; number >= 128; number >>= 7)
+		*at++ = (char)(number | 128);
+	*at++ = (char)number;
+	return at;
+}
+
+/* One block of LZMA2, with one chunk that is not compressed; then the index, and the footer */
+static size_t pack_xz(char *out, const char *in, __u32 size)
+{
+	const char first[] = { 1, (char)((size - 1) >> 8), (char)(size - 1) };
+	const __u32 check = crc32(in, size);
+	char *block, *at, *index;
+	__u32 words;
+
+	memcpy(out, "\3757zXZ\0\0\1", 8);
+	block = seal(out + 6, out + 8);
+	memcpy(block, "\2\0\x21\1\x08\0\0\0", 8);
+	at = seal(block, block + 8);
+	memcpy(at, first, 3);
+	memcpy(at + 3, in, size);
+	at += 3 + size;
+	*at++ = 0;
+	words = at - block + 4;
+	index = pad(block, at);
+	memcpy(index, &check, 4);
+	index += 4;
+	memcpy(index, "\0\1", 2);
+	at = put_number(put_number(index + 2, words), size);
+	at = seal(index, pad(index, at));
+	words = (at - index) / 4 - 1;
+	memcpy(at + 4, &words, 4);
+	memcpy(at + 8, "\0\1", 2);
+	words = crc32(at + 4, 6);
+	memcpy(at, &words, 4);
+	memcpy(at + 10, "YZ", 2);
+	return at + 12 - out;
+}
+
 static size_t (*const packers[])(char *out, const char *in, __u32 size) = {
-	pack_lz4, pack_zstd, pack_gzip,
+	pack_lz4, pack_zstd, pack_gzip, pack_xz,
 };
 
 FIXTURE(image)
@@ -214,10 +284,10 @@ TEST_F(image, that_is_good)
 	expect_unpacked();
 	image.cmdline = "nokaslr";
 	expect_unpacked();
-	image.pack = pack_zstd;
-	expect_unpacked();
-	image.pack = pack_gzip;
-	expect_unpacked();
+	for (int i = 0; i < ARRAY_SIZE(packers); i++) {
+		image.pack = packers[i];
+		expect_unpacked();
+	}
 }
 
 TEST_F(image, without_relocations)
