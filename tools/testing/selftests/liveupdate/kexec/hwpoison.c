@@ -5,6 +5,7 @@
  * is in use again.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -162,6 +163,22 @@ static struct bad take_over(void)
 }
 
 /* Nobody else has it. */
+/* The list that was handed over can be read in debugfs of KHO as long as this kernel runs. */
+static void expect_list(const struct bad *bad)
+{
+	int fd = open("/sys/kernel/debug/kho/in/sub_fdts/hwpoison-v1", O_RDONLY | O_CLOEXEC);
+	struct {
+		__u32 crc, page_shift;
+		__u64 nr;
+	} list;
+
+	require_ge(fd, 0);
+	require_eq(sizeof(list), read(fd, &list, sizeof(list)));
+	close(fd);
+	check_eq(PAGE, 1ULL << list.page_shift % 64);
+	check_eq(bad->nr, list.nr);
+}
+
 static void unpoison(struct bad *bad, __u64 i)
 {
 	check_true(luo_unpoison(bad->pfns[i]));
@@ -229,6 +246,7 @@ static void poisoned_2(void)
 
 	expect_preserved();
 	expect_unused(&bad);
+	expect_list(&bad);
 	expect_bad(&bad);
 
 	/* The last one in the list takes the place of each. */
@@ -245,6 +263,7 @@ static void poisoned_3(void)
 
 	expect_good_initrd(&bad);
 	expect_unused(&bad);
+	expect_list(&bad);
 }
 
 /*

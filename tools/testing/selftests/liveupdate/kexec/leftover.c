@@ -38,6 +38,21 @@ static void read_blob(struct blob *blob, const char *name)
 	close(fd);
 }
 
+/* What the kernel itself reads at boot may have been freed before the first look at it. */
+static void check_apic_timer(const struct blob *blob)
+{
+	struct {
+		__u32 crc, signature, microcode, reserved;
+		__u64 hz;
+	} timer;
+
+	check_eq(sizeof(timer), blob->size);
+	memcpy(&timer, blob->bytes, sizeof(timer));
+	check_eq(0, timer.reserved);
+	check_ge(timer.hz, 1000000);
+	check_ge(10000000000, timer.hz);
+}
+
 static int read_blobs(struct blob *blobs)
 {
 	DIR *dir = opendir(BLOBS);
@@ -50,7 +65,10 @@ static int read_blobs(struct blob *blobs)
 		if (entry->d_name[0] == '.')
 			continue;
 		require_true(nr < MAX_BLOBS);
-		read_blob(&blobs[nr++], entry->d_name);
+		read_blob(&blobs[nr], entry->d_name);
+		if (!strcmp(entry->d_name, "apic-timer-v1"))
+			check_apic_timer(&blobs[nr]);
+		nr++;
 	}
 	closedir(dir);
 	return nr;
